@@ -1,0 +1,23 @@
+# make setup | demo | test | lint; `make` lists them. Everything is kept in .venv and re-used.
+.DEFAULT_GOAL := help
+PYTHON ?= $(firstword $(foreach v,3.11 3.12 3.10,$(shell command -v python$(v) 2>/dev/null)) python3)
+BIN := .venv/bin
+.PHONY: help setup demo test lint
+
+help:
+	@echo "make setup   create .venv and install requirements.txt"
+	@echo "make demo    setup, then train a beta-VAE and make its video (some minutes)"
+	@echo "make test    setup, then run the tests"
+	@echo "make lint    setup, then ruff"
+
+setup:
+	@PYTHON="$(PYTHON)" sh .ci/setup
+
+demo: setup
+	$(BIN)/python src/beta-vae.py -b 0.1
+
+test: setup
+	$(BIN)/python -m pytest
+
+lint: setup
+	$(BIN)/ruff check

@@ -1,0 +1,47 @@
+"""jgen: image generative models on Jittor.
+
+The map of the house:
+
+    config        a model's frozen dataclass -> command line -> config.json, and back
+    experiment    run(Algorithm): the only place that wires config, data, algorithm, trainer and artefacts
+    trainer       epochs, progress, metrics, checkpoint and exact resume; knows no model by name
+    algorithm     the interface a model implements
+    runtime       makes `import jittor` work anywhere, and picks the device
+    networks      encoders, decoders, generator, critic
+    distributions reparameterisation, KL, likelihoods: per example [N], reduced last
+    optim         Adam and RMSprop, each one fused kernel
+    models/       one paper, one file, one screen
+    data/         bytes on disk -> x uint8 [N, C, H, W], y int64 [N]
+    artifacts/    run directory, image grid, checkpoint, video
+    exploration/  looking at a finished run
+
+Imports flow one way (tests/test_import_rule.py enforces it):
+
+    script -> experiment -> config, data, trainer, artifacts
+    script -> models.x   -> algorithm, config, networks, distributions, optim
+    trainer -> algorithm, artifacts
+    exploration -> artifacts, models (through the run's config.json); never the reverse
+"""
+
+import importlib.util
+import sys
+
+
+def _defer(name):
+    """Register jgen.NAME so that it is executed at its first attribute access, not when imported.
+
+    These modules start Jittor, which takes 0.6 s at best: a model's file can name them and still be imported for
+    `--help`, which does not need Jittor.
+    """
+    full_name = f"{__name__}.{name}"
+    spec = importlib.util.find_spec(full_name)
+    spec.loader = importlib.util.LazyLoader(spec.loader)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[full_name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+distributions = _defer("distributions")
+networks = _defer("networks")
+optim = _defer("optim")

@@ -1,0 +1,138 @@
+"""The interface a model implements, and everything the trainer knows about it."""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+import typing
+
+import numpy as np
+
+from jgen import config, networks, streams
+from jgen.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class Shape:
+    """What a model must know of its data: image_shape is (C, H, W); n_classes is 0 for unlabelled images."""
+
+    image_shape: tuple[int, int, int]
+    n_classes: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Grid:
+    """Images to be laid out in a picture: a Var [N, C, H, W] in [0, 1], `columns` to a row."""
+
+    images: typing.Any
+    columns: int = 8
+
+    @classmethod
+    def rows(cls, *rows, columns=8):
+        """Equally many images each, as alternating rows: `columns` of the first over `columns` of the second, …"""
+        blocks = [row[i : i + columns] for i in range(0, rows[0].shape[0], columns) for row in rows]
+        return cls(networks.concatenate(blocks), columns)
+
+
+class Noise:
+    """The random numbers of one step, from the stream keyed by (seed, epoch, step); the first step is 0.
+
+    `step` counts from the start of the run, so that what happens every few steps does not restart in each epoch.
+    """
+
+    def __init__(self, seed, epoch, step, purpose=streams.NOISE):
+        self.step = step
+        self._generator = streams.stream(seed, purpose, epoch, step)
+
+    def normal(self, *shape):
+        """Independent N(0, 1) values as a Var of `shape`."""
+        return networks.as_var(self._generator.standard_normal(shape, dtype=np.float32))
+
+    def uniform(self, *shape):
+        """Independent values from U[0, 1) as a Var of `shape`."""
+        return networks.as_var(self._generator.random(shape, dtype=np.float32))
+
+
+class Algorithm(abc.ABC):
+    """A model with its loss and its update rule.
+
+    A subclass sets `name` (also the default name of its runs), `summary` (one line for --help), `Config`, and in
+    __init__ the networks, optimizers and latent_dim. `published` lists how the source document's recipe differs
+    from the defaults: {field: (value, why it is not the default)}.
+    """
+
+    name: typing.ClassVar[str]
+    summary: typing.ClassVar[str]
+    Config: typing.ClassVar[type[config.Training]]
+    published: typing.ClassVar[dict[str, tuple]] = {}
+    conditional: typing.ClassVar[bool] = False  # whether sample() needs labels
+    generative: typing.ClassVar[tuple[str, ...] | None] = None  # networks that sampling needs; None for all
+
+    networks: dict[str, typing.Any]
+    optimizers: dict[str, typing.Any]
+    latent_dim: int
+
+    def __init__(self, settings, shape: Shape):
+        self.config = settings
+        self.shape = shape
+
+    @abc.abstractmethod
+    def step(self, x, y, noise: Noise) -> dict[str, typing.Any]:
+        """Update on one minibatch: x [N, C, H, W] in [0, 1], y int [N] or None. Returns scalars to log."""
+
+    @abc.abstractmethod
+    def sample(self, z, y=None):
+        """Decode latents z [N, D] (and labels y [N]) to images [N, C, H, W] in [0, 1]."""
+
+    def validate(self, x, y, noise: Noise) -> dict[str, typing.Any]:
+        """Scalars of a held-out minibatch, without an update; nothing by default."""
+        return {}
+
+    def grids(self, z, x, y, noise: Noise) -> dict[str, Grid]:
+        """Pictures of an epoch: {kind: Grid}. z are the run's fixed latents, x and y fixed held-out examples."""
+        return {"epoch": Grid(self.sample(z))}
+
+    def begin_epoch(self, epoch, epochs):
+        """Set what depends on the epoch (1 .. epochs), such as a learning rate schedule."""
+
+    def notes(self) -> list[str]:
+        """Lines to print before training, such as the scale of a loss against another convention."""
+        return []
+
+    def require(self, condition, message):
+        """Refuse data or settings that the model cannot work with."""
+        if not condition:
+            raise UserError(f"{self.name}: {message}")
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Everything an exact resume needs, as arrays named network.parameter or optimizer.moment."""
+        arrays = {}
+        for owner, part in {**self.networks, **self.optimizers}.items():
+            for key, value in networks.state_of(part).items():
+                arrays[f"{owner}.{key}"] = value
+        return arrays
+
+    def load_state(self, arrays):
+        """Restore what `state` returned. Raises ValueError for a missing, unknown or mis-shaped array."""
+        parts = {**self.networks, **self.optimizers}
+        for owner, part in parts.items():
+            prefix = owner + "."
+            networks.load_state(part, {k[len(prefix) :]: v for k, v in arrays.items() if k.startswith(prefix)}, owner)
+        unknown = [key for key in arrays if key.split(".")[0] not in parts]
+        if unknown:
+            raise ValueError(f"unknown array {unknown[0]!r}")
+
+    def weights(self) -> dict[str, np.ndarray]:
+        """The arrays of the networks that sampling needs."""
+        return {
+            f"{owner}.{key}": value
+            for owner in self.generative or self.networks
+            for key, value in networks.state_of(self.networks[owner]).items()
+        }
+
+    def load_weights(self, arrays):
+        """Restore what `weights` returned, in any float precision. Raises ValueError as load_state does."""
+        for owner in self.generative or self.networks:
+            prefix = owner + "."
+            own = {k[len(prefix) :]: v for k, v in arrays.items() if k.startswith(prefix)}
+            networks.load_state(self.networks[owner], own, owner)

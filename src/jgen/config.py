@@ -1,0 +1,215 @@
+"""A frozen dataclass -> command line -> config.json, and back.
+
+A model's settings are the fields of a frozen dataclass beside the model. `option` declares a field with its help
+text and its bounds; `parse` makes flags of the fields. Flags that are not given stay out of the parse, so a model's
+defaults, a data set's preset, a document's published recipe and a resumed run's settings can be layered under them.
+"""
+
+import argparse
+import dataclasses
+import math
+import types
+import typing
+
+from jgen.errors import UserError
+
+
+def option(default, help, *flags, choices=None, at_least=None, above=None, at_most=None, below=None, parse=None):
+    """A dataclass field that is also a command-line flag; `flags` adds short names, the bounds are checked."""
+    bounds = {"at_least": at_least, "above": above, "at_most": at_most, "below": below}
+    metadata = {"help": help, "flags": flags, "choices": choices, "bounds": bounds, "parse": parse}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def argument(help, choices=None):
+    """A dataclass field that is a positional argument: a text that must be given."""
+    metadata = {"help": help, "flags": None, "choices": choices, "bounds": {}, "parse": None}
+    return dataclasses.field(metadata=metadata)
+
+
+@dataclasses.dataclass(frozen=True)
+class Training:
+    """Settings that decide a run's numbers; a model's Config adds its own."""
+
+    data: str = option("mnist", "mnist, mnist5k (5,000 images that come with a package), cifar10, or an image folder")
+    size: str = option("", "resize images to N or HxW pixels (default: as the data set has them)", parse=lambda t: parse_size(t))
+    epochs: int = option(100, "passes over the training images", at_least=1)
+    batch_size: int = option(64, "images per step", at_least=1)
+    lr: float = option(1e-3, "learning rate", above=0)
+    seed: int = option(0, "seed of every random stream", at_least=0, at_most=2**32 - 1)
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """Settings of where and how to run; they never change a run's numbers."""
+
+    name: str = option("", "name of the run and of its folders (default: the script's name)")
+    data_dir: str = option("data", "folder that holds, or receives, the data sets")
+    out: str = option("", "write intermediate/ and results/ here (default: the repository's root)")
+    device: str = option("auto", "where to compute", choices=("auto", "cpu", "cuda"))
+    resume: bool = option(False, "continue an interrupted run, exactly")
+    overwrite: bool = option(False, "delete an earlier run of the same name first")
+    save_every: int = option(1, "epochs between checkpoints", at_least=1)
+    keep_every: int = option(10, "epochs between weights that are kept, 0 for none", at_least=0)
+    tensorboard: bool = option(False, "also write scalars and grids for TensorBoard")
+    as_published: bool = option(False, "use the source document's recipe to the letter, its mistakes included")
+
+
+class _OneLineParser(argparse.ArgumentParser):
+    """Errors as one line, without the whole usage in front."""
+
+    def error(self, message):
+        self.exit(2, f"{self.prog}: error: {message} (--help lists the flags)\n")
+
+
+def parser_for(prog, description, groups):
+    """A parser whose flags are the fields of `groups`: {title: dataclass or list of its fields}."""
+
+    def formatter(prog):
+        return argparse.HelpFormatter(prog, max_help_position=30, width=100)
+
+    parser = _OneLineParser(prog=prog, description=description, formatter_class=formatter, allow_abbrev=False)
+    for title, (cls, fields) in groups.items():
+        group = parser.add_argument_group(title)
+        hints = typing.get_type_hints(cls)
+        for field in fields:
+            _add_flag(group, field, hints[field.name])
+    return parser
+
+
+def fields_of(cls, without=()):
+    """The option fields of a config class that are not already fields of `without`."""
+    inherited = {field.name for base in without for field in dataclasses.fields(base)}
+    return [field for field in dataclasses.fields(cls) if field.name not in inherited]
+
+
+def _add_flag(group, field, hint):
+    metadata = field.metadata
+    if metadata["flags"] is None:
+        group.add_argument(field.name, help=metadata["help"], choices=metadata["choices"])
+        return
+    names = (*metadata["flags"], "--" + field.name.replace("_", "-"))
+    default = "" if field.default in ("", None) or field.default is False else f" [{_shown(field.default)}]"
+    keywords = {"dest": field.name, "default": argparse.SUPPRESS, "help": metadata["help"].replace("%", "%%") + default}
+    kind, many = _element_type(hint)
+    if kind is bool:
+        action = argparse.BooleanOptionalAction if field.default else "store_true"
+        group.add_argument(*names, action=action, **keywords)
+        return
+    if many:
+        keywords["nargs"] = "+"
+    placeholder = {int: "N", float: "X", str: "TEXT"}[kind]
+    if metadata["choices"]:
+        keywords["choices"] = metadata["choices"]
+    else:
+        keywords["metavar"] = placeholder
+    group.add_argument(*names, type=_checked(kind, metadata), **keywords)
+
+
+def _shown(value):
+    return " ".join(map(str, value)) if isinstance(value, tuple) else f"{value:g}" if isinstance(value, float) else value
+
+
+def _element_type(hint):
+    """(int | float | str | bool, whether the field is a tuple of them)."""
+    if typing.get_origin(hint) is tuple:
+        return typing.get_args(hint)[0], True
+    if isinstance(hint, types.UnionType):
+        return next(kind for kind in typing.get_args(hint) if kind is not type(None)), False
+    return hint, False
+
+
+def _checked(kind, metadata):
+    """An argparse type that converts one value and checks its bounds."""
+
+    def convert(text):
+        try:
+            value = kind(text)
+        except ValueError:
+            article = {"int": "a whole number", "float": "a number"}[kind.__name__]
+            raise argparse.ArgumentTypeError(f"needs {article}, got {text!r}") from None
+        if problem := _problem(value, metadata):
+            raise argparse.ArgumentTypeError(f"{problem}, got {text}")
+        return value
+
+    return convert
+
+
+def _problem(value, metadata):
+    """Why `value` is not acceptable, or None."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return "needs a finite number"
+    bounds = metadata["bounds"]
+    tests = {
+        "at_least": lambda bound: value >= bound,
+        "above": lambda bound: value > bound,
+        "at_most": lambda bound: value <= bound,
+        "below": lambda bound: value < bound,
+    }
+    for word, bound in bounds.items():
+        if bound is not None and not tests[word](bound):
+            return f"must be {word.replace('_', ' ')} {bound}"
+    if metadata["parse"] is not None:
+        try:
+            metadata["parse"](value)
+        except ValueError as error:
+            return str(error)
+    return None
+
+
+def explicit_fields(cls, namespace):
+    """The fields of `cls` that were given on the command line, tuples restored."""
+    given = vars(namespace)
+    values = {field.name: given[field.name] for field in dataclasses.fields(cls) if field.name in given}
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+
+
+def to_json(config):
+    """A config as JSON-ready values."""
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in vars(config).items()}
+
+
+def from_json(cls, values, where):
+    """The config that `to_json` wrote; unknown fields, wrong types and values out of bounds are a UserError."""
+    hints = typing.get_type_hints(cls)
+    fields = {field.name: field for field in dataclasses.fields(cls)}
+    if not isinstance(values, dict):
+        raise UserError(f"{where}: 'config' is not a table of settings")
+    arguments = {}
+    for name, value in values.items():
+        if name not in fields:
+            raise UserError(f"{where}: unknown setting {name!r}; written by another version of this package?")
+        arguments[name] = _restore(value, hints[name], fields[name].metadata, f"{where}: {name}")
+    return cls(**arguments)
+
+
+def _restore(value, hint, metadata, where):
+    kind, many = _element_type(hint)
+    if value is None and isinstance(hint, types.UnionType):
+        return None
+    if many:
+        if not isinstance(value, list):
+            raise UserError(f"{where} should be a list")
+        return tuple(_restore(item, kind, metadata, where) for item in value)
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if type(value) is not kind:
+        raise UserError(f"{where} should be of type {kind.__name__}, is {value!r}")
+    if metadata["choices"] and value not in metadata["choices"]:
+        raise UserError(f"{where} should be one of {', '.join(map(str, metadata['choices']))}, is {value!r}")
+    if problem := _problem(value, metadata):
+        raise UserError(f"{where} {problem}, is {value!r}")
+    return value
+
+
+def parse_size(text):
+    """'' -> None, '64' -> (64, 64), '96x64' -> (96, 64): height and width in pixels, 4 to 1024 each."""
+    if text == "":
+        return None
+    parts = text.lower().split("x")
+    if len(parts) > 2 or not all(part.isdecimal() and part.isascii() for part in parts):
+        raise ValueError("needs N or HxW")
+    size = tuple(int(part) for part in parts)
+    if not all(4 <= side <= 1024 for side in size):
+        raise ValueError("needs sides of 4 to 1024 pixels")
+    return size if len(size) == 2 else size * 2

@@ -1,0 +1,57 @@
+"""Reparameterisation, divergences and likelihoods: one value per example [N], averaged by the caller.
+
+The package's one convention for the scale of a loss: **sum over pixels and latents, mean over the batch**, so that
+-loss of a VAE is the ELBO in nats. A published recipe that averages instead says so in its model's file.
+"""
+
+import math
+
+from jgen.runtime import jt, nn
+
+
+def reparameterise(mu, logvar, noise):
+    """z = mu + sigma * noise, noise ~ N(0, I); all [N, D] (Kingma & Welling, 2013, section 2.4)."""
+    return mu + jt.exp(0.5 * logvar) * noise
+
+
+def kl_to_standard_normal(mu, logvar):
+    """KL(N(mu, diag exp(logvar)) || N(0, I)) in nats, [N, D] -> [N] (Kingma & Welling, 2013, appendix B)."""
+    return kl_per_dimension(mu, logvar).sum(1)
+
+
+def kl_per_dimension(mu, logvar):
+    """The same, before the sum over latents: [N, D] -> [N, D]."""
+    return 0.5 * (mu * mu + jt.exp(logvar) - logvar - 1)
+
+
+def softplus(x):
+    """log(1 + exp(x)) without overflow; any shape."""
+    return jt.maximum(x, 0.0) + jt.log(1.0 + jt.exp(-jt.abs(x)))
+
+
+def bernoulli_log_likelihood(logits, x):
+    """log p(x | sigmoid(logits)) in nats, [N, ...] -> [N]; x in [0, 1] (a grey x gives the usual 'BCE')."""
+    return flat(x * logits - softplus(logits)).sum(1)
+
+
+def gaussian_log_likelihood(mean, x, logvar=0.0):
+    """log N(x; mean, exp(logvar)) in nats, [N, ...] -> [N]; logvar a number or a Var that broadcasts to x."""
+    scale = jt.exp(-logvar) if isinstance(logvar, jt.Var) else math.exp(-logvar)
+    difference = x - mean
+    return -0.5 * flat(difference * difference * scale + logvar + math.log(2 * math.pi)).sum(1)
+
+
+def squared_error(prediction, x):
+    """Sum over pixels of (prediction - x)^2, [N, ...] -> [N]."""
+    difference = flat(prediction) - flat(x)  # [N, P]
+    return (difference * difference).sum(1)
+
+
+def sigmoid(logits):
+    """Logits -> probabilities in [0, 1]; any shape."""
+    return nn.Sigmoid()(logits)
+
+
+def flat(x):
+    """[N, ...] -> [N, P]."""
+    return x.reshape((x.shape[0], -1))

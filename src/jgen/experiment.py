@@ -1,0 +1,95 @@
+"""run(Algorithm): the only place that wires configuration, data, algorithm, trainer and artefacts together."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+import sys
+
+from jgen import config
+from jgen.errors import UserError
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def run(algorithm_class, arguments=None):
+    """Train `algorithm_class` as the command line says; exits with 2 on what the user can mend, 130 when stopped."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    namespace = _parser(algorithm_class).parse_args(arguments)
+    exit_cleanly(algorithm_class.name, lambda: _run(algorithm_class, namespace))
+
+
+def exit_cleanly(program, job):
+    """Do `job`; a UserError becomes one line and exit code 2, Ctrl-C exit code 130."""
+    try:
+        job()
+    except UserError as error:
+        sys.exit(_report(program, str(error)))
+    except ModuleNotFoundError as error:
+        if error.name and error.name.split(".")[0] == "jgen":
+            raise
+        sys.exit(_report(program, f"the package {error.name} is missing: pip install -r requirements.txt"))
+    except KeyboardInterrupt:
+        print(f"\n{program}: stopped", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)
+
+
+def _report(program, message):
+    print(f"{program}: error: {message}", file=sys.stderr)
+    return 2
+
+
+def _parser(algorithm_class):
+    groups = {
+        "model": (algorithm_class.Config, config.fields_of(algorithm_class.Config, without=(config.Training,))),
+        "training": (
+            algorithm_class.Config,
+            [field for field in config.fields_of(algorithm_class.Config) if _is_training(field)],
+        ),
+        "run": (config.Run, config.fields_of(config.Run)),
+    }
+    return config.parser_for(f"{algorithm_class.name}.py", algorithm_class.summary, groups)
+
+
+def _is_training(field):
+    return field.name in {base.name for base in dataclasses.fields(config.Training)}
+
+
+def _run(algorithm_class, namespace):
+    from jgen.run_setup import prepare
+
+    prepared = prepare(algorithm_class, namespace, ROOT)
+    with prepared.directory.lock():
+        _train(algorithm_class, prepared)
+
+
+def _train(algorithm_class, prepared):
+    from jgen import data, run_outputs, runtime
+    from jgen.algorithm import Shape
+
+    settings, run_options, directory = prepared.settings, prepared.run, prepared.directory
+    dataset = data.load(
+        settings.data,
+        pathlib.Path(run_options.data_dir),
+        size=config.parse_size(settings.size),
+        cache_dir=directory.cache,
+    )
+    settings = dataclasses.replace(settings, data=dataset.name)
+    runtime.start(run_options.device)
+    from jgen.trainer import Interrupted, Trainer
+
+    shape = Shape(dataset.image_shape, dataset.n_classes)
+    algorithm = algorithm_class(settings, shape)
+    prepared.announce(algorithm, dataset)
+    prepared.write_config(algorithm, dataset)
+    observers = run_outputs.observers(run_options, directory)
+    trainer = Trainer(algorithm, dataset, settings, run_options, directory, observers)
+    try:
+        trainer.fit()
+    except Interrupted as stop:
+        print(f"{stop}; its checkpoint is saved. Go on with: {prepared.resume_command(algorithm_class.name)}")
+        sys.exit(130)
+    run_outputs.finish(algorithm, directory)

@@ -1,0 +1,62 @@
+"""Wasserstein GAN (Arjovsky, Chintala & Bottou, 2017, arXiv:1701.07875), algorithm 1 with weight clipping.
+
+    critic:     maximise  mean D(x) - mean D(G(z)), then clip every weight to [-c, c]
+    generator:  maximise  mean D(G(z)),  once every n_critic steps of the critic
+
+Pixels are in [-1, 1] (tanh) in here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from jgen import networks, optim
+from jgen.algorithm import Algorithm
+from jgen.config import Training, option
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(Training):
+    epochs: int = option(200, "passes over the training images", at_least=1)
+    lr: float = option(5e-5, "learning rate of both RMSprops", above=0)
+    n_critic: int = option(5, "critic steps per generator step", at_least=1)
+    clip: float = option(0.01, "bound of the critic's weights", above=0)
+    latent_dim: int = option(100, "dimensions of z", at_least=1)
+    hidden: tuple[int, ...] = option((128, 256, 512, 1024), "hidden units of the generator", at_least=1)
+    critic_hidden: tuple[int, ...] = option((512, 256), "hidden units of the critic", at_least=1)
+    bn_epsilon: float = option(1e-5, "epsilon of the generator's BatchNorm", above=0)
+
+
+class WGAN(Algorithm):
+    name = "wgan"
+    summary = "Wasserstein GAN with weight clipping (Arjovsky et al., 2017)"
+    Config = Config
+    published = {"bn_epsilon": (0.1, "BatchNorm1d(n, 0.1) was meant as a momentum and lands in epsilon")}
+    generative = ("generator",)
+
+    def __init__(self, config, shape):
+        super().__init__(config, shape)
+        self.latent_dim = config.latent_dim
+        self.generator = networks.Generator(config.latent_dim, config.hidden, shape.image_shape, config.bn_epsilon)
+        self.critic = networks.Critic(shape.image_shape, config.critic_hidden)
+        self.networks = {"generator": self.generator, "critic": self.critic}
+        networks.initialise(self.networks, config.seed)
+        self.optimizers = {
+            "generator_rmsprop": optim.RMSprop(networks.trainable(self.generator), config.lr),
+            "critic_rmsprop": optim.RMSprop(networks.trainable(self.critic), config.lr, clip=config.clip),
+        }
+
+    def step(self, x, y, noise):
+        with networks.no_grad():
+            fake = self.generator(noise.normal(x.shape[0], self.latent_dim))  # [N, C, H, W]
+        critic_loss = self.critic(fake.stop_grad()).mean() - self.critic(2 * x - 1).mean()
+        self.optimizers["critic_rmsprop"].step(critic_loss)
+        terms = {"critic_loss": critic_loss}
+        if noise.step % self.config.n_critic == 0:
+            fake = self.generator(noise.normal(x.shape[0], self.latent_dim))
+            terms["generator_loss"] = -self.critic(fake).mean()
+            self.optimizers["generator_rmsprop"].step(terms["generator_loss"])
+        return terms
+
+    def sample(self, z, y=None):
+        return (self.generator(z) + 1) / 2

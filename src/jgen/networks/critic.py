@@ -1,0 +1,33 @@
+"""WGAN's generator and critic, as the fourth document publishes them."""
+
+from jgen.distributions import flat
+from jgen.networks.mlp import MLP
+from jgen.runtime import nn
+
+SLOPE = 0.01  # of LeakyReLU for negative values
+
+
+class Generator(nn.Module):
+    """Latents [N, D] -> images [N, C, H, W] in (-1, 1); BatchNorm after every hidden layer but the first."""
+
+    def __init__(self, latent_dim, hidden, image_shape, epsilon):
+        layers = [nn.Linear(latent_dim, hidden[0]), nn.LeakyReLU(SLOPE)]
+        for n_in, n_out in zip(hidden[:-1], hidden[1:]):
+            layers += [nn.Linear(n_in, n_out), nn.BatchNorm1d(n_out, epsilon), nn.LeakyReLU(SLOPE)]
+        n_pixels = image_shape[0] * image_shape[1] * image_shape[2]
+        layers += [nn.Linear(hidden[-1], n_pixels), nn.Tanh()]
+        self.layers = nn.Sequential(*layers)
+        self.image_shape = tuple(image_shape)
+
+    def execute(self, z):
+        return self.layers(z).reshape((z.shape[0], *self.image_shape))
+
+
+class Critic(nn.Module):
+    """Images [N, C, H, W] -> unbounded scores [N, 1]."""
+
+    def __init__(self, image_shape, hidden):
+        self.body = MLP(image_shape[0] * image_shape[1] * image_shape[2], *hidden, 1, activation="leaky-relu")
+
+    def execute(self, x):
+        return self.body(flat(x))

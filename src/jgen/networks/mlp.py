@@ -1,0 +1,45 @@
+"""Fully connected encoder and decoder."""
+
+from jgen.distributions import flat
+from jgen.runtime import nn
+
+
+class MLP(nn.Module):
+    """Linear layers of the given sizes with an activation between them, none after the last: [N, in] -> [N, out]."""
+
+    def __init__(self, *sizes, activation="relu"):
+        layers = []
+        for n_in, n_out in zip(sizes[:-1], sizes[1:]):
+            layers += [nn.Linear(n_in, n_out), _activation(activation)]
+        self.layers = nn.Sequential(*layers[:-1])
+
+    def execute(self, x):
+        return self.layers(x)
+
+
+class GaussianEncoder(nn.Module):
+    """Images [N, C, H, W] -> mu, logvar of q(z|x), each [N, D]; one Linear serves both heads."""
+
+    def __init__(self, n_pixels, hidden, latent_dim, activation="relu"):
+        self.body = MLP(n_pixels, *hidden, 2 * latent_dim, activation=activation)
+        self.latent_dim = latent_dim
+
+    def execute(self, x):
+        heads = self.body(flat(x))  # [N, 2 D]
+        return heads[:, : self.latent_dim], heads[:, self.latent_dim :]
+
+
+class ImageDecoder(nn.Module):
+    """Latents [N, D] -> logits of the pixels [N, C, H, W]."""
+
+    def __init__(self, latent_dim, hidden, image_shape, activation="relu"):
+        n_pixels = image_shape[0] * image_shape[1] * image_shape[2]
+        self.body = MLP(latent_dim, *hidden, n_pixels, activation=activation)
+        self.image_shape = tuple(image_shape)
+
+    def execute(self, z):
+        return self.body(z).reshape((z.shape[0], *self.image_shape))
+
+
+def _activation(name):
+    return {"relu": nn.ReLU, "tanh": nn.Tanh, "leaky-relu": nn.LeakyReLU}[name]()

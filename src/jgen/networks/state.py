@@ -1,0 +1,99 @@
+"""What is common to all networks: initial values, parameters in and out, train and evaluation mode."""
+
+import contextlib
+import math
+
+import numpy as np
+
+from jgen import streams
+from jgen.runtime import jt, nn
+
+no_grad = jt.no_grad
+
+
+def as_var(array):
+    """A NumPy array as a Var of the same type (Jittor would turn 64-bit types into 32-bit ones)."""
+    return jt.array(array, dtype=str(array.dtype))
+
+
+def concatenate(blocks):
+    """Vars joined along the batch axis."""
+    return jt.concat(blocks, dim=0)
+
+
+def initialise(networks, seed):
+    """Draw the initial values of {name: network} as PyTorch does, from the seed's own stream.
+
+    Linear and convolutional weights and biases: U(-1/sqrt(fan_in), 1/sqrt(fan_in)); embeddings: N(0, 1);
+    normalisation layers keep ones and zeros. Jittor's own generator depends on the device and repeats itself for
+    neighbouring seeds.
+    """
+    for position, network in enumerate(networks.values()):
+        generator = streams.stream(seed, streams.INIT, position)
+        for module in _modules(network):
+            _initialise_module(module, generator)
+
+
+def _initialise_module(module, generator):
+    def fill(var, values):
+        var.update(jt.array(values.astype(np.float32)))
+
+    if isinstance(module, (nn.Linear, nn.Conv, nn.ConvTranspose)):
+        # PyTorch counts the fan-in of a transposed convolution on the axis of its outputs.
+        bound = 1 / math.sqrt(np.prod(module.weight.shape[1:]))
+        fill(module.weight, generator.uniform(-bound, bound, module.weight.shape))
+        if isinstance(module.bias, jt.Var):
+            fill(module.bias, generator.uniform(-bound, bound, module.bias.shape))
+    elif isinstance(module, nn.Embedding):
+        fill(module.weight, generator.standard_normal(module.weight.shape))
+
+
+def _modules(network):
+    """Every module of a network once, in the order of its definition."""
+    return [module for _, module in network.named_modules()]
+
+
+def trainable(*networks):
+    """The parameters that an optimizer may update: BatchNorm's running statistics are parameters too, but stopped."""
+    return [p for network in networks for p in network.parameters() if not p.is_stop_grad()]
+
+
+def state_of(part):
+    """The arrays of a network (parameters and running statistics) or of an optimizer, as {name: ndarray}."""
+    if isinstance(part, nn.Module):
+        return {name: value.numpy() for name, value in part.named_parameters()}
+    return {name: np.asarray(value) for name, value in part.state().items()}
+
+
+def load_state(part, arrays, owner):
+    """Restore `state_of`; raises ValueError naming what is missing, unknown or of another shape."""
+    if not isinstance(part, nn.Module):
+        part.load_state(arrays)
+        return
+    parameters = dict(part.named_parameters())
+    for name in sorted(parameters.keys() | arrays.keys()):
+        if name not in arrays:
+            raise ValueError(f"{owner}.{name} is missing")
+        if name not in parameters:
+            raise ValueError(f"{owner}.{name} is unknown")
+        if tuple(arrays[name].shape) != tuple(parameters[name].shape):
+            raise ValueError(f"{owner}.{name} has shape {arrays[name].shape}, not {tuple(parameters[name].shape)}")
+        parameters[name].update(jt.array(np.asarray(arrays[name], dtype=np.float32)))
+
+
+@contextlib.contextmanager
+def evaluating(networks):
+    """Evaluation mode, without gradients, for a block; then every module's earlier mode again.
+
+    Module.eval() would also stop the parameters' gradients until train() is called, so the mode is set directly.
+    """
+    modules = [module for network in networks.values() for module in _modules(network)]
+    earlier = [module.is_training() for module in modules]
+    for module in modules:
+        module.is_train = False
+    try:
+        with jt.no_grad():
+            yield
+    finally:
+        for module, mode in zip(modules, earlier):
+            module.is_train = mode

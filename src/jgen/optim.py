@@ -1,0 +1,151 @@
+"""Adam and RMSprop with PyTorch's semantics, each one fused kernel over all its parameters, in place.
+
+    optimizer = Adam(network.parameters(), lr=1e-3)
+    optimizer.step(loss)          # gradients and update; parameters stay the same leaf Vars
+
+A step is executed at once (on CUDA: enqueued), together with everything pending that was created before it, so the
+graph never outlives it: read the losses whenever you like, and do not hold Vars of the graph longer than you need.
+
+Because parameters change in place, `p.data` taken before a step shows the values after it; `p.numpy()` copies.
+"""
+
+import abc
+
+import numpy as np
+
+from jgen.kernels import adam, rmsprop
+from jgen.kernels.multi_tensor import offsets
+from jgen.runtime import jt
+
+
+class Optimizer(abc.ABC):
+    """Parameters, flat moments and their strict, bit-exact state. `lr` may be changed between steps.
+
+    Raises ValueError for a parameter that is frozen, listed twice or not float32.
+    """
+
+    moments = ()  # names of the moments, as in state()
+
+    def __init__(self, params, lr):
+        self.params = list(params)
+        self.lr = lr
+        self._check_parameters()
+        self._offsets = offsets([p.numel() for p in self.params])
+        self._set_moments({name: np.zeros(self._offsets[-1], np.float32) for name in self.moments})
+
+    def step(self, loss):
+        """Apply the gradients of `loss` (a scalar Var). A parameter it does not depend on gets gradient 0."""
+        for index, p in enumerate(self.params):
+            if p.is_stop_grad():
+                raise ValueError(f"{self._describe(index)} is frozen now (eval() without train()?)")
+        # Without retain_graph=False the gradients' own graph would be kept as well.
+        self._update(jt.grad(loss, self.params, retain_graph=False))
+
+    def apply(self, grads):
+        """Apply the given gradients, one float32 Var for each parameter and of its shape."""
+        if len(grads) != len(self.params):
+            raise ValueError(f"{len(grads)} gradients for {len(self.params)} parameters")
+        for index, (grad, p) in enumerate(zip(grads, self.params)):
+            if list(grad.shape) != list(p.shape) or grad.dtype != "float32":
+                raise ValueError(f"{self._describe(index)} got a gradient of {grad.dtype}{list(grad.shape)}")
+        self._update([grad.stop_grad() for grad in grads])
+
+    @abc.abstractmethod
+    def _update(self, grads):
+        """Launch the kernel."""
+
+    def state(self):
+        """name -> array, all that a resumed optimizer needs except lr: 'v.3' belongs to the parameter number 3."""
+        result = {}
+        for name in self.moments:
+            flat = self._moment(name).numpy()
+            for index, p in enumerate(self.params):
+                start = self._offsets[index]
+                result[f"{name}.{index}"] = flat[start : start + p.numel()].reshape(list(p.shape))
+        return result
+
+    def load_state(self, state):
+        """Continue from what `state()` returned, bit by bit.
+
+        Raises ValueError naming the entry that is missing, unknown, or of another shape or type; nothing is changed.
+        """
+        expected = {name: (array.shape, array.dtype) for name, array in self.state().items()}
+        for name in sorted(expected.keys() - state.keys()):
+            raise ValueError(f"optimizer state: {name!r} is missing")
+        for name in sorted(state.keys() - expected.keys()):
+            raise ValueError(f"optimizer state: {name!r} is unknown to this {type(self).__name__}")
+        arrays = {name: a.numpy() if isinstance(a, jt.Var) else np.asarray(a) for name, a in state.items()}
+        for name, (shape, dtype) in expected.items():
+            found = arrays[name]
+            if (found.shape, found.dtype) != (shape, dtype):
+                raise ValueError(
+                    f"optimizer state: {name!r} is {found.dtype}{list(found.shape)}, expected {dtype}{list(shape)}"
+                )
+        self._load(arrays)
+
+    def _load(self, arrays):
+        flat = {name: np.zeros(self._offsets[-1], np.float32) for name in self.moments}
+        for name in self.moments:
+            for index, p in enumerate(self.params):
+                start = self._offsets[index]
+                flat[name][start : start + p.numel()] = arrays[f"{name}.{index}"].ravel()
+        self._set_moments(flat)
+
+    def _set_moments(self, flat):
+        for name, values in flat.items():
+            setattr(self, f"_{name}", jt.array(values).stop_grad())
+
+    def _moment(self, name):
+        return getattr(self, f"_{name}")
+
+    def _check_parameters(self):
+        if not self.params:
+            raise ValueError("no parameters to optimize")
+        for index, p in enumerate(self.params):
+            if p.dtype != "float32":
+                raise ValueError(f"{self._describe(index)} is {p.dtype}, not float32")
+            if p.is_stop_grad():
+                raise ValueError(f"{self._describe(index)} is frozen: it would never change")
+        if len({id(p) for p in self.params}) < len(self.params):
+            raise ValueError("a parameter is listed twice")
+
+    def _describe(self, index):
+        p = self.params[index]
+        return f"parameter {index} {p.name()!r} {list(p.shape)}"
+
+
+class Adam(Optimizer):
+    """torch.optim.Adam: bias-corrected moments, eps outside the root, weight_decay added to the gradient."""
+
+    moments = ("m", "v")
+
+    def __init__(self, params, lr, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0):
+        super().__init__(params, lr)
+        self.betas, self.eps, self.weight_decay = betas, eps, weight_decay
+        self._t = 0
+
+    def _update(self, grads):
+        self._t += 1
+        adam.update(
+            grads, self.params, self._m, self._v, self._t, self.lr, self.betas, self.eps, self.weight_decay
+        )
+
+    def state(self):
+        return super().state() | {"t": np.array([self._t], np.int64)}
+
+    def _load(self, arrays):
+        super()._load(arrays)
+        self._t = int(arrays["t"][0])
+
+
+class RMSprop(Optimizer):
+    """torch.optim.RMSprop (not centred, no momentum); with `clip`, weights end every step in [-clip, clip]."""
+
+    moments = ("v",)
+
+    def __init__(self, params, lr, alpha=0.99, eps=1e-8, clip=None):
+        super().__init__(params, lr)
+        self.alpha, self.eps, self.clip = alpha, eps, clip
+
+    def _update(self, grads):
+        rmsprop.update(grads, self.params, self._v, self.lr, self.alpha, self.eps, self.clip)

@@ -1,0 +1,66 @@
+"""What a person at the terminal sees, and how they stop a run."""
+
+import signal
+import sys
+
+from tqdm import tqdm
+
+
+class Progress:
+    """A bar over the whole run: loss terms, images/s and the time left; one line per epoch stays on the screen."""
+
+    def __init__(self, total_steps, batch_size):
+        interactive = sys.stderr.isatty()
+        self._batch_size = batch_size
+        self._bar = tqdm(
+            total=total_steps * batch_size,
+            unit=" images",
+            unit_scale=True,
+            dynamic_ncols=True,
+            mininterval=0.2 if interactive else 30,
+            smoothing=0.05,
+        )
+
+    def advance(self, steps, terms=None, counted=True):
+        """`steps` more are done; steps of an earlier process (counted=False) do not enter the rate."""
+        if counted:
+            if terms:
+                self._bar.set_postfix({name: f"{value:.4g}" for name, value in terms.items()}, refresh=False)
+            self._bar.update(steps * self._batch_size)
+        else:
+            self._bar.initial = self._bar.n = steps * self._batch_size
+
+    def epoch_line(self, epochs, row):
+        numbers = "  ".join(f"{name} {value:.5g}" for name, value in row.items() if name not in ("epoch", "seconds"))
+        self._bar.write(f"epoch {row['epoch']}/{epochs}  {numbers}  ({row['seconds']:.1f} s)", file=sys.stdout)
+        sys.stdout.flush()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self._bar.close()
+
+
+class StopRequest:
+    """Turns the first Ctrl-C or SIGTERM into a request, so that a step is never left half done.
+
+    `requested` is '' or the signal's name. A second Ctrl-C stops at once.
+    """
+
+    def __init__(self):
+        self.requested = ""
+        self._earlier = {}
+
+    def _note(self, number, frame):
+        if self.requested:
+            raise KeyboardInterrupt
+        self.requested = signal.Signals(number).name
+
+    def __enter__(self):
+        self._earlier = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *exception):
+        for number, handler in self._earlier.items():
+            signal.signal(number, handler)

@@ -1,0 +1,175 @@
+"""From the command line to a run that is ready to start: its name, its settings, its config.json."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import json
+import pathlib
+import shlex
+import sys
+
+from jgen import config
+from jgen.artifacts.files import atomic_write
+from jgen.artifacts.run_directory import RunDirectory
+from jgen.errors import UserError
+
+RECORDED_PACKAGES = ("jittor", "numpy", "onednn-cpu-gomp")
+
+
+def prepare(algorithm_class, namespace, root):
+    """Settings and directory of the run that `namespace` (the flags that were given) asks for."""
+    explicit = config.explicit_fields(algorithm_class.Config, namespace)
+    run = config.Run(**config.explicit_fields(config.Run, namespace))
+    if run.resume and run.overwrite:
+        raise UserError("--resume and --overwrite exclude each other: continue the run, or delete it")
+    out = pathlib.Path(run.out) if run.out else root
+    run = dataclasses.replace(run, data_dir=str(_data_dir(run, root)))
+    directory, notes = _choose_directory(out, run, algorithm_class.name)
+    saved = read_config(directory) if run.resume and directory.config.exists() else None
+    if saved:
+        _check_resumable(directory, saved, algorithm_class)
+        settings = _resumed_settings(algorithm_class.Config, saved, explicit, directory)
+        run = dataclasses.replace(run, as_published=saved["as_published"])
+        run = run if directory.checkpoint.exists() else dataclasses.replace(run, resume=False)
+    else:
+        settings = _fresh_settings(algorithm_class, explicit, run)
+        run = dataclasses.replace(run, resume=False)
+    return Prepared(settings, run, directory, notes, saved, explicit, frozenset(vars(namespace)))
+
+
+def _data_dir(run, root):
+    """Like the outputs, the default data folder is anchored to the repository's root; a given one is not."""
+    return root / run.data_dir if run.data_dir == config.Run.data_dir else pathlib.Path(run.data_dir)
+
+
+def _choose_directory(out, run, default_name):
+    name = run.name or default_name
+    directory = RunDirectory(out, name)
+    taken = directory.config.exists()
+    if run.resume and not taken:
+        return directory, [f"nothing to resume: {directory.results} holds no run; starting from the beginning"]
+    if not taken or run.resume or run.overwrite:
+        return directory, []
+    if run.name:
+        raise UserError(
+            f"{directory.results} already holds a run: continue it with --resume, replace it with --overwrite, "
+            "or choose another --name"
+        )
+    number = 2
+    while RunDirectory(out, f"{name}-{number}").config.exists():
+        number += 1
+    return RunDirectory(out, f"{name}-{number}"), [
+        f"{directory.results} already holds a run, so this one is named {name}-{number} "
+        "(--resume continues the first, --overwrite replaces it)"
+    ]
+
+
+def read_config(directory):
+    """config.json of a run, as a table with at least the keys that `Prepared.write_config` writes."""
+    path = directory.config
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        for key in ("model", "class", "config", "image_shape", "n_classes", "data", "as_published"):
+            values[key]
+    except FileNotFoundError:
+        raise UserError(f"{directory.results} holds no run (no config.json); train one first") from None
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise UserError(f"{path} cannot be read as a run's settings ({error!r}); train again with --overwrite") from None
+    return values
+
+
+def _check_resumable(directory, saved, algorithm_class):
+    if saved["class"] != algorithm_class.__name__:
+        raise UserError(f"{directory.results} holds a run of {saved['class']}, not of {algorithm_class.__name__}")
+    if directory.weights.exists() and not directory.checkpoint.exists():
+        raise UserError(
+            f"{directory.results} holds a finished run without its checkpoint, there is nothing to resume; "
+            "replace it with --overwrite, or choose another --name"
+        )
+
+
+def _fresh_settings(algorithm_class, explicit, run):
+    cls = algorithm_class.Config
+    values = {}
+    if run.as_published:
+        values.update({name: value for name, (value, _) in algorithm_class.published.items()})
+    return cls(**{**values, **explicit})
+
+
+def _resumed_settings(cls, saved, explicit, directory):
+    settings = config.from_json(cls, saved["config"], directory.config)
+    requested = {**vars(settings), "data": saved["data"].get("requested", settings.data)}
+    differing = [name for name, value in explicit.items() if name != "epochs" and value != requested[name]]
+    if differing:
+        flag = "--" + differing[0].replace("_", "-")
+        raise UserError(
+            f"{flag} {explicit[differing[0]]} differs from the run's {requested[differing[0]]}: a resumed run keeps its "
+            "settings; leave the flag out, or start another run with --name"
+        )
+    return dataclasses.replace(settings, epochs=explicit.get("epochs", settings.epochs))
+
+
+@dataclasses.dataclass
+class Prepared:
+    """A run that is ready to start."""
+
+    settings: config.Training
+    run: config.Run
+    directory: RunDirectory
+    notes: list[str]
+    saved: dict | None
+    explicit: dict
+    given: frozenset[str]  # the flags of the command line
+
+    def announce(self, algorithm, dataset):
+        """Echo what will run: the resolved settings, the data, and what differs from the source document."""
+        from jgen import runtime
+
+        for note in self.notes:
+            print(note)
+        shown = "  ".join(f"{name} {value}" for name, value in config.to_json(algorithm.config).items() if value != "")
+        print(f"{self.directory.name}: {shown}")
+        print(f"data: {dataset.describe()}  device: {runtime.device()}")
+        if self.run.as_published:
+            self._announce_published(algorithm)
+        for note in algorithm.notes():
+            print(note)
+
+    def _announce_published(self, algorithm):
+        if not algorithm.published:
+            print("as published: the document's recipe is the default")
+        for name, (value, why) in algorithm.published.items():
+            default = {field.name: field.default for field in dataclasses.fields(algorithm.Config)}[name]
+            override = "" if name not in self.explicit else f" (overridden by the command line: {self.explicit[name]})"
+            print(f"as published: {name} {value} instead of {default}: {why}{override}")
+
+    def write_config(self, algorithm, dataset):
+        """Clear an overwritten run, make the folders, and save everything that is needed to repeat the run."""
+        if self.run.overwrite:
+            self.directory.clear()
+        values = {
+            "model": type(algorithm).__module__.rsplit(".", 1)[-1],
+            "class": type(algorithm).__name__,
+            "config": config.to_json(algorithm.config),
+            "as_published": self.run.as_published,
+            "image_shape": list(dataset.image_shape),
+            "n_classes": dataset.n_classes,
+            "data": {**dataset.source, "name": dataset.name, "classes": list(dataset.classes)},
+            "command": shlex.join(["python", f"src/{algorithm.name}.py", *sys.argv[1:]]),
+            "versions": {name: importlib.metadata.version(name) for name in RECORDED_PACKAGES},
+        }
+        values["data"]["requested"] = self.settings.data
+        if self.saved:  # a resumed run keeps its record; only its number of epochs may grow
+            values = {**self.saved, "config": values["config"]}
+        text = json.dumps(values, indent=1, ensure_ascii=False) + "\n"
+        atomic_write(self.directory.config, text.encode("utf-8"))
+
+    def resume_command(self, script):
+        """The command that continues this run."""
+        words = ["python", f"src/{script}.py", "--name", self.directory.name, "--resume"]
+        if self.run.out:
+            words += ["--out", self.run.out]
+        if "data_dir" in self.given:
+            words += ["--data-dir", self.run.data_dir]
+        return shlex.join(words)

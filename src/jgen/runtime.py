@@ -1,0 +1,216 @@
+"""Everything that makes `import jittor` work anywhere, and picks the device.
+
+    from jgen.runtime import jt, nn       # starts Jittor on first use
+
+Jittor 1.3.11 downloads oneDNN from a single server when it is first imported, crashes on an nvcc without a GPU,
+replaces Python's signal handlers, turns TLS verification off and reseeds the global generators. All of that is put
+right here, so that no other module needs to know.
+"""
+
+import contextlib
+import ctypes
+import importlib.metadata
+import os
+import pathlib
+import platform
+import random
+import shutil
+import signal
+import ssl
+import sys
+import sysconfig
+import warnings
+
+from jgen.errors import UserError
+
+JITTOR_VERSION = "1.3.11.0"
+ONEDNN_FOLDER = "dnnl_lnx_2.2.0_cpu_gomp"  # the name under which Jittor 1.3.11 looks for oneDNN
+_SIGNALS = ("SIGINT", "SIGTERM", "SIGCHLD", "SIGQUIT", "SIGFPE", "SIGILL", "SIGBUS", "SIGSEGV")
+
+_started = {}
+
+
+def __getattr__(name):
+    if name in ("jt", "nn"):
+        start()
+        return _started[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def start(device="auto", log=print):
+    """Import Jittor for `device` (auto | cpu | cuda) and return it; later calls only check the device.
+
+    log: receives the one line that announces a long first compilation.
+    Raises UserError where a compiler, a header, a wheel or the asked-for GPU is missing.
+    """
+    if not _started:
+        _check_platform(log)
+        cuda, why_not = _cuda_usable() if device != "cpu" else (False, "--device cpu")
+        if device == "cuda" and not cuda:
+            raise UserError(f"--device cuda: {why_not}; use --device cpu")
+        _prepare_environment(cuda)
+        _announce_compilation(log)
+        with _python_defaults_kept():
+            _started["jt"] = _import_jittor()
+        from jittor import nn
+
+        _started["nn"] = nn
+        _check_jittor(_started["jt"], device)
+        _started["jt"].flags.use_cuda = int(cuda)
+    elif device == "cuda" and not _started["jt"].flags.use_cuda:
+        raise UserError("--device cuda: Jittor already runs on the CPU in this process; start a new one")
+    return _started["jt"]
+
+
+def device():
+    """The device Jittor runs on: 'cpu' or 'cuda'."""
+    return "cuda" if start().flags.use_cuda else "cpu"
+
+
+def _check_platform(log):
+    if sys.platform != "linux" or platform.machine() != "x86_64" or not (3, 10) <= sys.version_info[:2] <= (3, 12):
+        log(
+            f"note: this is Python {platform.python_version()} on {platform.machine()} {sys.platform}; known to work: "
+            "Python 3.10 to 3.12 on x86-64 Linux"
+        )
+    if not (os.environ.get("cc_path") or shutil.which("g++")):
+        raise UserError("g++ is missing, Jittor compiles its kernels with it: sudo apt install g++")
+    if not pathlib.Path(sysconfig.get_paths()["include"], "Python.h").is_file():
+        raise UserError(
+            "Python.h is missing, Jittor compiles against it: "
+            f"sudo apt install python3.{sys.version_info.minor}-dev (or python3-dev)"
+        )
+
+
+def _prepare_environment(cuda):
+    """Set what Jittor reads from the environment when it is imported; what the user has set stays."""
+    environment = os.environ
+    environment.setdefault("cache_name", "default")  # otherwise every git branch compiles a cache of its own
+    if not cuda:
+        environment["nvcc_path"] = ""  # a stray nvcc without a driver crashes the import
+    if not environment.get("log_v"):
+        environment.setdefault("log_silent", "1")
+    config_script = pathlib.Path(sysconfig.get_config_var("BINDIR"), f"python3.{sys.version_info.minor}-config")
+    if config_script.is_file():
+        environment.setdefault("python_config_path", str(config_script))
+    if environment.get("use_mkl", "1") == "1":
+        _link_onednn()
+
+
+def _jittor_home():
+    """The folder whose .cache/jittor Jittor uses; it remembers JITTOR_HOME of earlier runs in a file."""
+    if os.environ.get("JITTOR_HOME"):
+        return pathlib.Path(os.environ["JITTOR_HOME"]).absolute()
+    with contextlib.suppress(OSError, ValueError):
+        import json
+
+        remembered = json.loads((pathlib.Path.home() / ".cache/jittor/config.json").read_text()).get("JITTOR_HOME")
+        if remembered:
+            return pathlib.Path(remembered)
+    return pathlib.Path.home()
+
+
+def _link_onednn():
+    """Put the oneDNN of PyPI's wheels where Jittor looks for the one it would otherwise download."""
+    home = _jittor_home()
+    place = home / ".cache/jittor/mkl" / ONEDNN_FOLDER
+    library = place / "lib/libmkldnn.so"
+    if library.is_file() and not library.is_symlink():
+        return  # Jittor's own download
+    headers = _wheel_file("onednn-devel-cpu-gomp", "dnnl.h").parent
+    shared_object = _wheel_file("onednn-cpu-gomp", "libdnnl.so.2")
+    try:
+        (place / "lib").mkdir(parents=True, exist_ok=True)
+        _symlink(headers, place / "include")
+        _symlink(shared_object, place / "lib/libdnnl.so.2")
+        _symlink(shared_object, library)
+    except OSError as error:
+        raise UserError(
+            f"{place}: {error.strerror}; Jittor keeps its compiled kernels under {home}/.cache/jittor and needs 1 GB "
+            "there: make room or set JITTOR_HOME to a folder that can be written"
+        ) from None
+
+
+def _wheel_file(distribution, name):
+    try:
+        files = importlib.metadata.files(distribution) or []
+    except importlib.metadata.PackageNotFoundError:
+        files = []
+    for file in files:
+        if file.name == name and file.locate().exists():
+            return pathlib.Path(file.locate()).resolve()
+    raise UserError(f"the package {distribution} is missing ({name}): pip install -r requirements.txt")
+
+
+def _symlink(target, link):
+    """Make or replace a link in one step, so that two processes starting at once never see it absent."""
+    if link.is_symlink() and os.readlink(link) == str(target):
+        return
+    temporary = link.with_name(f"{link.name}.{os.getpid()}.tmp")
+    temporary.unlink(missing_ok=True)
+    temporary.symlink_to(target)
+    os.replace(temporary, link)
+
+
+def _announce_compilation(log):
+    pattern = f"jt{JITTOR_VERSION.rsplit('.', 1)[0]}/*/py{platform.python_version()}/**/jittor_core*.so"
+    if not any((_jittor_home() / ".cache/jittor").glob(pattern)):
+        log(
+            "First use: Jittor compiles itself (1.5 to 4 minutes on 2 cores), then each model its kernels (up to a "
+            "minute); both are kept for later runs."
+        )
+
+
+def _import_jittor():
+    try:
+        import jittor
+    except ModuleNotFoundError as error:
+        raise UserError(f"the package {error.name} is missing: pip install -r requirements.txt") from None
+    except OSError as error:
+        raise UserError(
+            f"Jittor could not be set up: {error}; its cache is {_jittor_home()}/.cache/jittor (needs 1 GB)"
+        ) from None
+    return jittor
+
+
+def _check_jittor(jittor, device):
+    """Jittor's quiet mode also silences fatal set-up errors, so look at what it set up."""
+    if os.environ.get("use_mkl", "1") == "1" and jittor.compile_extern.mkl_ops is None:
+        raise UserError(
+            "Jittor runs without oneDNN, every matrix product would be a naive loop: remove "
+            f"{_jittor_home()}/.cache/jittor/mkl and run again with log_silent=0 in the environment"
+        )
+    if device == "cuda" and not jittor.compiler.has_cuda:
+        raise UserError("--device cuda: Jittor found no usable CUDA; run with log_silent=0 to see why, or --device cpu")
+
+
+@contextlib.contextmanager
+def _python_defaults_kept():
+    """Undo what importing Jittor does to the process: signal handlers, TLS verification, global generators."""
+    # Jittor's kernels flush denormals to zero; NumPy notices when it prints or compares floats, and says so.
+    warnings.filterwarnings("ignore", message="The value of the smallest subnormal", category=UserWarning)
+    https_context = ssl._create_default_https_context
+    random_state = random.getstate()
+    handlers = {number: signal.getsignal(number) for number in (getattr(signal, name) for name in _SIGNALS)}
+    try:
+        yield
+    finally:
+        ssl._create_default_https_context = https_context
+        random.setstate(random_state)
+        with contextlib.suppress(ValueError):  # only the main thread may set handlers
+            for number, handler in handlers.items():
+                signal.signal(number, handler if handler is not None else signal.SIG_DFL)
+
+
+def _cuda_usable():
+    """(whether a driver sees a GPU and a compiler for it is here, the reason if not)."""
+    try:
+        driver = ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return False, "no NVIDIA driver (libcuda.so.1) on this machine"
+    count = ctypes.c_int(0)
+    if driver.cuInit(0) != 0 or driver.cuDeviceGetCount(ctypes.byref(count)) != 0 or count.value == 0:
+        return False, "the NVIDIA driver sees no GPU"
+    if not (os.environ.get("nvcc_path") or shutil.which("nvcc")):
+        return False, "nvcc, CUDA's compiler, is not on PATH"
+    return True, ""

@@ -1,0 +1,65 @@
+"""Images from a finished run: the work behind src/sample.py."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+
+import numpy as np
+
+from jgen import finished_run, networks, streams, tool
+from jgen.artifacts import files, grid
+from jgen.config import option
+
+BATCH = 500
+
+
+def draw(algorithm, n, seed=0, labels=None, progress=iter):
+    """`n` images as float32 [N, C, H, W] in [0, 1] and their labels, int64 [N] or None, in batches.
+
+    Latents are N(0, I) from the seed's own stream. A conditional model gets `labels`, by default each class in turn.
+    """
+    generator = streams.stream(seed, streams.SAMPLES)
+    conditional = algorithm.conditional
+    y = None
+    if conditional:
+        y = np.arange(n) % algorithm.shape.n_classes if labels is None else np.asarray(labels)
+        y = y.astype(np.int64)
+    images = np.empty((n, *algorithm.shape.image_shape), np.float32)
+    with networks.evaluating(algorithm.networks):
+        for start in progress(range(0, n, BATCH)):
+            stop = min(start + BATCH, n)
+            z = generator.standard_normal((stop - start, algorithm.latent_dim), dtype=np.float32)
+            labels_here = networks.as_var(y[start:stop].astype(np.int32)) if conditional else None
+            images[start:stop] = algorithm.sample(networks.as_var(z), labels_here).numpy()
+    return np.clip(images, 0, 1), y
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Sampling(tool.Options):
+    """Draw images from a finished run."""
+
+    n: int = option(64, "how many images", "-n", at_least=1)
+    npz: str = option("", "write x float32 [N,C,H,W] in [0,1] here, and y where the model is conditional")
+    png: str = option("", "write a grid of at most 16 rows here (default: results/NAME/sampled.png)")
+    seed: int = option(0, "seed of the latents", at_least=0)
+    epoch: int = option(0, "use the weights kept at this epoch (default: the last)", at_least=0)
+
+
+def sample(options):
+    """Draw `options.n` images of run `options.name` and write them where the options say."""
+    from tqdm import tqdm
+
+    loaded = finished_run.load(options.out, options.name, options.device, options.epoch or None)
+    x, y = draw(loaded.algorithm, options.n, options.seed, progress=lambda starts: tqdm(starts, unit="batch"))
+    if options.npz:
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, **({"x": x} if y is None else {"x": x, "y": y}))
+        files.atomic_write(options.npz, buffer.getvalue())
+        print(f"{options.npz}: x float32 {list(x.shape)}" + ("" if y is None else f", y int64 {list(y.shape)}"))
+    picture = options.png or (None if options.npz else loaded.directory.results / "sampled.png")
+    if picture:
+        columns = 8 if y is None else loaded.algorithm.shape.n_classes
+        shown = x[: columns * 16]
+        grid.write_png(picture, grid.image_grid(shown, columns))
+        print(f"{picture}: the first {len(shown)} of {len(x)} samples")

@@ -1,0 +1,25 @@
+"""A run's film made again from its grids: the work behind src/video.py."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+
+from jgen import tool
+from jgen.artifacts import run_directory, video
+from jgen.config import option
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Stitching(tool.Options):
+    """Stitch a run's grids into its MP4 again."""
+
+    kind: str = option("epoch", "which grids: epoch, recon, …")
+    seconds: float = option(20.0, "longest film; longer runs are thinned", above=0)
+
+
+def stitch(options):
+    directory = run_directory.RunDirectory(pathlib.Path(options.out), options.name)
+    target = directory.video if options.kind == "epoch" else directory.video.with_name(f"{options.name}-{options.kind}.mp4")
+    made = video.stitch(directory.grids(options.kind), target, seconds=options.seconds)
+    print(f"{target}: {made['frames']} frames, {made['size'][0]}x{made['size'][1]}, {made['fps']} per second")

@@ -1,0 +1,16 @@
+"""Every random number of the package comes from a named, keyed PCG64 stream.
+
+A stream is a pure function of (seed, purpose, keys). So an interrupted run needs no generator state to go on
+exactly, a CPU and a GPU see the same numbers, and two purposes never share a stream. (Jittor's own CPU generator is
+a 31-bit LCG whose state cannot be saved.)
+"""
+
+import numpy as np
+
+# Never renumber: the numbers are part of every stream's key.
+INIT, ORDER, NOISE, LATENTS, SAMPLES, SPLIT, PREVIEW = range(7)
+
+
+def stream(seed, purpose, *keys):
+    """The generator of (seed, purpose, *keys): non-negative ints, e.g. stream(0, NOISE, epoch, step)."""
+    return np.random.Generator(np.random.PCG64((seed, purpose, *keys)))

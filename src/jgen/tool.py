@@ -1,0 +1,25 @@
+"""The scripts that use a finished run: options from a dataclass, then one job."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from jgen import config
+from jgen.experiment import ROOT, exit_cleanly
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What every such script takes; each adds its own."""
+
+    name: str = config.argument("name of the run, such as beta-vae")
+    out: str = config.option(str(ROOT), "folder that holds results/ and intermediate/")
+    device: str = config.option("auto", "where to compute", choices=("auto", "cpu", "cuda"))
+
+
+def run(script, options_class, job, arguments=None):
+    """Parse the command line into `options_class` and do `job(options)`; exits as exit_cleanly does."""
+    description = (options_class.__doc__ or "").strip().splitlines()[0]
+    parser = config.parser_for(script, description, {"options": (options_class, config.fields_of(options_class))})
+    namespace = parser.parse_args(arguments)
+    exit_cleanly(script, lambda: job(options_class(**config.explicit_fields(options_class, namespace))))

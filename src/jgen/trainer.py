@@ -1,0 +1,209 @@
+"""The training loop: epochs, progress, metrics, checkpoints and exact resume. It knows no model by name.
+
+Everything random is a function of (seed, epoch, step), so a position (epoch, step) and the algorithm's state are all
+that a checkpoint must hold; a resumed run equals an uninterrupted one bit for bit.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+
+import numpy as np
+
+from jgen import networks, streams
+from jgen.algorithm import Noise
+from jgen.artifacts import checkpoint, grid, metrics
+from jgen.data import loader
+from jgen.errors import UserError
+from jgen.progress import Progress, StopRequest
+from jgen.runtime import jt
+
+N_PREVIEW = 64  # images of a grid
+VALIDATION_BATCH = 500
+READ_EVERY = 32  # steps between two readings of the losses; reading them each step would synchronise each step
+
+
+class Interrupted(Exception):
+    """The run was asked to stop; its checkpoint at `position` is saved."""
+
+    def __init__(self, position, signal_name):
+        super().__init__(f"stopped by {signal_name} at epoch {position.epoch}, step {position.step}")
+
+
+@dataclasses.dataclass
+class Position:
+    """`step` steps of `epoch` (1, 2, …) are done; the epoch's metrics so far are in `sums` and `counts`."""
+
+    epoch: int = 1
+    step: int = 0
+    sums: dict[str, float] = dataclasses.field(default_factory=dict)
+    counts: dict[str, int] = dataclasses.field(default_factory=dict)
+
+
+class Trainer:
+    """Trains one algorithm on one data set into one run directory.
+
+    observers: called as observer(epoch, row, grids) after each epoch, with the metrics row and {kind: uint8 picture}.
+    """
+
+    def __init__(self, algorithm, dataset, settings, run, directory, observers=()):
+        self.algorithm, self.dataset, self.settings, self.run, self.directory = (
+            algorithm,
+            dataset,
+            settings,
+            run,
+            directory,
+        )
+        self.observers = observers
+        self.n_steps = loader.steps_per_epoch(len(dataset.x_train), settings.batch_size)
+        generator = streams.stream(settings.seed, streams.LATENTS)
+        self.latents = generator.standard_normal((N_PREVIEW, algorithm.latent_dim), dtype=np.float32)
+        held_out = len(dataset.x_test) > 0
+        x, y = (dataset.x_test, dataset.y_test) if held_out else (dataset.x_train, dataset.y_train)
+        chosen = streams.stream(settings.seed, streams.PREVIEW).permutation(len(x))[:N_PREVIEW]
+        self.preview = loader.gather(x, chosen), None if y is None else y[chosen]
+
+    def fit(self):
+        """Train from the checkpoint's position, or from the start, to the last epoch. Raises Interrupted."""
+        position = self._restore() if self.run.resume else Position()
+        total = self.settings.epochs * self.n_steps
+        with StopRequest() as self.stop, Progress(total, self.settings.batch_size) as self.progress:
+            self.progress.advance((position.epoch - 1) * self.n_steps + position.step, counted=False)
+            while position.epoch <= self.settings.epochs:
+                self._train_epoch(position)
+                position = Position(position.epoch + 1)
+
+    def _train_epoch(self, position):
+        epoch, started = position.epoch, time.perf_counter()
+        self.algorithm.begin_epoch(epoch, self.settings.epochs)
+        unread = []
+        order = loader.batches(
+            len(self.dataset.x_train), self.settings.batch_size, self.settings.seed, epoch, position.step
+        )
+        for indices in order:
+            x, y = self._minibatch(indices)
+            step = (epoch - 1) * self.n_steps + position.step
+            terms = self.algorithm.step(x, y, Noise(self.settings.seed, epoch, step))
+            # A loss that is still differentiable would keep its whole graph alive.
+            unread.append({name: value.stop_grad() for name, value in terms.items()})
+            jt.sync_all()  # executes the step, waits for no device
+            position.step += 1
+            if len(unread) == READ_EVERY:
+                self._read(unread, position)
+            if self.stop.requested:
+                self._read(unread, position)
+                self._save(position)
+                raise Interrupted(position, self.stop.requested)
+        self._read(unread, position)
+        self._finish_epoch(position, time.perf_counter() - started)
+
+    def _minibatch(self, indices):
+        x = jt.array(loader.gather(self.dataset.x_train, indices)).float32() / 255
+        return x, None if self.dataset.y_train is None else jt.array(self.dataset.y_train[indices].astype(np.int32))
+
+    def _read(self, unread, position):
+        """Add the steps' losses to the epoch's sums; a loss that is not finite stops the run."""
+        first = position.step - len(unread)
+        for step, terms in enumerate(unread, first + 1):
+            for name, value in terms.items():
+                number = float(value.item())
+                if not math.isfinite(number):
+                    self._refuse_divergence(name, number, position.epoch, step)
+                position.sums[name] = position.sums.get(name, 0.0) + number
+                position.counts[name] = position.counts.get(name, 0) + 1
+        self.progress.advance(len(unread), averages(position))
+        unread.clear()
+
+    def _refuse_divergence(self, name, number, epoch, step):
+        saved = checkpoint.describe(self.directory.checkpoint)
+        raise UserError(
+            f"training diverged: {name} became {number} at epoch {epoch}, step {step}. Last good state: {saved}. "
+            "Try a smaller --lr (with --overwrite, or another --name)"
+        )
+
+    def _finish_epoch(self, position, seconds):
+        """Grids, metrics, then the checkpoint: what a checkpoint claims is on disk before it is."""
+        epoch = position.epoch
+        row = {"epoch": epoch, **averages(position), **self._validate(epoch)}
+        pictures = self._draw(epoch)
+        row.update(seconds=round(seconds, 3), images_per_second=round(self._images(position) / seconds, 1))
+        metrics.append_row(self.directory.metrics, row)
+        for observer in self.observers:
+            observer(epoch, row, pictures)
+        self.progress.epoch_line(self.settings.epochs, row)
+        if self.run.keep_every and epoch % self.run.keep_every == 0:
+            checkpoint.save_weights(self.directory.kept_weights(epoch), self.algorithm.weights())
+        if epoch % self.run.save_every == 0 or epoch == self.settings.epochs:
+            self._save(Position(epoch + 1))
+
+    def _images(self, position):
+        return position.step * min(self.settings.batch_size, len(self.dataset.x_train))
+
+    def _validate(self, epoch):
+        """Scalars over the held-out images, as averages over equal weights per image, named test_…"""
+        x_test, y_test = self.dataset.x_test, self.dataset.y_test
+        sums = {}
+        with networks.evaluating(self.algorithm.networks):
+            for step, start in enumerate(range(0, len(x_test), VALIDATION_BATCH)):
+                rows = np.arange(start, min(start + VALIDATION_BATCH, len(x_test)))
+                x = jt.array(loader.gather(x_test, rows)).float32() / 255
+                y = None if y_test is None else jt.array(y_test[rows].astype(np.int32))
+                noise = Noise(self.settings.seed, epoch, step, purpose=streams.PREVIEW)
+                for name, value in self.algorithm.validate(x, y, noise).items():
+                    sums[name] = sums.get(name, 0.0) + float(value.item()) * len(rows)
+        return {f"test_{name}": total / len(x_test) for name, total in sums.items()}
+
+    def _draw(self, epoch):
+        """Write the epoch's grids; returns them as {kind: uint8 picture}."""
+        x, y = self.preview
+        x = jt.array(x).float32() / 255
+        y = None if y is None else jt.array(y.astype(np.int32))
+        noise = Noise(self.settings.seed, 0, 0, purpose=streams.PREVIEW)
+        pictures = {}
+        with networks.evaluating(self.algorithm.networks):
+            for kind, images in self.algorithm.grids(jt.array(self.latents), x, y, noise).items():
+                pictures[kind] = grid.image_grid(images.images.numpy(), images.columns)
+                grid.write_png(self.directory.grid(kind, epoch), pictures[kind])
+        return pictures
+
+    def _save(self, position):
+        checkpoint.save(
+            self.directory.checkpoint,
+            self.algorithm.state(),
+            {
+                "model": self.algorithm.name,
+                "config": self._recipe(),
+                "position": dataclasses.asdict(position),
+            },
+        )
+
+    def _recipe(self):
+        """The settings that a checkpoint is bound to: all but the number of epochs, which a resume may raise."""
+        from jgen import config
+
+        return {name: value for name, value in config.to_json(self.settings).items() if name != "epochs"}
+
+    def _restore(self):
+        """Load the checkpoint and forget what was written after it."""
+        arrays, metadata = checkpoint.load(self.directory.checkpoint)
+        where = self.directory.checkpoint
+        try:
+            if metadata["model"] != self.algorithm.name:
+                raise UserError(f"{where} is of model {metadata['model']}, not {self.algorithm.name}")
+            recipe = self._recipe()
+            differing = sorted(k for k in recipe.keys() | metadata["config"] if recipe.get(k) != metadata["config"].get(k))
+            if differing:
+                raise UserError(f"{where} was trained with other settings: {', '.join(differing)}")
+            position = Position(**metadata["position"])
+            self.algorithm.load_state(arrays)
+        except (KeyError, TypeError, ValueError) as error:
+            raise UserError(f"{where} does not fit this model: {error}; train again with --overwrite") from None
+        metrics.truncate_after(self.directory.metrics, position.epoch - 1)
+        return position
+
+
+def averages(position):
+    """The epoch's mean of each term, over the steps that reported it."""
+    return {name: total / position.counts[name] for name, total in position.sums.items()}

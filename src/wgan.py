@@ -1,0 +1,7 @@
+"""WGAN (Arjovsky et al., 2017):  python src/wgan.py"""
+
+from jgen.experiment import run
+from jgen.models.wgan import WGAN
+
+if __name__ == "__main__":
+    run(WGAN)
