@@ -1,0 +1,58 @@
+"""Data sets: bytes on disk -> x uint8 [N, C, H, W], y int64 [N].
+
+Pure NumPy and Pillow: nothing here starts Jittor.
+"""
+
+import os
+import pathlib
+
+from jgen.data.dataset import Dataset
+from jgen.data.loader import batches, gather, steps_per_epoch
+from jgen.errors import UserError
+
+__all__ = ["Dataset", "batches", "gather", "load", "steps_per_epoch"]
+
+NAMES = ("mnist", "mnist5k", "cifar10")
+
+
+def load(name, data_dir, size=None, channels=None, cache_dir=None, log=print):
+    """The data set called `name`: mnist, mnist5k, cifar10, or the path of an image folder.
+
+    `data_dir` is searched for data files (and for a folder `name`), and receives downloads. Images are given
+    `size` (H, W) and `channels` (1 or 3) where these are set; decoded or resized images are kept in
+    `cache_dir` (default: data_dir/.cache). `log` gets each announcement, such as a fallback, as one line.
+    Raises UserError for what is missing, truncated or wrong.
+    """
+    data_dir = pathlib.Path(data_dir).expanduser()
+    cache_dir = pathlib.Path(cache_dir) if cache_dir else data_dir / ".cache"
+    if size is not None and (len(size) != 2 or min(size) < 1):
+        raise UserError(f"the image size must be a height and a width in pixels, got {size}")
+    if channels not in (None, 1, 3):
+        raise UserError(f"images have 1 channel (grey) or 3 (colour), not {channels}")
+    # Imported where used, so that parsing a command line does not pay for Pillow.
+    if name in NAMES:
+        from jgen.data.fit import fit
+
+        return fit(_load_named(name, data_dir, log), size, channels, cache_dir, log)
+    from jgen.data import folder
+
+    return folder.load(name, _folder(name, data_dir), size, channels, cache_dir, log)
+
+
+def _load_named(name, data_dir, log):
+    if name == "cifar10":
+        from jgen.data import cifar10
+
+        return cifar10.load(data_dir, log)
+    from jgen.data import mnist, mnist5k
+
+    return mnist.load(data_dir, log) if name == "mnist" else mnist5k.load()
+
+
+def _folder(name, data_dir):
+    for candidate in (os.path.expanduser(name), os.path.join(data_dir, name)):
+        if name and os.path.isdir(candidate):
+            return pathlib.Path(candidate)
+    if os.path.isfile(name):
+        raise UserError(f"{name} is a file; give a folder of images, or one of {', '.join(NAMES)}")
+    raise UserError(f"no data set or image folder {name!r}: give {', '.join(NAMES)}, or the path of a folder")

@@ -1,0 +1,114 @@
+"""Rows of pixels, computed once and kept on disk as a memory map."""
+
+import contextlib
+import fcntl
+import json
+import os
+import pathlib
+import shutil
+
+import numpy as np
+
+from jgen.errors import UserError
+
+
+class RowFile:
+    """Writes a .npy file of uint8 [N, *shape] row by row; N need not be known before the last row.
+
+    Plain writes, not a writable memory map: the rows never count as this process's memory.
+    """
+
+    def __init__(self, path, shape):
+        self.shape, self.count = tuple(shape), 0
+        self._file = open(path, "wb")  # noqa: SIM115 - closed by __exit__
+        self._header_length = self._write_header()
+
+    def _write_header(self):
+        header = {"descr": "|u1", "fortran_order": False, "shape": (self.count, *self.shape)}
+        np.lib.format.write_array_header_1_0(self._file, header)
+        return self._file.tell()
+
+    def append(self, row):
+        """Add uint8 `row` of the file's row shape."""
+        if row.shape != self.shape or row.dtype != np.uint8:
+            raise ValueError(f"expected uint8 {self.shape}, got {row.dtype} {row.shape}")
+        self._file.write(row.tobytes())
+        self.count += 1
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, traceback):
+        with self._file:
+            if kind is None:
+                self._file.seek(0)
+                # NumPy pads the header so that the first dimension can grow in place.
+                if self._write_header() != self._header_length:
+                    raise RuntimeError("this NumPy does not reserve room in the header of a .npy file")
+                self._file.flush()
+                os.fsync(self._file.fileno())
+
+
+def rows(directory, prefix, key, build, log):
+    """(read-only memory map [N, C, H, W], notes) of `key`, made by build(path) -> notes if not there yet.
+
+    `build` writes a .npy file at the path it is given and returns JSON-able notes. Other keys of the same
+    `prefix` are out of date and removed. Two processes wait for each other; a killed one leaves nothing that
+    is taken for whole. Raises UserError if the disk is full or `directory` cannot be written.
+    """
+    directory = pathlib.Path(directory)
+    target = directory / f"{prefix}-{key}.npy"
+    notes_path = target.with_suffix(".json")
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with _locked(directory / f"{prefix}.lock", log):
+            if (found := _open(target, notes_path)) is not None:
+                return found
+            for stale in directory.glob(f"{prefix}-*"):
+                stale.unlink()
+            _make(target, notes_path, build)
+            return _open(target, notes_path)
+    except OSError as error:
+        raise UserError(f"cannot keep decoded images in {directory}: {error.strerror or error}") from error
+
+
+def _open(target, notes_path):
+    """The stored rows and notes, or None if they are missing or not whole."""
+    try:
+        notes = json.loads(notes_path.read_text())
+        array = np.load(target, mmap_mode="r", allow_pickle=False)
+        whole = notes["shape"] == list(array.shape) and array.dtype == np.uint8
+    except (OSError, EOFError, ValueError, KeyError, TypeError):
+        return None
+    return (array, notes) if whole else None
+
+
+def _make(target, notes_path, build):
+    temporary = target.with_suffix(".npy.tmp")
+    try:
+        notes = build(temporary)
+        notes["shape"] = list(np.load(temporary, mmap_mode="r").shape)
+        notes_temporary = notes_path.with_suffix(".json.tmp")
+        notes_temporary.write_text(json.dumps(notes))
+        os.replace(notes_temporary, notes_path)
+        os.replace(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def require_space(directory, needed):
+    """Raise UserError unless `needed` bytes fit on the disk of `directory`."""
+    free = shutil.disk_usage(directory).free
+    if needed > free:
+        raise UserError(f"images need {needed / 1e9:.1f} GB in {directory}, {free / 1e9:.1f} GB are free")
+
+
+@contextlib.contextmanager
+def _locked(path, log):
+    with open(path, "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            log("waiting for another run that is decoding the same images")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,107 @@
+"""Downloading MNIST's files: two mirrors, verified by content, quick to give up on an offline machine."""
+
+import os
+import queue
+import tempfile
+import threading
+import time
+
+import pooch
+import requests
+from tqdm import tqdm
+
+from jgen.errors import UserError
+
+MIRRORS = (
+    "https://ossci-datasets.s3.amazonaws.com/mnist/",
+    "https://storage.googleapis.com/cvdf-datasets/mnist/",
+)
+# Of one wait, in seconds. No timeout of a connection covers a resolver that never answers, so the mirrors are
+# asked in threads that are left behind after PROBE.
+CONNECT, READ, PROBE = 3, 8, 6
+
+
+class DownloadError(Exception):
+    """Why nothing could be downloaded, in a few words."""
+
+
+def fetch(names, directory, verify, log):
+    """Download the MNIST files `names` (without .gz) to `directory`; each must pass verify(path, name) first.
+
+    `verify` raises UserError. Raises DownloadError if no mirror delivers, UserError if `directory` cannot be
+    written.
+    """
+    mirrors = _answering(names[0] + ".gz")
+    log(f"downloading MNIST ({len(names)} files, at most 12 MB) to {directory}")
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        for name in names:
+            _fetch_one(name, directory, mirrors, verify)
+    except OSError as error:
+        raise UserError(f"cannot write to {directory}: choose another --data-dir or --data mnist5k") from error
+
+
+def _answering(file_name):
+    """The mirrors that answer, in order of preference. Raises DownloadError if none does in time."""
+    answers = queue.SimpleQueue()
+
+    def ask(mirror):
+        try:
+            reply = requests.head(mirror + file_name, timeout=CONNECT, allow_redirects=True)
+            answers.put((mirror, None if reply.status_code == 200 else f"HTTP status {reply.status_code}"))
+        except Exception as error:  # whatever it is, the mirror is of no use, and the caller must hear of it
+            answers.put((mirror, _brief(error)))
+
+    for mirror in MIRRORS:
+        threading.Thread(target=ask, args=(mirror,), daemon=True).start()
+    deadline, failures = time.monotonic() + PROBE, dict.fromkeys(MIRRORS, "no answer")
+    for _ in MIRRORS:
+        try:
+            mirror, failure = answers.get(timeout=max(deadline - time.monotonic(), 0))
+        except queue.Empty:
+            break
+        failures[mirror] = failure
+    if working := [mirror for mirror in MIRRORS if failures[mirror] is None]:
+        return working
+    raise DownloadError("; ".join(f"{_host(mirror)}: {failure}" for mirror, failure in failures.items()))
+
+
+def _fetch_one(name, directory, mirrors, verify):
+    failures = []
+    for mirror in mirrors:
+        handle, temporary = tempfile.mkstemp(prefix=f".{name}.", suffix=".tmp", dir=directory)
+        os.close(handle)
+        try:
+            _retrieve(mirror + name + ".gz", temporary, name)
+            verify(temporary, name)
+            os.chmod(temporary, 0o644)  # mkstemp's files are private
+            os.replace(temporary, directory / (name + ".gz"))
+            return
+        except UserError:
+            failures.append(f"{_host(mirror)}: what it sent is not MNIST's {name}")
+        except OSError as error:  # requests' errors are OSErrors as well
+            failures.append(f"{_host(mirror)}: {_brief(error)}")
+        finally:
+            if os.path.exists(temporary):
+                os.unlink(temporary)
+    raise DownloadError("; ".join(failures))
+
+
+def _retrieve(url, path, name):
+    # pooch sets the true total, but takes a bar whose total is 0 for none.
+    with tqdm(total=1, desc=name, unit="B", unit_scale=True) as bar:
+        pooch.HTTPDownloader(progressbar=bar, timeout=(CONNECT, READ))(url, path, None)
+
+
+def _host(mirror):
+    return mirror.split("/")[2]
+
+
+def _brief(error):
+    if isinstance(error, requests.Timeout):
+        return "no answer"
+    if isinstance(error, requests.exceptions.SSLError):
+        return "its certificate could not be verified"
+    if isinstance(error, requests.ConnectionError):
+        return "no connection"
+    return " ".join(str(error).split())[:100] or type(error).__name__

@@ -1,0 +1,48 @@
+"""A data set at another image size or number of channels than it comes with."""
+
+import dataclasses
+import hashlib
+import json
+
+import numpy as np
+from tqdm import tqdm
+
+from jgen.data import cache, images, parallel
+
+_VERSION = 1  # part of every key; raise it when the conversion changes its pixels
+_CHUNK = 256  # images per task: one alone takes less than handing it to a thread
+
+
+def fit(dataset, size, channels, cache_dir, log):
+    """`dataset` resized (central crop, Lanczos) to size (H, W) and `channels` 1 or 3; None means as it is."""
+    own_channels, *own_size = dataset.image_shape
+    size, channels = tuple(size or own_size), channels or own_channels
+    if (channels, *size) == dataset.image_shape:
+        return dataset
+    label = f"{size[0]}x{size[1]}x{channels}"
+    identity = json.dumps([_VERSION, dataset.name, dataset.source["files"], label], sort_keys=True)
+    key = hashlib.sha256(identity.encode()).hexdigest()[:16]
+    count = len(dataset.x_train) + len(dataset.x_test)
+
+    def build(path):
+        log(f"converting {count} images of {dataset.name} to {label}; done once")
+        cache.require_space(path.parent, count * channels * size[0] * size[1])
+        with cache.RowFile(path, (channels, *size)) as file, tqdm(total=count, unit="image") as bar:
+            _convert_all((dataset.x_train, dataset.x_test), size, channels, file, bar)
+        return {}
+
+    rows, _ = cache.rows(cache_dir, f"{dataset.name}-{label}", key, build, log)
+    split = len(dataset.x_train)
+    source = {**dataset.source, "converted_to": label}
+    return dataclasses.replace(dataset, x_train=rows[:split], x_test=rows[split:], source=source)
+
+
+def _convert_all(parts, size, channels, file, bar):
+    def convert(chunk):
+        return np.stack([images.convert(pixels, size, channels) for pixels in chunk])
+
+    chunks = (part[i : i + _CHUNK] for part in parts for i in range(0, len(part), _CHUNK))
+    for converted in parallel.ordered_map(convert, chunks):
+        for row in converted:
+            file.append(row)
+        bar.update(len(converted))

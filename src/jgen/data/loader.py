@@ -1,0 +1,46 @@
+"""From a data set in memory, or in a memory map, to the minibatches of an epoch."""
+
+import mmap
+
+import numpy as np
+
+from jgen import streams
+
+_RESIDENT = 2**28  # bytes of a memory map that may stay in this process's memory; touching a page again costs time
+
+
+def steps_per_epoch(n, batch_size):
+    """How many batches `batches` yields for n images from the epoch's start."""
+    if n < 0 or batch_size < 1:
+        raise ValueError(f"n must be at least 0 and batch_size at least 1, got {n} and {batch_size}")
+    return max(n // batch_size, min(n, 1))
+
+
+def batches(n, batch_size, seed, epoch, start=0):
+    """Yield the index arrays of one epoch, each int64 [batch_size], without the first `start` of them.
+
+    The order is a function of (seed, epoch) alone, so an epoch can be entered at any step. An incomplete last
+    batch is dropped unless it is the only one: so batch statistics and gradients are as noisy at every step.
+    """
+    steps = steps_per_epoch(n, batch_size)
+    if not 0 <= start <= steps:
+        raise ValueError(f"start must be 0 to {steps}, got {start}")
+    order = streams.stream(seed, streams.ORDER, epoch).permutation(n)
+    return (order[step * batch_size : (step + 1) * batch_size] for step in range(start, steps))
+
+
+def gather(x, indices):
+    """The rows of x [N, ...] at `indices` [B], as a contiguous copy [B, ...] that owns its memory."""
+    indices = np.asarray(indices)
+    mapping = getattr(x, "_mmap", None)
+    if mapping is None:
+        return np.take(x, indices, axis=0)
+    # In the file's order, so that a disk reads forwards.
+    ascending = np.argsort(indices, kind="stable")
+    rows = np.empty((len(indices), *x.shape[1:]), x.dtype)
+    rows[ascending] = np.take(np.asarray(x), indices[ascending], axis=0)
+    if len(mapping) > _RESIDENT:
+        # Give the touched pages back: they stay in the system's cache but no longer count as this process's
+        # memory, which would otherwise grow to the size of the data set within an epoch.
+        mapping.madvise(mmap.MADV_DONTNEED)
+    return rows

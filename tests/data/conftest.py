@@ -1,0 +1,38 @@
+"""What several tests of data need: files of tiny images, and the lines that were announced."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+
+@pytest.fixture
+def log():
+    """A list that is also a function: what it is called with is appended to it."""
+
+    class Log(list):
+        __call__ = list.append
+
+    return Log()
+
+
+@pytest.fixture
+def draw(tmp_path):
+    """draw("a/b.png", colour, size=(H, W)) writes an image of one colour below tmp_path/images and returns its path."""
+
+    def draw(name, colour=(10, 120, 230), size=(6, 6), mode="RGB", **options):
+        path = tmp_path / "images" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new(mode, size[::-1], colour).save(path, **options)
+        return path
+
+    return draw
+
+
+@pytest.fixture
+def noise():
+    """uint8 values of a shape, the same at every call."""
+
+    def noise(*shape):
+        return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+
+    return noise

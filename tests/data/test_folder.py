@@ -1,0 +1,236 @@
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from jgen import data
+from jgen.data import images
+from jgen.errors import UserError
+
+
+@pytest.fixture
+def load(tmp_path, log):
+    """Load tmp_path/images, with a cache beside it."""
+
+    def load(size=(4, 4), channels=None, folder="images"):
+        return data.load(str(tmp_path / folder), tmp_path, size, channels, tmp_path / "cache", log)
+
+    return load
+
+
+def test_every_suffix_in_every_folder_counts_once(draw, load, log):
+    names = ["a.jpg", "b.JPEG", "c.Png", "d/e.webp", "d/f/g.BMP", "with space.jpg", "ü\n.png"]
+    for i, name in enumerate(names):
+        draw(name, (i * 20, 255, 0))
+    dataset = load()
+    assert dataset.x_train.shape == (7, 3, 4, 4) and dataset.x_test.shape == (0, 3, 4, 4)
+    assert dataset.y_train is None and dataset.n_classes == 0
+    assert np.abs(dataset.x_train[:, 0].mean((1, 2)) - np.arange(7) * 20).max() < 4  # in the order of their names
+    assert len(log) == 1 and "decoding 7" in log[0]
+    json.dumps(dataset.source)
+
+
+def test_class_folders_give_labels(draw, load):
+    for i in range(20):
+        draw(f"red/{i}.png", (255, 0, 0))
+        draw(f"blue/deep/{i}.png", (0, 0, 255))
+    dataset = load()
+    assert dataset.classes == ("blue", "red") and len(dataset.x_test) == 4
+    for x, y in ((dataset.x_train, dataset.y_train), (dataset.x_test, dataset.y_test)):
+        assert y.dtype == np.int64 and set(y) == {0, 1}
+        assert np.array_equal(x[:, 0, 0, 0] == 255, y == 1)
+
+
+def test_split_folders_and_what_lies_beside_them(draw, load, log):
+    for i in range(3):
+        draw(f"train/a/{i}.png", (i, 0, 0))
+        draw(f"test/b/{i}.png", (100 + i, 0, 0))
+    draw("extra.png")
+    dataset = load()
+    assert dataset.x_train[:, 0, 0, 0].tolist() == [0, 1, 2] and dataset.y_train.tolist() == [0, 0, 0]
+    assert dataset.x_test[:, 0, 0, 0].tolist() == [100, 101, 102] and dataset.y_test.tolist() == [1, 1, 1]
+    assert "outside its training and test folders, 1 in" in log[0]
+
+
+def test_the_second_start_decodes_nothing(draw, load, log, monkeypatch):
+    for i in range(12):
+        draw(f"{i}.png", (i, i, 9))
+    first = load()
+    monkeypatch.setattr(images, "decode", None)
+    second = load()
+    assert len(log) == 1
+    assert isinstance(second.x_train, np.memmap) and not second.x_train.flags.writeable
+    assert np.array_equal(first.x_train, second.x_train) and np.array_equal(first.x_test, second.x_test)
+
+
+@pytest.mark.parametrize("change", ["add", "remove", "edit", "size", "channels"])
+def test_a_change_is_noticed(draw, load, change):
+    paths = [draw(f"{i}.png", (i, 50, 9)) for i in range(3)]
+    load()
+    if change == "add":
+        draw("3.png")
+    elif change == "remove":
+        paths[0].unlink()
+    elif change == "edit":
+        draw("2.png", (200, 50, 9))
+        os.utime(paths[2], ns=(1, 1))  # the same number of bytes, at another time
+    dataset = load((5, 5) if change == "size" else (4, 4), 1 if change == "channels" else None)
+    assert len(dataset.x_train) == {"add": 4, "remove": 2}.get(change, 3)
+    assert dataset.image_shape == {"size": (3, 5, 5), "channels": (1, 4, 4)}.get(change, (3, 4, 4))
+    assert change != "edit" or dataset.x_train[2, 0, 0, 0] == 200
+
+
+def test_grey_images_get_one_channel_unless_three_are_asked_for(draw, load):
+    draw("a.png", (7, 7, 7))  # grey, though stored as colour
+    draw("b.jpg", 200, mode="L")
+    assert load().image_shape == (1, 4, 4) and load(channels=3).image_shape == (3, 4, 4)
+    assert load().x_train[:, 0, 0, 0].tolist() == [7, 200]
+    draw("c.png", (7, 7, 8))
+    assert load().image_shape == (3, 4, 4) and load(channels=1).image_shape == (1, 4, 4)
+
+
+def spoil(folder, good):
+    """Files that cannot be used; {name: a part of the reason}."""
+    content = good.read_bytes()
+    (folder / "truncated.png").write_bytes(content[: len(content) // 2])
+    (folder / "zero.jpg").write_bytes(b"")
+    (folder / "text.jpg").write_text("not an image")
+    (folder / "noise.webp").write_bytes(b"RIFF\x10\0\0\0WEBPVP8 " + os.urandom(40))
+    (folder / "notes.txt").write_text("hello")
+    (folder / "photo.gif").write_bytes(content)
+    Image.new("RGB", (300, 300)).save(folder / "bomb.png")
+    os.mkfifo(folder / "pipe.png")
+    (folder / "broken.png").symlink_to(folder / "nowhere.png")
+    (folder / "outside.png").symlink_to("/etc/hostname")
+    (folder / "elsewhere").symlink_to("/usr")
+    (folder / "circle").symlink_to(folder)
+    (folder / "loop.png").symlink_to(folder / "loop.png")
+    return {
+        "truncated.png": "",
+        "zero.jpg": "empty",
+        "text.jpg": "not a JPEG",
+        "noise.webp": "",
+        "notes.txt": "suffix",
+        "photo.gif": "suffix",
+        "bomb.png": "more pixels",
+        "pipe.png": "not a file",
+        "broken.png": "No such file",
+        "outside.png": "leads out",
+        "elsewhere": "leads out",
+        "circle": "link to a folder",
+        "loop.png": "symbolic links",
+    }
+
+
+def test_what_cannot_be_used_is_named_counted_and_skipped(draw, load, log, tmp_path, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 50_000)  # 300 x 300 is above it, below twice of it
+    good = draw("good.png", size=(64, 64))
+    Image.effect_noise((64, 64), 90).convert("RGB").save(good)
+    (good.parent / "inside.png").symlink_to(good)
+    (good.parent / ".hidden.png").write_text("of no interest")
+    unusable = spoil(good.parent, good)
+    for _ in range(2):
+        dataset = load()
+        assert len(dataset.x_train) == 2 and np.array_equal(*dataset.x_train)  # good.png and inside.png
+        assert dataset.source["skipped"] == len(unusable)
+        assert f"skipped {len(unusable)} files" in log[-1] and "\n" not in log[-1] and ".hidden" not in log[-1]
+        (listed,) = (tmp_path / "cache").glob("*.skipped.txt")
+        lines = dict(line.rstrip(")").split(" (", 1) for line in listed.read_text().splitlines())
+        assert lines.keys() == unusable.keys()
+        for name, reason in unusable.items():
+            assert reason in lines[name], name
+        assert sum(name in log[-1] for name in unusable) == 10
+
+
+def test_an_unusable_image_does_not_shift_the_others(draw, load):
+    """Labels, split and pixels still belong together when files drop out, and as if they had never been there."""
+    paths = [draw(f"{kind}/{i}.png", (i, shade, 0)) for kind, shade in (("a", 1), ("b", 2)) for i in range(30)]
+    for path in paths[3:40:4]:
+        path.write_bytes(b"damaged")
+    with_damage = load()
+    for path in paths[3:40:4]:
+        path.unlink()
+    without = load()
+    assert np.array_equal(with_damage.x_train, without.x_train)
+    assert np.array_equal(with_damage.x_test, without.x_test) and len(without.x_test) == 4
+    assert np.array_equal(with_damage.y_train, without.y_train)
+    assert np.array_equal(without.x_train[:, 1, 0, 0] - 1, without.y_train)
+
+
+def test_a_folder_without_a_usable_image_is_named_with_a_reason(tmp_path, load):
+    (tmp_path / "images").mkdir()
+    with pytest.raises(UserError, match="images"):
+        load()
+    (tmp_path / "images" / "notes.txt").write_text("hello")
+    with pytest.raises(UserError, match=r"images.*notes\.txt.*suffix"):
+        load()
+    (tmp_path / "images" / "x.png").write_text("hello")
+    with pytest.raises(UserError, match=r"no usable image.*x\.png: not a"):
+        load()
+
+
+def test_one_image_is_enough(draw, load):
+    draw("only.jpg", size=(1, 1))
+    assert load(size=(3, 5)).x_train.shape == (1, 3, 3, 5)
+
+
+def test_without_a_size_images_keep_theirs_if_it_is_one(draw, load):
+    draw("a.png", size=(7, 9))
+    draw("b.jpg", size=(7, 9))
+    assert load(size=None).image_shape == (3, 7, 9)
+    draw("c.png", size=(9, 7))
+    with pytest.raises(UserError, match=r"differ in size.*7x9.*9x7.*--size"):
+        load(size=None)
+
+
+def test_photographs_need_a_size(draw, load):
+    draw("a.png", size=(20, 600))
+    with pytest.raises(UserError, match=r"20x600.*--size"):
+        load(size=None)
+
+
+def test_a_name_that_is_not_text_can_be_reported(tmp_path, draw, load, log):
+    draw("good.png")
+    (tmp_path / "images" / os.fsdecode(b"\xff\x1b[31m.png")).write_text("no")
+    dataset = load()
+    (log[-1] + json.dumps(dataset.source)).encode("utf-8")
+    assert log[-1].isprintable()
+
+
+def test_nothing_is_written_into_the_folder(tmp_path, draw, load):
+    draw("a/1.png")
+    load()
+    assert [path.name for path in (tmp_path / "images").rglob("*")] == ["a", "1.png"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cache", "images"]
+
+
+def test_reading_a_folder_larger_than_allowed_memory(tmp_path):
+    """16 MB of images are decoded and read, with the process's own memory limited to 8 MB above its start."""
+    script = f"""
+import resource, sys
+sys.path[:0] = {sys.path!r}
+import numpy as np
+from PIL import Image
+from jgen import data
+from jgen.data import loader
+from pathlib import Path
+folder = Path({str(tmp_path)!r}, "images")
+folder.mkdir()
+for i in range(341):
+    Image.new("RGB", (16, 16), (i % 256, 3, 5)).save(folder / f"{{i:03}}.bmp")
+loader._RESIDENT = 0
+data.load(str(folder), folder.parent, (16, 16), log=lambda line: None)  # what is allocated once
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+dataset = data.load(str(folder), folder.parent, (128, 128), log=lambda line: None)
+for epoch in range(2):
+    for batch in data.batches(len(dataset.x_train), 8, 0, epoch):
+        data.gather(dataset.x_train, batch)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, dataset.x_train.nbytes // 1024)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    grown, size = map(int, done.stdout.split())
+    assert grown < size / 2, f"{grown} kB for {size} kB of images"
