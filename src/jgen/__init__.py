@@ -10,6 +10,7 @@ The map of the house:
     networks      encoders, decoders, generator, critic
     distributions reparameterisation, KL, likelihoods: per example [N], reduced last
     optim         Adam and RMSprop, each one fused kernel
+    isda          augmented logits, class covariances: a loss that augments features in closed form
     models/       one paper, one file, one screen
     data/         bytes on disk -> x uint8 [N, C, H, W], y int64 [N]
     artifacts/    run directory, image grid, checkpoint, video
@@ -18,7 +19,7 @@ The map of the house:
 Imports flow one way (tests/test_import_rule.py enforces it):
 
     script -> experiment -> config, data, trainer, artifacts
-    script -> models.x   -> algorithm, config, networks, distributions, optim
+    script -> models.x   -> algorithm, config, networks, distributions, isda, optim
     trainer -> algorithm, artifacts
     exploration -> artifacts, models (through the run's config.json); never the reverse
 """
@@ -43,5 +44,6 @@ def _defer(name):
 
 
 distributions = _defer("distributions")
+isda = _defer("isda")
 networks = _defer("networks")
 optim = _defer("optim")

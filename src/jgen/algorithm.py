@@ -66,6 +66,7 @@ class Algorithm(abc.ABC):
     Config: typing.ClassVar[type[config.Training]]
     published: typing.ClassVar[dict[str, tuple]] = {}
     conditional: typing.ClassVar[bool] = False  # whether sample() needs labels
+    has_prior: typing.ClassVar[bool] = True  # whether N(0, I) is where latents come from
     generative: typing.ClassVar[tuple[str, ...] | None] = None  # networks that sampling needs; None for all
 
     networks: dict[str, typing.Any]
@@ -94,6 +95,10 @@ class Algorithm(abc.ABC):
 
     def begin_epoch(self, epoch, epochs):
         """Set what depends on the epoch (1 .. epochs), such as a learning rate schedule."""
+
+    def explain_divergence(self) -> str:
+        """What to do about a loss that is not finite any more."""
+        return "try a smaller --lr"
 
     def notes(self) -> list[str]:
         """Lines to print before training, such as the scale of a loss against another convention."""

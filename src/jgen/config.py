@@ -32,7 +32,9 @@ class Training:
     """Settings that decide a run's numbers; a model's Config adds its own."""
 
     data: str = option("mnist", "mnist, mnist5k (5,000 images that come with a package), cifar10, or an image folder")
-    size: str = option("", "resize images to N or HxW pixels (default: as the data set has them)", parse=lambda t: parse_size(t))
+    size: str = option(
+        "", "resize images to N or HxW pixels (default: as the data set has them)", parse=lambda text: parse_size(text)
+    )
     epochs: int = option(100, "passes over the training images", at_least=1)
     batch_size: int = option(64, "images per step", at_least=1)
     lr: float = option(1e-3, "learning rate", above=0)
@@ -107,7 +109,9 @@ def _add_flag(group, field, hint):
 
 
 def _shown(value):
-    return " ".join(map(str, value)) if isinstance(value, tuple) else f"{value:g}" if isinstance(value, float) else value
+    if isinstance(value, tuple):
+        return " ".join(map(str, value))
+    return f"{value:g}" if isinstance(value, float) else value
 
 
 def _element_type(hint):

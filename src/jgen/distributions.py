@@ -47,6 +47,16 @@ def squared_error(prediction, x):
     return (difference * difference).sum(1)
 
 
+def kl_between_images(x, prediction, smallest=1e-7):
+    """The third document's second mistake, as Keras computes it: sum over channels of x log(x / prediction).
+
+    Both [N, C, H, W] in [0, 1], clipped to [smallest, 1] -> [N], summed over pixels as well. Pixels are no
+    distributions over their channels, so it is not a divergence, and it says nothing of the latents.
+    """
+    x, prediction = x.clamp(smallest, 1.0), prediction.clamp(smallest, 1.0)
+    return flat(x * (x.log() - prediction.log())).sum(1)
+
+
 def sigmoid(logits):
     """Logits -> probabilities in [0, 1]; any shape."""
     return nn.Sigmoid()(logits)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
-
-from jgen.artifacts import checkpoint, curves, metrics, video
+from jgen.artifacts import checkpoint, curves, files, metrics, video
+from jgen.errors import UserError
 
 
 def observers(run, directory):
@@ -32,17 +31,18 @@ class _TensorBoard:
 def finish(algorithm, directory):
     """Write weights, the last pictures, the loss curves and the video; print the name of every file."""
     checkpoint.save_weights(directory.weights, algorithm.weights())
-    made = [directory.config, directory.metrics, directory.checkpoint, directory.weights]
     rows = metrics.read_rows(directory.metrics)
+    if not rows:
+        raise UserError(f"{directory.metrics} is missing or empty: train again with --overwrite")
     curves.write_curves(rows, directory.curves)
-    made.append(directory.curves)
+    pictures = []
     for kind in directory.grid_kinds():
-        last = directory.grid(kind, rows[-1]["epoch"])
         picture = directory.samples if kind == "epoch" else directory.results / f"{kind}.png"
-        shutil.copyfile(last, picture)
-        made.append(picture)
-    video.stitch(directory.grids("epoch"), directory.video)
-    made += [directory.video, directory.intermediate]
+        files.atomic_write(picture, directory.grid(kind, rows[-1]["epoch"]).read_bytes())
+        pictures.append(picture)
+    frames = [directory.grid("epoch", row["epoch"]) for row in rows]
+    video.stitch(frames, directory.video, fps=min(12, max(2, len(frames) // 5)))
     print("made:")
-    for path in made:
+    for path in [path for path in directory.files() if path.parent != directory.intermediate] + pictures:
         print(f"  {path}")
+    print(f"  {directory.intermediate}/ ({len(directory.grids())} grids)")

@@ -75,7 +75,7 @@ def read_config(directory):
     except FileNotFoundError:
         raise UserError(f"{directory.results} holds no run (no config.json); train one first") from None
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise UserError(f"{path} cannot be read as a run's settings ({error!r}); train again with --overwrite") from None
+        raise UserError(f"{path} does not hold a run's settings ({error!r}); train again with --overwrite") from None
     return values
 
 
@@ -104,8 +104,8 @@ def _resumed_settings(cls, saved, explicit, directory):
     if differing:
         flag = "--" + differing[0].replace("_", "-")
         raise UserError(
-            f"{flag} {explicit[differing[0]]} differs from the run's {requested[differing[0]]}: a resumed run keeps its "
-            "settings; leave the flag out, or start another run with --name"
+            f"{flag} {explicit[differing[0]]} differs from the run's {requested[differing[0]]}: a resumed run keeps "
+            "its settings; leave the flag out, or start another run with --name"
         )
     return dataclasses.replace(settings, epochs=explicit.get("epochs", settings.epochs))
 

@@ -10,6 +10,7 @@ import numpy as np
 from jgen import finished_run, networks, streams, tool
 from jgen.artifacts import files, grid
 from jgen.config import option
+from jgen.errors import UserError
 
 BATCH = 500
 
@@ -51,6 +52,8 @@ def sample(options):
     from tqdm import tqdm
 
     loaded = finished_run.load(options.out, options.name, options.device, options.epoch or None)
+    if not loaded.algorithm.has_prior:
+        raise UserError(f"{options.name} is of model {loaded.algorithm.name}, which has no prior to draw from")
     x, y = draw(loaded.algorithm, options.n, options.seed, progress=lambda starts: tqdm(starts, unit="batch"))
     if options.npz:
         buffer = io.BytesIO()

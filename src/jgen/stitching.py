@@ -20,6 +20,7 @@ class Stitching(tool.Options):
 
 def stitch(options):
     directory = run_directory.RunDirectory(pathlib.Path(options.out), options.name)
-    target = directory.video if options.kind == "epoch" else directory.video.with_name(f"{options.name}-{options.kind}.mp4")
+    suffix = "" if options.kind == "epoch" else f"-{options.kind}"
+    target = directory.video.with_name(f"{options.name}{suffix}.mp4")
     made = video.stitch(directory.grids(options.kind), target, seconds=options.seconds)
     print(f"{target}: {made['frames']} frames, {made['size'][0]}x{made['size'][1]}, {made['fps']} per second")

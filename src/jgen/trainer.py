@@ -12,7 +12,7 @@ import time
 
 import numpy as np
 
-from jgen import networks, streams
+from jgen import config, networks, streams
 from jgen.algorithm import Noise
 from jgen.artifacts import checkpoint, grid, metrics
 from jgen.data import loader
@@ -120,7 +120,7 @@ class Trainer:
         saved = checkpoint.describe(self.directory.checkpoint)
         raise UserError(
             f"training diverged: {name} became {number} at epoch {epoch}, step {step}. Last good state: {saved}. "
-            "Try a smaller --lr (with --overwrite, or another --name)"
+            f"What to do: {self.algorithm.explain_divergence()}, with --overwrite or under another --name"
         )
 
     def _finish_epoch(self, position, seconds):
@@ -181,8 +181,6 @@ class Trainer:
 
     def _recipe(self):
         """The settings that a checkpoint is bound to: all but the number of epochs, which a resume may raise."""
-        from jgen import config
-
         return {name: value for name, value in config.to_json(self.settings).items() if name != "epochs"}
 
     def _restore(self):
@@ -192,8 +190,8 @@ class Trainer:
         try:
             if metadata["model"] != self.algorithm.name:
                 raise UserError(f"{where} is of model {metadata['model']}, not {self.algorithm.name}")
-            recipe = self._recipe()
-            differing = sorted(k for k in recipe.keys() | metadata["config"] if recipe.get(k) != metadata["config"].get(k))
+            ours, its = self._recipe(), metadata["config"]
+            differing = sorted(name for name in ours.keys() | its.keys() if ours.get(name) != its.get(name))
             if differing:
                 raise UserError(f"{where} was trained with other settings: {', '.join(differing)}")
             position = Position(**metadata["position"])

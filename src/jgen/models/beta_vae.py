@@ -20,6 +20,7 @@ from jgen.config import Training, option
 @dataclasses.dataclass(frozen=True)
 class Config(Training):
     beta: float = option(0.1, "weight of the KL divergence", "-b", at_least=0)
+    warm_up: float = option(0.5, "share of the epochs over which beta rises linearly from 0", at_least=0, at_most=1)
     latent_dim: int = option(20, "dimensions of z", at_least=1)
     hidden: tuple[int, ...] = option((512, 256), "hidden units, from the image inwards", at_least=1)
 
@@ -28,7 +29,10 @@ class BetaVAE(Algorithm):
     name = "beta-vae"
     summary = "beta-VAE, 784-512-256-20, mean squared error + beta * mean KL (Higgins et al., 2017)"
     Config = Config
-    published = {"lr": (1e-5, "at 1e-5 a hundred epochs end far from convergence: blurred, mean-like digits")}
+    published = {
+        "lr": (1e-5, "at 1e-5 a hundred epochs end far from convergence: blurred, mean-like digits"),
+        "warm_up": (0.0, "with the full beta from the start most latents are switched off before they carry anything"),
+    }
 
     def __init__(self, config, shape):
         super().__init__(config, shape)
@@ -40,6 +44,12 @@ class BetaVAE(Algorithm):
         self.networks = {"encoder": self.encoder, "decoder": self.decoder}
         networks.initialise(self.networks, config.seed)
         self.optimizers = {"adam": optim.Adam(networks.trainable(self.encoder, self.decoder), config.lr)}
+        self.beta = networks.scalar(config.beta)
+
+    def begin_epoch(self, epoch, epochs):
+        rise = self.config.warm_up * epochs
+        # A Var, because Jittor compiles another kernel for a Python number that passes through 0 or 1.
+        self.beta = networks.scalar(self.config.beta * min(1.0, (epoch - 1) / rise if rise else 1.0))
 
     def notes(self):
         beta_eff = self.config.beta * self.n_pixels / (2 * self.latent_dim)
@@ -53,7 +63,7 @@ class BetaVAE(Algorithm):
         z = distributions.reparameterise(mu, logvar, noise.normal(*mu.shape))  # [N, D]
         mse = distributions.squared_error(self.sample(z), x).mean() / self.n_pixels
         kl = distributions.kl_to_standard_normal(mu, logvar).mean() / self.latent_dim
-        return {"loss": mse + self.config.beta * kl, "mse": mse, "kl": kl}
+        return {"loss": mse + self.beta * kl, "mse": mse, "kl": kl}
 
     def step(self, x, y, noise):
         terms = self.losses(x, noise)

@@ -1,21 +1,47 @@
 """Encoders, decoders, generator and critic, and what is common to all networks."""
 
+from jgen.networks.convolutional import ConvDecoder, ConvEncoder, ConvGaussianEncoder, join, label_planes, n_stages
 from jgen.networks.critic import Critic, Generator
+from jgen.networks.labels import LabelEmbedding, repeated_labels
 from jgen.networks.mlp import MLP, GaussianEncoder, ImageDecoder
-from jgen.networks.state import as_var, concatenate, evaluating, initialise, load_state, no_grad, state_of, trainable
+from jgen.networks.published_conv import PublishedConvDecoder, PublishedConvEncoder
+from jgen.networks.state import (
+    RunningMean,
+    as_var,
+    concatenate,
+    evaluating,
+    initialise,
+    load_state,
+    no_grad,
+    scalar,
+    state_of,
+    trainable,
+)
 
 __all__ = [
     "MLP",
+    "ConvDecoder",
+    "ConvEncoder",
+    "ConvGaussianEncoder",
     "Critic",
     "GaussianEncoder",
     "Generator",
     "ImageDecoder",
+    "LabelEmbedding",
+    "PublishedConvDecoder",
+    "PublishedConvEncoder",
+    "RunningMean",
     "as_var",
     "concatenate",
     "evaluating",
     "initialise",
+    "join",
+    "label_planes",
     "load_state",
+    "n_stages",
     "no_grad",
+    "repeated_labels",
+    "scalar",
     "state_of",
     "trainable",
 ]

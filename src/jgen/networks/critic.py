@@ -1,5 +1,7 @@
 """WGAN's generator and critic, as the fourth document publishes them."""
 
+import itertools
+
 from jgen.distributions import flat
 from jgen.networks.mlp import MLP
 from jgen.runtime import nn
@@ -12,7 +14,7 @@ class Generator(nn.Module):
 
     def __init__(self, latent_dim, hidden, image_shape, epsilon):
         layers = [nn.Linear(latent_dim, hidden[0]), nn.LeakyReLU(SLOPE)]
-        for n_in, n_out in zip(hidden[:-1], hidden[1:]):
+        for n_in, n_out in itertools.pairwise(hidden):
             layers += [nn.Linear(n_in, n_out), nn.BatchNorm1d(n_out, epsilon), nn.LeakyReLU(SLOPE)]
         n_pixels = image_shape[0] * image_shape[1] * image_shape[2]
         layers += [nn.Linear(hidden[-1], n_pixels), nn.Tanh()]

@@ -1,5 +1,7 @@
 """Fully connected encoder and decoder."""
 
+import itertools
+
 from jgen.distributions import flat
 from jgen.runtime import nn
 
@@ -9,8 +11,8 @@ class MLP(nn.Module):
 
     def __init__(self, *sizes, activation="relu"):
         layers = []
-        for n_in, n_out in zip(sizes[:-1], sizes[1:]):
-            layers += [nn.Linear(n_in, n_out), _activation(activation)]
+        for n_in, n_out in itertools.pairwise(sizes):
+            layers += [nn.Linear(n_in, n_out), activation_layer(activation)]
         self.layers = nn.Sequential(*layers[:-1])
 
     def execute(self, x):
@@ -41,5 +43,6 @@ class ImageDecoder(nn.Module):
         return self.body(z).reshape((z.shape[0], *self.image_shape))
 
 
-def _activation(name):
+def activation_layer(name):
+    """The module of an activation by its name: relu, tanh or leaky-relu."""
     return {"relu": nn.ReLU, "tanh": nn.Tanh, "leaky-relu": nn.LeakyReLU}[name]()

@@ -16,6 +16,11 @@ def as_var(array):
     return jt.array(array, dtype=str(array.dtype))
 
 
+def scalar(value):
+    """A number as a Var [1]."""
+    return jt.array(np.float32([value]))
+
+
 def concatenate(blocks):
     """Vars joined along the batch axis."""
     return jt.concat(blocks, dim=0)
@@ -51,6 +56,21 @@ def _initialise_module(module, generator):
 def _modules(network):
     """Every module of a network once, in the order of its definition."""
     return [module for _, module in network.named_modules()]
+
+
+class RunningMean(nn.Module):
+    """A scalar that follows its minibatches in training and stands still afterwards, like BatchNorm's statistics."""
+
+    def __init__(self, initial, momentum=0.05):
+        self.value = jt.array(np.float32([initial])).stop_grad()
+        self.momentum = momentum
+
+    def execute(self, current):
+        """current [1] -> current, noted, in training; the running mean [1] in evaluation."""
+        if not self.is_training():
+            return self.value
+        self.value.update(self.value + self.momentum * (current.detach() - self.value))
+        return current
 
 
 def trainable(*networks):

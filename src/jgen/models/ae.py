@@ -1,0 +1,77 @@
+"""Autoencoder (Hinton & Salakhutdinov, 2006) and denoising autoencoder (Vincent et al., 2008).
+
+    loss = sum over pixels of (decode(encode(corrupt(x))) - x)^2
+
+Without --noise, corrupt is the identity. The code is a point: there is no distribution to sample from.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from jgen import corruption, distributions, networks, optim
+from jgen.algorithm import Algorithm, Grid
+from jgen.config import Training, option
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(Training):
+    epochs: int = option(30, "passes over the training images", at_least=1)
+    noise: float = option(0.0, "strength of the corruption; above 0 it is the denoising autoencoder", at_least=0)
+    noise_kind: str = option(
+        "gaussian",
+        "gaussian: noise of standard deviation NOISE is added; salt-pepper: a share NOISE of the pixels becomes 0 or "
+        "1; mask: that share becomes 0",
+        choices=corruption.KINDS,
+    )
+    latent_dim: int = option(32, "dimensions of the code", at_least=1)
+    hidden: tuple[int, ...] = option((512, 256), "hidden units, from the image inwards", at_least=1)
+
+
+class AE(Algorithm):
+    name = "ae"
+    summary = "Autoencoder, with --noise the denoising autoencoder, 784-512-256-32, squared error"
+    Config = Config
+    has_prior = False
+
+    def __init__(self, config, shape):
+        super().__init__(config, shape)
+        self.require(
+            config.noise_kind == "gaussian" or config.noise <= 1,
+            f"--noise {config.noise:g} is a share of the pixels for --noise-kind {config.noise_kind}: at most 1",
+        )
+        channels, height, width = shape.image_shape
+        self.latent_dim = config.latent_dim
+        self.encoder = networks.MLP(channels * height * width, *config.hidden, config.latent_dim)
+        self.decoder = networks.ImageDecoder(config.latent_dim, config.hidden[::-1], shape.image_shape)
+        self.networks = {"encoder": self.encoder, "decoder": self.decoder}
+        networks.initialise(self.networks, config.seed)
+        self.optimizers = {"adam": optim.Adam(networks.trainable(self.encoder, self.decoder), config.lr)}
+
+    def losses(self, x, noise):
+        noisy = corruption.corrupt(x, self.config.noise_kind, self.config.noise, noise)  # [N, C, H, W]
+        return {"loss": distributions.squared_error(self.reconstruct(noisy), x).mean()}
+
+    def step(self, x, y, noise):
+        terms = self.losses(x, noise)
+        self.optimizers["adam"].step(terms["loss"])
+        return terms
+
+    def validate(self, x, y, noise):
+        return self.losses(x, noise)
+
+    def encode(self, x, y=None):
+        """x -> (code [N, D], None): the code has no spread."""
+        return self.encoder(distributions.flat(x)), None
+
+    def sample(self, z, y=None):
+        return distributions.sigmoid(self.decoder(z))
+
+    def reconstruct(self, x):
+        return self.sample(self.encode(x)[0])
+
+    def grids(self, z, x, y, noise):
+        if not self.config.noise:
+            return {"epoch": Grid.rows(x, self.reconstruct(x))}
+        noisy = corruption.corrupt(x, self.config.noise_kind, self.config.noise, noise)
+        return {"epoch": Grid.rows(x, noisy, self.reconstruct(noisy))}

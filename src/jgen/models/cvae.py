@@ -1,0 +1,106 @@
+"""Conditional VAE (Sohn, Lee & Yan, 2015) with the first and second source documents' networks and losses.
+
+A learned embedding of the label is concatenated to the image (for convolutions: as constant planes) and to z. With
+A the cross-entropy of the pixels, as a mean or a sum *over the batch too*, and B the KL summed over the batch:
+
+    linear       loss = alpha A + beta B
+    power        loss = A^alpha + B^beta
+    exponential  loss = exp(alpha A) + exp(beta B)
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from jgen import combination, distributions, networks, optim
+from jgen.algorithm import Algorithm, Grid
+from jgen.config import Training, option
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(Training):
+    epochs: int = option(20, "passes over the training images", at_least=1)
+    net: str = option("conv", "mlp: 1 + 2 fully connected layers; conv: 2 + 2 convolutions", choices=("mlp", "conv"))
+    label_dim: int = option(10, "features of the label's embedding", at_least=1)
+    latent_dim: int = option(20, "dimensions of z", at_least=1)
+    reduction: str = option("sum", "of the cross-entropy over pixels and batch", choices=("mean", "sum"))
+    combine: str = option("linear", "of cross-entropy A and KL B, see above", choices=tuple(combination.FORMS))
+    alpha: float = option(1.0, "weight or exponent of the cross-entropy", above=0)
+    beta_weight: float = option(1.0, "weight or exponent of the KL", above=0)
+    hidden: tuple[int, ...] = option((400,), "hidden units of --net mlp, from the image inwards", at_least=1)
+    widths: tuple[int, ...] = option((32, 64), "channels of --net conv, from the image inwards", at_least=1)
+
+
+class CVAE(Algorithm):
+    name = "cvae"
+    summary = "Conditional VAE; loss from cross-entropy A and KL B: linear, power or exponential (Sohn et al., 2015)"
+    Config = Config
+    conditional = True
+    published = {
+        "reduction": ("mean", "a mean cross-entropy against a KL summed over the batch: z is ignored"),
+        "lr": (1e-4, "slower, to the same end"),
+        "epochs": (5, "not yet converged"),
+    }
+
+    def __init__(self, config, shape):
+        super().__init__(config, shape)
+        self.require(shape.n_classes > 0, "needs labelled images: mnist, cifar10, or a folder of class folders")
+        channels, height, width = shape.image_shape
+        self.latent_dim = config.latent_dim
+        self.label = networks.LabelEmbedding(shape.n_classes, config.label_dim)
+        n_code = config.latent_dim + config.label_dim
+        if config.net == "mlp":
+            n_input = channels * height * width + config.label_dim
+            self.encoder = networks.GaussianEncoder(n_input, config.hidden, config.latent_dim)
+            self.decoder = networks.ImageDecoder(n_code, config.hidden[::-1], shape.image_shape)
+        else:
+            joined = (channels + config.label_dim, height, width)
+            self.encoder = networks.ConvGaussianEncoder(joined, config.widths, config.latent_dim)
+            self.decoder = networks.ConvDecoder(n_code, (256,), config.widths[::-1], shape.image_shape)
+        self.networks = {"label": self.label, "encoder": self.encoder, "decoder": self.decoder}
+        networks.initialise(self.networks, config.seed)
+        self.optimizers = {"adam": optim.Adam(networks.trainable(*self.networks.values()), config.lr)}
+
+    def encode(self, x, y):
+        """q(z|x, y): images [N, C, H, W] and labels [N] -> mu, logvar, each [N, D]."""
+        label = self.label(y)  # [N, L]
+        if self.config.net == "mlp":
+            return self.encoder(networks.join(distributions.flat(x), label))
+        return self.encoder(networks.join(x, networks.label_planes(label, *x.shape[2:])))
+
+    def decode(self, z, y):
+        return self.decoder(networks.join(z, self.label(y)))
+
+    def losses(self, x, y, noise):
+        mu, logvar = self.encode(x, y)  # [N, D] each
+        z = distributions.reparameterise(mu, logvar, noise.normal(*mu.shape))  # [N, D]
+        cross_entropy = -distributions.bernoulli_log_likelihood(self.decode(z, y), x)  # [N]
+        kl = distributions.kl_to_standard_normal(mu, logvar)  # [N]
+        n_summed = 1 if self.config.reduction == "sum" else x.shape[0] * distributions.flat(x).shape[1]
+        combine = combination.FORMS[self.config.combine]
+        loss = combine(cross_entropy.sum() / n_summed, kl.sum(), self.config.alpha, self.config.beta_weight)
+        return {"loss": loss, "reconstruction": cross_entropy.mean(), "kl": kl.mean()}
+
+    def step(self, x, y, noise):
+        terms = self.losses(x, y, noise)
+        self.optimizers["adam"].step(terms["loss"])
+        return terms
+
+    def validate(self, x, y, noise):
+        return {name: value for name, value in self.losses(x, y, noise).items() if name != "loss"}
+
+    def explain_divergence(self):
+        if self.config.combine == "linear":
+            return super().explain_divergence()
+        return f"the {self.config.combine} form overflowed: lower --alpha or --beta-weight, or use --reduction mean"
+
+    def sample(self, z, y):
+        return distributions.sigmoid(self.decode(z, y))
+
+    def grids(self, z, x, y, noise):
+        """One row per class, the same eight latents in every row."""
+        n_rows, columns = self.shape.n_classes, 8
+        latents = networks.concatenate([z[:columns]] * n_rows)
+        labels = networks.repeated_labels(n_rows, columns)
+        reconstructed = self.sample(self.encode(x, y)[0], y)
+        return {"epoch": Grid(self.sample(latents, labels), columns), "recon": Grid.rows(x, reconstructed)}

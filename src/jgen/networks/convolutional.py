@@ -1,0 +1,98 @@
+"""Convolutional encoder and decoder for any image size: each stage halves, or doubles, height and width."""
+
+import itertools
+
+from jgen.distributions import flat
+from jgen.networks.mlp import activation_layer
+from jgen.runtime import jt, nn
+
+
+def halved_sizes(height, width, n_stages):
+    """The sizes (H, W) before and after each of `n_stages` halvings, rounded up: 7 -> 4 -> 2 -> 1."""
+    sizes = [(height, width)]
+    for _ in range(n_stages):
+        height, width = -(-height // 2), -(-width // 2)
+        sizes.append((height, width))
+    return sizes
+
+
+def n_stages(height, width):
+    """How often an image can be halved before its shorter side falls below 4 pixels: 2 for 28, 5 for 128."""
+    count = 1
+    while min(halved_sizes(height, width, count)[-1]) >= 8:
+        count += 1
+    return count
+
+
+class ConvEncoder(nn.Module):
+    """Images [N, C, H, W] -> features [N, n_out]: one strided convolution a width, then fully connected layers."""
+
+    def __init__(self, image_shape, widths, n_out, hidden=(), activation="leaky-relu"):
+        channels, height, width = image_shape
+        layers = []
+        for n_in, n_maps in itertools.pairwise((channels, *widths)):
+            layers += [nn.Conv(n_in, n_maps, 3, stride=2, padding=1), activation_layer(activation)]
+        self.convolutions = nn.Sequential(*layers)
+        last_height, last_width = halved_sizes(height, width, len(widths))[-1]
+        sizes = (widths[-1] * last_height * last_width, *hidden, n_out)
+        layers = []
+        for n_in, n_units in itertools.pairwise(sizes):
+            layers += [nn.Linear(n_in, n_units), activation_layer(activation)]
+        self.head = nn.Sequential(*layers[:-1])
+
+    def execute(self, x):
+        return self.head(flat(self.convolutions(x)))
+
+
+class ConvDecoder(nn.Module):
+    """Features [N, n_in] -> logits [N, C, H, W]: ConvEncoder's mirror, with transposed convolutions.
+
+    A transposed convolution doubles a size; where the encoder rounded up, its last row and column are cut off.
+    """
+
+    def __init__(self, n_in, hidden, widths, image_shape, activation="leaky-relu"):
+        channels, height, width = image_shape
+        self.sizes = halved_sizes(height, width, len(widths))[::-1]
+        self.first_shape = (widths[0], *self.sizes[0])
+        sizes = (n_in, *hidden, widths[0] * self.sizes[0][0] * self.sizes[0][1])
+        layers = []
+        for n_before, n_units in itertools.pairwise(sizes):
+            layers += [nn.Linear(n_before, n_units), activation_layer(activation)]
+        self.head = nn.Sequential(*layers)
+        self.activation = activation_layer(activation)
+        # Kernel 4 with stride 2: every output pixel is covered equally often, so no checkerboard.
+        self.convolutions = nn.Sequential(
+            *(nn.ConvTranspose(n, m, 4, stride=2, padding=1) for n, m in itertools.pairwise((*widths, channels)))
+        )
+
+    def execute(self, features):
+        x = self.head(features).reshape((features.shape[0], *self.first_shape))
+        last = len(self.sizes) - 1
+        for stage, (height, width) in enumerate(self.sizes[1:], 1):
+            x = self.convolutions[stage - 1](x)[:, :, :height, :width]
+            if stage < last:
+                x = self.activation(x)
+        return x
+
+
+class ConvGaussianEncoder(nn.Module):
+    """Images [N, C, H, W] -> mu, logvar of q(z|x), each [N, D]."""
+
+    def __init__(self, image_shape, widths, latent_dim, hidden=()):
+        self.body = ConvEncoder(image_shape, widths, 2 * latent_dim, hidden)
+        self.latent_dim = latent_dim
+
+    def execute(self, x):
+        heads = self.body(x)  # [N, 2 D]
+        return heads[:, : self.latent_dim], heads[:, self.latent_dim :]
+
+
+def label_planes(embedded, height, width):
+    """Embedded labels [N, L] -> constant planes [N, L, H, W] that can be joined to images."""
+    n, n_planes = embedded.shape
+    return embedded.reshape((n, n_planes, 1, 1)).broadcast((n, n_planes, height, width))
+
+
+def join(*parts):
+    """Vars joined along their second axis: features [N, F] or channels [N, C, H, W]."""
+    return jt.concat(parts, dim=1)

@@ -1,0 +1,26 @@
+"""Labels as features."""
+
+import numpy as np
+
+from jgen.runtime import jt, nn
+
+
+class LabelEmbedding(nn.Module):
+    """Labels [N] in 0 .. n_classes - 1 -> learned features [N, L].
+
+    The product with a one-hot matrix, which costs nothing at this size: its gradient is a matrix product too, where
+    an indexed read would scatter.
+    """
+
+    def __init__(self, n_classes, label_dim):
+        self.n_classes = n_classes
+        self.embedding = nn.Embedding(n_classes, label_dim)
+
+    def execute(self, y):
+        one_hot = (y.reshape((-1, 1)) == jt.arange(self.n_classes).reshape((1, -1))).float32()  # [N, K]
+        return nn.matmul(one_hot, self.embedding.weight)  # [N, L]
+
+
+def repeated_labels(n_classes, times):
+    """The labels 0 .. n_classes - 1, each `times` times in a row: [n_classes * times]."""
+    return jt.array(np.repeat(np.arange(n_classes, dtype=np.int32), times))

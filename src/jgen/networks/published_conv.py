@@ -1,0 +1,54 @@
+"""The third source document's encoder and decoder, to the letter (its layer tables, Keras conventions).
+
+Encoder, for 128 x 128: five convolutions with stride 2 and one without, none padded, 63-31-15-7-3-1, so that all of
+an image passes through 64 numbers before the 1000 latents. Decoder: 8 x 8 x 64, four transposed convolutions, and a
+LeakyReLU in front of the sigmoid. Keras's LeakyReLU has slope 0.3.
+"""
+
+from jgen.distributions import flat
+from jgen.runtime import nn
+
+SLOPE = 0.3
+SMALLEST_SIGMA = 1e-6  # stands for 0, whose logarithm is not finite
+WIDTHS = (32, 64, 64, 64, 64)
+
+
+class PublishedConvEncoder(nn.Module):
+    """Images [N, C, H, W], sides from 127 up, -> mu, logvar [N, D].
+
+    mu and sigma pass through ReLU: the document's first mistake.
+    """
+
+    def __init__(self, image_shape, latent_dim):
+        channels, height, width = image_shape
+        layers = []
+        for n_in, n_maps, stride in zip((channels, *WIDTHS), (*WIDTHS, 64), (2, 2, 2, 2, 2, 1)):
+            layers += [nn.Conv(n_in, n_maps, 3, stride=stride), nn.LeakyReLU(SLOPE)]
+            height, width = (height - 3) // stride + 1, (width - 3) // stride + 1
+        self.convolutions = nn.Sequential(*layers)
+        self.mu = nn.Linear(64 * height * width, latent_dim)
+        self.sigma = nn.Linear(64 * height * width, latent_dim)
+        self.relu = nn.ReLU()
+
+    def execute(self, x):
+        features = flat(self.convolutions(x))  # [N, 64 h w]
+        sigma = self.relu(self.sigma(features)).maximum(SMALLEST_SIGMA)
+        return self.relu(self.mu(features)), 2 * sigma.log()
+
+
+class PublishedConvDecoder(nn.Module):
+    """Latents [N, D] -> logits [N, C, H, W]; H and W are multiples of 16."""
+
+    def __init__(self, latent_dim, image_shape):
+        channels, height, width = image_shape
+        self.first_shape = (64, height // 16, width // 16)
+        self.dense = nn.Linear(latent_dim, 64 * (height // 16) * (width // 16))
+        layers = []
+        for n_in, n_maps in zip((64, 64, 64, 64), (64, 64, 64, 32)):
+            # "same" padding at stride 2: a full transposed convolution without its last row and column.
+            layers += [nn.ConvTranspose(n_in, n_maps, 3, stride=2, padding=1, output_padding=1), nn.LeakyReLU(SLOPE)]
+        layers += [nn.Conv(32, channels, 3, padding=1), nn.LeakyReLU(SLOPE)]
+        self.layers = nn.Sequential(*layers)
+
+    def execute(self, z):
+        return self.layers(self.dense(z).reshape((z.shape[0], *self.first_shape)))
