@@ -3,10 +3,13 @@
     optimizer = Adam(network.parameters(), lr=1e-3)
     optimizer.step(loss)          # gradients and update; parameters stay the same leaf Vars
 
-A step is executed at once (on CUDA: enqueued), together with everything pending that was created before it, so the
-graph never outlives it: read the losses whenever you like, and do not hold Vars of the graph longer than you need.
+A step is executed at once (on CUDA: enqueued), after everything pending that was created before it. So losses may
+be read at any later time, and holding one keeps that one number alive, not its graph. What in-place means:
 
-Because parameters change in place, `p.data` taken before a step shows the values after it; `p.numpy()` copies.
+- Whatever shares memory with a parameter sees it change: `p.data`, `p.detach()`, `p.reshape(...)`, and a network
+  that got live Vars of this one by load_state_dict after the optimizer was made. `p.numpy()` and `p.copy()` copy.
+- An intermediate result that Jittor has fused away (`h @ w + b` inside a longer formula) is recomputed when it is
+  read later, with the new `b`. Read or sync() it before the step; sums and means are never fused away.
 """
 
 import abc
@@ -30,6 +33,8 @@ class Optimizer(abc.ABC):
         self.params = list(params)
         self.lr = lr
         self._check_parameters()
+        for p in self.params:
+            p.update(jt.array(p.numpy()))  # memory of its own: an initial value may share another network's
         self._offsets = offsets([p.numel() for p in self.params])
         self._set_moments({name: np.zeros(self._offsets[-1], np.float32) for name in self.moments})
 
@@ -55,7 +60,7 @@ class Optimizer(abc.ABC):
         """Launch the kernel."""
 
     def state(self):
-        """name -> array, all that a resumed optimizer needs except lr: 'v.3' belongs to the parameter number 3."""
+        """name -> array, all that a resumed optimizer needs but lr; 'v.3' belongs to parameter number 3."""
         result = {}
         for name in self.moments:
             flat = self._moment(name).numpy()
@@ -67,7 +72,7 @@ class Optimizer(abc.ABC):
     def load_state(self, state):
         """Continue from what `state()` returned, bit by bit.
 
-        Raises ValueError naming the entry that is missing, unknown, or of another shape or type; nothing is changed.
+        Raises ValueError, changing nothing, that names the entry missing, unknown, or of wrong shape or type.
         """
         expected = {name: (array.shape, array.dtype) for name, array in self.state().items()}
         for name in sorted(expected.keys() - state.keys()):
@@ -78,9 +83,8 @@ class Optimizer(abc.ABC):
         for name, (shape, dtype) in expected.items():
             found = arrays[name]
             if (found.shape, found.dtype) != (shape, dtype):
-                raise ValueError(
-                    f"optimizer state: {name!r} is {found.dtype}{list(found.shape)}, expected {dtype}{list(shape)}"
-                )
+                is_what = f"{found.dtype}{list(found.shape)}, expected {dtype}{list(shape)}"
+                raise ValueError(f"optimizer state: {name!r} is {is_what}")
         self._load(arrays)
 
     def _load(self, arrays):
@@ -126,9 +130,7 @@ class Adam(Optimizer):
 
     def _update(self, grads):
         self._t += 1
-        adam.update(
-            grads, self.params, self._m, self._v, self._t, self.lr, self.betas, self.eps, self.weight_decay
-        )
+        adam.update(grads, self.params, self._m, self._v, self._t, self.lr, self.betas, self.eps, self.weight_decay)
 
     def state(self):
         return super().state() | {"t": np.array([self._t], np.int64)}
@@ -139,7 +141,7 @@ class Adam(Optimizer):
 
 
 class RMSprop(Optimizer):
-    """torch.optim.RMSprop (not centred, no momentum); with `clip`, weights end every step in [-clip, clip]."""
+    """torch.optim.RMSprop, not centred, no momentum; with `clip` every step ends in [-clip, clip] (WGAN)."""
 
     moments = ("v",)
 
