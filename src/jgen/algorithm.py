@@ -69,6 +69,8 @@ class Algorithm(abc.ABC):
     has_prior: typing.ClassVar[bool] = True  # whether N(0, I) is where latents come from
     generative: typing.ClassVar[tuple[str, ...] | None] = None  # networks that sampling needs; None for all
 
+    likelihood: str = ""  # p(x|z) in words; where it is not empty, encode() and log_likelihood() are there
+
     networks: dict[str, typing.Any]
     optimizers: dict[str, typing.Any]
     latent_dim: int
@@ -84,6 +86,10 @@ class Algorithm(abc.ABC):
     @abc.abstractmethod
     def sample(self, z, y=None):
         """Decode latents z [N, D] (and labels y [N]) to images [N, C, H, W] in [0, 1]."""
+
+    def log_likelihood(self, x, z, y=None):
+        """log p(x|z) in nats per example, [N], for the evaluation of models that set `likelihood`."""
+        raise NotImplementedError(f"{self.name} has no likelihood")
 
     def validate(self, x, y, noise: Noise) -> dict[str, typing.Any]:
         """Scalars of a held-out minibatch, without an update; nothing by default."""

@@ -45,6 +45,8 @@ class BetaVAE(Algorithm):
         networks.initialise(self.networks, config.seed)
         self.optimizers = {"adam": optim.Adam(networks.trainable(self.encoder, self.decoder), config.lr)}
         self.beta = networks.scalar(config.beta)
+        self.beta_eff = config.beta * self.n_pixels / (2 * self.latent_dim)
+        self.likelihood = f"Gaussian of variance 1 (there the training's beta {config.beta:g} is {self.beta_eff:.3g})"
 
     def begin_epoch(self, epoch, epochs):
         rise = self.config.warm_up * epochs
@@ -52,10 +54,9 @@ class BetaVAE(Algorithm):
         self.beta = networks.scalar(self.config.beta * min(1.0, (epoch - 1) / rise if rise else 1.0))
 
     def notes(self):
-        beta_eff = self.config.beta * self.n_pixels / (2 * self.latent_dim)
         return [
             f"beta {self.config.beta:g} weighs means over {self.n_pixels} pixels and {self.latent_dim} latents; "
-            f"as sums, with a unit-variance Gaussian decoder, it is beta {beta_eff:.3g}"
+            f"as sums, with a unit-variance Gaussian decoder, it is beta {self.beta_eff:.3g}"
         ]
 
     def losses(self, x, noise):
@@ -77,6 +78,9 @@ class BetaVAE(Algorithm):
 
     def encode(self, x, y=None):
         return self.encoder(x)
+
+    def log_likelihood(self, x, z, y=None):
+        return distributions.gaussian_log_likelihood(self.sample(z), x)
 
     def sample(self, z, y=None):
         return distributions.sigmoid(self.decoder(z))

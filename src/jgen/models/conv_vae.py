@@ -66,6 +66,11 @@ class ConvVAE(Algorithm):
             self.encoder = networks.ConvGaussianEncoder(shape.image_shape, widths, config.latent_dim)
             self.decoder = networks.ConvDecoder(config.latent_dim, (), widths[::-1], shape.image_shape)
         self.pixel_variance = networks.RunningMean(1.0)
+        self.likelihood = {
+            "bernoulli": "Bernoulli",
+            "gaussian": f"Gaussian of variance {config.variance:g}",
+            "learned": "Gaussian of one fitted variance",
+        }[config.likelihood]
         self.networks = {"encoder": self.encoder, "decoder": self.decoder, "pixel_variance": self.pixel_variance}
         networks.initialise(self.networks, config.seed)
         self.optimizers = {"adam": optim.Adam(networks.trainable(self.encoder, self.decoder), config.lr)}
@@ -112,6 +117,9 @@ class ConvVAE(Algorithm):
 
     def encode(self, x, y=None):
         return self.encoder(x)
+
+    def log_likelihood(self, x, z, y=None):
+        return -self.reconstruction(self.decoder(z), x)
 
     def sample(self, z, y=None):
         return distributions.sigmoid(self.decoder(z))

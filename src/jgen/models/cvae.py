@@ -36,6 +36,7 @@ class CVAE(Algorithm):
     summary = "Conditional VAE; loss from cross-entropy A and KL B: linear, power or exponential (Sohn et al., 2015)"
     Config = Config
     conditional = True
+    likelihood = "Bernoulli"
     published = {
         "reduction": ("mean", "a mean cross-entropy against a KL summed over the batch: z is ignored"),
         "lr": (1e-4, "slower, to the same end"),
@@ -70,6 +71,9 @@ class CVAE(Algorithm):
 
     def decode(self, z, y):
         return self.decoder(networks.join(z, self.label(y)))
+
+    def log_likelihood(self, x, z, y=None):
+        return distributions.bernoulli_log_likelihood(self.decode(z, y), x)
 
     def losses(self, x, y, noise):
         mu, logvar = self.encode(x, y)  # [N, D] each

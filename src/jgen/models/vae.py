@@ -25,6 +25,7 @@ class VAE(Algorithm):
     name = "vae"
     summary = "Variational autoencoder, 784-400-20, Bernoulli decoder (Kingma & Welling, 2013)"
     Config = Config
+    likelihood = "Bernoulli"
 
     def __init__(self, config, shape):
         super().__init__(config, shape)
@@ -53,6 +54,9 @@ class VAE(Algorithm):
 
     def encode(self, x, y=None):
         return self.encoder(x)
+
+    def log_likelihood(self, x, z, y=None):
+        return distributions.bernoulli_log_likelihood(self.decoder(z), x)
 
     def sample(self, z, y=None):
         return distributions.sigmoid(self.decoder(z))

@@ -49,7 +49,7 @@ class WGAN(Algorithm):
     def step(self, x, y, noise):
         with networks.no_grad():
             fake = self.generator(noise.normal(x.shape[0], self.latent_dim))  # [N, C, H, W]
-        critic_loss = self.critic(fake.stop_grad()).mean() - self.critic(2 * x - 1).mean()
+        critic_loss = self.critic(fake.stop_grad()).mean() - self.score(x).mean()
         self.optimizers["critic_rmsprop"].step(critic_loss)
         terms = {"critic_loss": critic_loss}
         if noise.step % self.config.n_critic == 0:
@@ -57,6 +57,10 @@ class WGAN(Algorithm):
             terms["generator_loss"] = -self.critic(fake).mean()
             self.optimizers["generator_rmsprop"].step(terms["generator_loss"])
         return terms
+
+    def score(self, x):
+        """The critic's scores [N, 1] of images in [0, 1]."""
+        return self.critic(2 * x - 1)
 
     def sample(self, z, y=None):
         return (self.generator(z) + 1) / 2
