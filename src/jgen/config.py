@@ -21,10 +21,11 @@ def option(default, help, *flags, choices=None, at_least=None, above=None, at_mo
     return dataclasses.field(default=default, metadata=metadata)
 
 
-def argument(help, choices=None):
-    """A dataclass field that is a positional argument: a text that must be given."""
+def argument(help, choices=None, default=None):
+    """A dataclass field that is a positional argument: a text, which must be given unless it has a default."""
     metadata = {"help": help, "flags": None, "choices": choices, "bounds": {}, "parse": None}
-    return dataclasses.field(metadata=metadata)
+    given = {} if default is None else {"default": default}
+    return dataclasses.field(metadata=metadata, **given)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,7 +89,8 @@ def fields_of(cls, without=()):
 def _add_flag(group, field, hint):
     metadata = field.metadata
     if metadata["flags"] is None:
-        group.add_argument(field.name, help=metadata["help"], choices=metadata["choices"])
+        optional = {} if field.default is dataclasses.MISSING else {"nargs": "?", "default": field.default}
+        group.add_argument(field.name, help=metadata["help"], choices=metadata["choices"], **optional)
         return
     names = (*metadata["flags"], "--" + field.name.replace("_", "-"))
     default = "" if field.default in ("", None) or field.default is False else f" [{_shown(field.default)}]"
