@@ -58,13 +58,17 @@ class Algorithm(abc.ABC):
 
     A subclass sets `name` (also the default name of its runs), `summary` (one line for --help), `Config`, and in
     __init__ the networks, optimizers and latent_dim. `published` lists how the source document's recipe differs
-    from the defaults: {field: (value, why it is not the default)}.
+    from the defaults: {field: (value, why it is not the default)}. `presets` holds the defaults of one data set,
+    {data: {field: value}}, and `published_presets` what the document has for it, {data: published}.
     """
 
     name: typing.ClassVar[str]
     summary: typing.ClassVar[str]
     Config: typing.ClassVar[type[config.Training]]
     published: typing.ClassVar[dict[str, tuple]] = {}
+    presets: typing.ClassVar[dict[str, dict]] = {}
+    published_presets: typing.ClassVar[dict[str, dict[str, tuple]]] = {}
+    best_metric: typing.ClassVar[str] = ""  # a metric, larger is better, by which the best weights are kept; or none
     conditional: typing.ClassVar[bool] = False  # whether sample() needs labels
     has_prior: typing.ClassVar[bool] = True  # whether N(0, I) is where latents come from
     generative: typing.ClassVar[tuple[str, ...] | None] = None  # networks that sampling needs; None for all
@@ -78,6 +82,12 @@ class Algorithm(abc.ABC):
     def __init__(self, settings, shape: Shape):
         self.config = settings
         self.shape = shape
+        self.buffers: dict[str, typing.Any] = {}  # what else a resume needs: objects with state() and load_state()
+
+    @classmethod
+    def published_for(cls, data) -> dict[str, tuple]:
+        """`published` for the data set `data`."""
+        return {**cls.published, **cls.published_presets.get(data, {})}
 
     @abc.abstractmethod
     def step(self, x, y, noise: Noise) -> dict[str, typing.Any]:
@@ -116,16 +126,16 @@ class Algorithm(abc.ABC):
             raise UserError(f"{self.name}: {message}")
 
     def state(self) -> dict[str, np.ndarray]:
-        """Everything an exact resume needs, as arrays named network.parameter or optimizer.moment."""
+        """Everything an exact resume needs, as arrays named network.parameter, optimizer.moment or buffer.name."""
         arrays = {}
-        for owner, part in {**self.networks, **self.optimizers}.items():
+        for owner, part in {**self.networks, **self.optimizers, **self.buffers}.items():
             for key, value in networks.state_of(part).items():
                 arrays[f"{owner}.{key}"] = value
         return arrays
 
     def load_state(self, arrays):
         """Restore what `state` returned. Raises ValueError for a missing, unknown or mis-shaped array."""
-        parts = {**self.networks, **self.optimizers}
+        parts = {**self.networks, **self.optimizers, **self.buffers}
         for owner, part in parts.items():
             prefix = owner + "."
             networks.load_state(part, {k[len(prefix) :]: v for k, v in arrays.items() if k.startswith(prefix)}, owner)

@@ -91,9 +91,10 @@ def _check_resumable(directory, saved, algorithm_class):
 
 def _fresh_settings(algorithm_class, explicit, run):
     cls = algorithm_class.Config
-    values = {}
+    data = explicit.get("data", cls.data)
+    values = dict(algorithm_class.presets.get(data, {}))
     if run.as_published:
-        values.update({name: value for name, (value, _) in algorithm_class.published.items()})
+        values.update({name: value for name, (value, _) in algorithm_class.published_for(data).items()})
     return cls(**{**values, **explicit})
 
 
@@ -137,10 +138,13 @@ class Prepared:
             print(note)
 
     def _announce_published(self, algorithm):
-        if not algorithm.published:
+        published = algorithm.published_for(self.settings.data)
+        if not published:
             print("as published: the document's recipe is the default")
-        for name, (value, why) in algorithm.published.items():
-            default = {field.name: field.default for field in dataclasses.fields(algorithm.Config)}[name]
+        defaults = {field.name: field.default for field in dataclasses.fields(algorithm.Config)}
+        defaults.update(algorithm.presets.get(self.settings.data, {}))
+        for name, (value, why) in published.items():
+            default = defaults[name]
             override = "" if name not in self.explicit else f" (overridden by the command line: {self.explicit[name]})"
             print(f"as published: {name} {value} instead of {default}: {why}{override}")
 

@@ -129,6 +129,7 @@ class Trainer:
         row = {"epoch": epoch, **averages(position), **self._validate(epoch)}
         pictures = self._draw(epoch)
         row.update(seconds=round(seconds, 3), images_per_second=round(self._images(position) / seconds, 1))
+        self._keep_best(row)
         metrics.append_row(self.directory.metrics, row)
         for observer in self.observers:
             observer(epoch, row, pictures)
@@ -137,6 +138,12 @@ class Trainer:
             checkpoint.save_weights(self.directory.kept_weights(epoch), self.algorithm.weights())
         if epoch % self.run.save_every == 0 or epoch == self.settings.epochs:
             self._save(Position(epoch + 1))
+
+    def _keep_best(self, row):
+        """Keep the weights if no earlier epoch did better by the algorithm's metric; call before the row is written."""
+        name = self.algorithm.best_metric
+        if name in row and all(row[name] > earlier.get(name, -math.inf) for earlier in metrics.read_rows(self.directory.metrics)):
+            checkpoint.save_weights(self.directory.best, self.algorithm.weights())
 
     def _images(self, position):
         return position.step * min(self.settings.batch_size, len(self.dataset.x_train))

@@ -72,6 +72,11 @@ class RunDirectory:
         return self.results / "weights.safetensors"
 
     @property
+    def best(self):
+        """The weights of the epoch with the best validation metric, for models that name one."""
+        return self.results / "best.safetensors"
+
+    @property
     def tensorboard(self):
         return self.results / "tensorboard"
 
@@ -99,7 +104,7 @@ class RunDirectory:
     def files(self):
         """Every file that this run left; not the lock."""
         one_each = [self.config, self.metrics, self.curves, self.samples]
-        one_each += [self.checkpoint, self.checkpoint_json, self.weights, self.video]
+        one_each += [self.checkpoint, self.checkpoint_json, self.weights, self.best, self.video]
         one_each += [self.results / f"{kind}.png" for kind in self.grid_kinds()]
         many = _numbered(self.results, "weights_*.safetensors") + sorted(self.tensorboard.glob("events.*"))
         return [path for path in one_each if path.exists()] + many + self.grids()
