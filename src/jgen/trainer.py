@@ -142,7 +142,8 @@ class Trainer:
     def _keep_best(self, row):
         """Keep the weights if no earlier epoch did better by the algorithm's metric; call before the row is written."""
         name = self.algorithm.best_metric
-        if name in row and all(row[name] > earlier.get(name, -math.inf) for earlier in metrics.read_rows(self.directory.metrics)):
+        earlier = [past.get(name, -math.inf) for past in metrics.read_rows(self.directory.metrics)]
+        if name in row and all(row[name] > value for value in earlier):
             checkpoint.save_weights(self.directory.best, self.algorithm.weights())
 
     def _images(self, position):
