@@ -34,6 +34,11 @@ def log_sum_exp(logits):
     return jt.log(jt.exp(logits - largest).sum(1)) + largest.reshape((-1,))
 
 
+def softmax(logits):
+    """Probabilities of logits, [N, C] -> [N, C]."""
+    return jt.exp(logits - log_sum_exp(logits).reshape((-1, 1)))
+
+
 def cross_entropy(logits, labels):
     """-log softmax(logits)_y in nats for any finite logits; [N, C], int [N] -> [N]. NaN for a label out of range."""
     chosen = one_hot(labels, logits.shape[1])  # [N, C]

@@ -5,6 +5,7 @@ from jgen.networks.critic import Critic, Generator
 from jgen.networks.labels import LabelEmbedding, repeated_labels
 from jgen.networks.mlp import MLP, GaussianEncoder, ImageDecoder
 from jgen.networks.published_conv import PublishedConvDecoder, PublishedConvEncoder
+from jgen.networks.residual import ResidualDecoder, ResidualEncoder, UNetDecoder
 from jgen.networks.state import (
     RunningMean,
     as_var,
@@ -17,6 +18,7 @@ from jgen.networks.state import (
     state_of,
     trainable,
 )
+from jgen.networks.transforms import flip_and_shift
 
 __all__ = [
     "MLP",
@@ -30,10 +32,14 @@ __all__ = [
     "LabelEmbedding",
     "PublishedConvDecoder",
     "PublishedConvEncoder",
+    "ResidualDecoder",
+    "ResidualEncoder",
     "RunningMean",
+    "UNetDecoder",
     "as_var",
     "concatenate",
     "evaluating",
+    "flip_and_shift",
     "initialise",
     "join",
     "label_planes",

@@ -1,0 +1,199 @@
+"""G-VAE: a VAE whose latents also classify, trained with the ISDA loss (the document 'Generative VAE').
+
+    loss = sum (x^ - x)^2 + beta KL(q(z|x) || N(0, I)) + weight * ISDA(W mu + b, y; Sigma, lambda)
+
+The classifier is linear in mu. Where the encoder's own variance serves as Sigma = diag sigma^2(x), the loss pushes
+apart what moving by sigma would mix up: directions of large sigma become changes that keep the class, and moving
+along them augments the image. Sigma can instead be the running covariance of mu in each class (Wang et al., 2019).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+from jgen import distributions, isda, networks, optim, runtime
+from jgen.algorithm import Algorithm, Grid
+from jgen.config import Training, option
+
+ON_OFF = ("on", "off")
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(Training):
+    epochs: int = option(30, "passes over the training images", at_least=1)
+    batch_size: int = option(128, "images per step", at_least=1)
+    lr: float = option(5e-4, "learning rate at the start", above=0)
+    schedule: str = option("cosine", "how the learning rate goes on over the epochs", choices=("cosine", "constant"))
+    beta: float = option(2.5e-3, "weight of the KL divergence", "-b", at_least=0)
+    classifier: str = option("on", "off gives the plain VAE", choices=ON_OFF)
+    classifier_weight: float = option(1.0, "weight of the classification loss", at_least=0)
+    isda: str = option("on", "off classifies with the plain cross-entropy", choices=ON_OFF)
+    covariance: str = option(
+        "encoder", "Sigma of the ISDA loss", choices=("encoder", "class-diagonal", "class-full")
+    )
+    strength: float | None = option(None, "lambda of the ISDA loss [encoder: 1; class-…: grows to 0.5]", at_least=0)
+    latent_dim: int = option(128, "dimensions of z", at_least=1)
+    stem: int = option(32, "channels at full size", at_least=1)
+    widths: tuple[int, ...] = option((64, 128), "channels of the stages; each halves the size", at_least=1)
+    blocks: tuple[int, ...] = option((1, 1), "residual blocks of the encoder's stages", at_least=0)
+    decoder: str = option("residual", "unet: the ablation with skip connections", choices=("residual", "unet"))
+    decoder_blocks: tuple[int, ...] = option((1, 1), "residual blocks of the decoder's stages", at_least=0)
+    flip: str = option("off", "mirror training images at random", choices=ON_OFF)
+    shift: int = option(0, "move training images at random by up to so many pixels", at_least=0)
+
+
+MNIST = {"latent_dim": 128, "epochs": 30, "widths": (64, 128), "blocks": (1, 1), "decoder_blocks": (1, 1)}
+CIFAR10 = {
+    "epochs": 20,
+    "classifier_weight": 20.0,
+    "latent_dim": 512,
+    "widths": (64, 128, 256),
+    "blocks": (1, 1, 1),
+    "decoder_blocks": (0, 0, 0),
+    "flip": "on",
+    "shift": 4,
+}
+CELEBA = {
+    "size": "96x64",
+    "epochs": 10,
+    "classifier_weight": 20.0,
+    "latent_dim": 512,
+    "stem": 16,
+    "widths": (32, 64, 128, 256),
+    "blocks": (0, 1, 1, 1),
+    "decoder_blocks": (0, 0, 0, 0),
+    "flip": "on",
+}
+_TWO_HOURS = "so that two hours on two cores are enough"
+
+
+class GVAE(Algorithm):
+    name = "g-vae"
+    summary = "G-VAE: a residual VAE with a linear classifier on mu, trained with the ISDA loss"
+    Config = Config
+    presets = {"mnist": MNIST, "mnist5k": MNIST, "cifar10": CIFAR10, "celeba": CELEBA}
+    published_presets = {
+        "cifar10": {
+            "latent_dim": (2048, _TWO_HOURS),
+            "widths": ((64, 128, 256, 512), _TWO_HOURS),
+            "blocks": ((3, 4, 6, 3), _TWO_HOURS),
+            "decoder_blocks": ((3, 4, 6, 3), _TWO_HOURS),
+            "epochs": (100, _TWO_HOURS),
+            "shift": (0, "with mirror images alone the classifier overfits sooner"),
+        },
+        "celeba": {"latent_dim": (2048, _TWO_HOURS)},
+    }
+    best_metric = "test_accuracy"
+
+    def __init__(self, config, shape):
+        super().__init__(config, shape)
+        self.classifies = config.classifier == "on"
+        self._check(config, shape)
+        self.latent_dim = config.latent_dim
+        layers = (config.stem, config.widths)
+        self.encoder = networks.ResidualEncoder(shape.image_shape, *layers, config.blocks, config.latent_dim)
+        decoder_class = networks.UNetDecoder if config.decoder == "unet" else networks.ResidualDecoder
+        self.decoder = decoder_class(config.latent_dim, shape.image_shape, *layers, config.decoder_blocks)
+        self.networks = {"encoder": self.encoder, "decoder": self.decoder}
+        if self.classifies:
+            self.classifier = networks.MLP(config.latent_dim, shape.n_classes)
+            self.networks["classifier"] = self.classifier
+        networks.initialise(self.networks, config.seed)
+        self.optimizers = {"adam": optim.Adam(networks.trainable(*self.networks.values()), config.lr)}
+        self.per_class = self.classifies and config.isda == "on" and config.covariance != "encoder"
+        if self.per_class:
+            full = config.covariance == "class-full"
+            self.buffers["covariance"] = isda.ClassCovariance(shape.n_classes, config.latent_dim, full)
+
+    def _check(self, config, shape):
+        self.require(not self.classifies or shape.n_classes > 1, "needs labelled images, or --classifier off")
+        stages = len(config.widths)
+        self.require(len(config.blocks) == stages, f"--blocks needs {stages} numbers, one for each of --widths")
+        self.require(
+            len(config.decoder_blocks) == stages, f"--decoder-blocks needs {stages} numbers, one for each of --widths"
+        )
+
+    def begin_epoch(self, epoch, epochs):
+        if self.config.schedule == "cosine":
+            self.optimizers["adam"].lr = self.config.lr * (1 + math.cos(math.pi * (epoch - 1) / epochs)) / 2
+        if self.per_class:
+            self.strength = isda.strength(_given(self.config.strength, 0.5), epoch, epochs)
+        else:
+            self.strength = _given(self.config.strength, 1.0)
+
+    def step(self, x, y, noise):
+        x = networks.flip_and_shift(x, noise, self.config.flip == "on", self.config.shift)
+        features = self.encoder.features(x)
+        mu, logvar = self.encoder.posterior(features[-1])  # [N, D] each
+        z = distributions.reparameterise(mu, logvar, noise.normal(*mu.shape))  # [N, D]
+        reconstruction = distributions.squared_error(self._pixels(z, features), x).mean()
+        kl = distributions.kl_to_standard_normal(mu, logvar).mean()
+        terms = {"reconstruction": reconstruction, "kl": kl}
+        loss = reconstruction + self.config.beta * kl
+        if self.classifies:
+            logits = self.classifier(mu)  # [N, C]
+            terms["classification"] = isda.cross_entropy(self._augmented(logits, mu, logvar, y), y).mean()
+            terms["accuracy"] = accuracy(logits, y)
+            loss = loss + self.config.classifier_weight * terms["classification"]
+        self.optimizers["adam"].step(loss)
+        return {"loss": loss, **terms}
+
+    def _augmented(self, logits, mu, logvar, y):
+        """The classifier's logits with ISDA's term added, [N, C]; the estimator sees the batch first."""
+        if self.config.isda == "off":
+            return logits
+        weight = self.classifier.layers[0].weight  # [C, D]
+        if self.per_class:
+            estimate = self.buffers["covariance"]
+            estimate.update(mu, y)
+            quadratic = isda.for_labels(isda.quadratic_of_classes(weight, estimate.covariance), y)
+        else:
+            quadratic = isda.quadratic_of_examples(weight, runtime.jt.exp(logvar), y)
+        return isda.augmented(logits, quadratic, networks.scalar(self.strength))
+
+    def validate(self, x, y, noise):
+        features = self.encoder.features(x)
+        mu, logvar = self.encoder.posterior(features[-1])
+        terms = {
+            "reconstruction": distributions.squared_error(self._pixels(mu, features), x).mean(),
+            "kl": distributions.kl_to_standard_normal(mu, logvar).mean(),
+        }
+        if self.classifies:
+            logits = self.classifier(mu)
+            terms["classification"] = isda.cross_entropy(logits, y).mean()
+            terms["accuracy"] = accuracy(logits, y)
+        return terms
+
+    def encode(self, x, y=None):
+        return self.encoder(x)
+
+    def decode(self, z, x):
+        """Images of latents z [N, D] that belong to x [N, C, H, W]: only the U-Net looks at x."""
+        return self._pixels(z, self.encoder.features(x) if self.config.decoder == "unet" else None)
+
+    def classify(self, x):
+        """Class probabilities [N, C] of images."""
+        return isda.softmax(self.classifier(self.encoder(x)[0]))
+
+    def _pixels(self, z, features):
+        logits = self.decoder(z, features) if self.config.decoder == "unet" else self.decoder(z)
+        return distributions.sigmoid(logits)
+
+    def sample(self, z, y=None):
+        return self._pixels(z, None)
+
+    def grids(self, z, x, y, noise):
+        n = min(z.shape[0], x.shape[0])
+        samples = self.sample(z) if self.config.decoder == "residual" else self.decode(z[:n], x[:n])
+        return {"epoch": Grid(samples), "recon": Grid.rows(x, self.decode(self.encode(x)[0], x))}
+
+
+def accuracy(logits, y):
+    """The share of rows whose largest logit is the label's."""
+    chosen = isda.one_hot(y, logits.shape[1])
+    return ((logits * chosen).sum(1) >= logits.max(1)).float32().mean()
+
+
+def _given(value, default):
+    return default if value is None else value

@@ -1,0 +1,51 @@
+"""Batch normalisation with what usually follows it, fused."""
+
+import numpy as np
+
+from jgen.runtime import jt, nn
+
+
+class BatchNorm(nn.Module):
+    """relu(BN(x) + residual) of [N, C, H, W]; residual and relu are optional.
+
+    The running statistics take `momentum` of each batch's mean and unbiased variance, as PyTorch's do.
+    """
+
+    def __init__(self, channels, relu=True, eps=1e-5, momentum=0.1):
+        self.weight = jt.array(np.ones(channels, np.float32))
+        self.bias = jt.array(np.zeros(channels, np.float32))
+        self.running_mean = jt.array(np.zeros(channels, np.float32)).stop_grad()
+        self.running_var = jt.array(np.ones(channels, np.float32)).stop_grad()
+        self.relu, self.eps, self.momentum = relu, eps, momentum
+
+    def execute(self, x, residual=None):
+        if not self.is_training():
+            return self._affine(x, self.running_mean, self.running_var, residual)
+        if jt.flags.use_cuda:
+            mean = x.mean((0, 2, 3))
+            centred = x - _across(mean, x)
+            variance = (centred * centred).mean((0, 2, 3))
+            y = self._affine(x, mean, variance, residual)
+        else:
+            from jgen.kernels.batch_norm import Normalise
+
+            inputs = (x, self.weight, self.bias) if residual is None else (x, self.weight, self.bias, residual)
+            y, mean, variance = Normalise(self.relu, self.eps)(*inputs)
+        self._follow(mean.stop_grad(), variance.stop_grad(), x.numel() // x.shape[1])
+        return y
+
+    def _affine(self, x, mean, variance, residual):
+        scale = self.weight / jt.sqrt(variance + self.eps)
+        y = x * _across(scale, x) + _across(self.bias - mean * scale, x)
+        y = y if residual is None else y + residual
+        return jt.maximum(y, 0.0) if self.relu else y
+
+    def _follow(self, mean, variance, count):
+        unbiased = variance * (count / max(count - 1, 1))
+        self.running_mean.update(self.running_mean + (mean - self.running_mean) * self.momentum)
+        self.running_var.update(self.running_var + (unbiased - self.running_var) * self.momentum)
+
+
+def _across(per_channel, x):
+    """[C] -> [N, C, H, W]."""
+    return per_channel.broadcast(x, (0, 2, 3))

@@ -1,0 +1,137 @@
+"""Residual encoder (strided convolutions) and decoders (transposed convolutions) for images of any size.
+
+`widths` are the channels of the stages, from the image inwards, `blocks` the residual blocks of each: a stage halves
+height and width (rounded up) and sets its channels, then its blocks refine them. The decoder mirrors the encoder and
+crops where a side was odd.
+"""
+
+import itertools
+
+from jgen.distributions import flat
+from jgen.networks.normalisation import BatchNorm
+from jgen.runtime import jt, nn
+
+
+class ResidualBlock(nn.Module):
+    """relu(x + BN(conv(relu(BN(conv(x)))))), [N, C, H, W] -> the same shape (He et al., 2016, figure 2)."""
+
+    def __init__(self, channels):
+        self.first = nn.Conv(channels, channels, 3, padding=1, bias=False)
+        self.first_norm = BatchNorm(channels)
+        self.second = nn.Conv(channels, channels, 3, padding=1, bias=False)
+        self.second_norm = BatchNorm(channels)
+
+    def execute(self, x):
+        return self.second_norm(self.second(self.first_norm(self.first(x))), x)
+
+
+class Down(nn.Module):
+    """Half the height and width, rounded up, then `blocks` residual blocks."""
+
+    def __init__(self, n_in, n_out, blocks):
+        self.convolution = nn.Conv(n_in, n_out, 3, stride=2, padding=1, bias=False)
+        self.norm = BatchNorm(n_out)
+        self.blocks = nn.Sequential(*[ResidualBlock(n_out) for _ in range(blocks)])
+
+    def execute(self, x):
+        return self.blocks(self.norm(self.convolution(x)))
+
+
+class Up(nn.Module):
+    """`blocks` residual blocks, then the height and width of the encoder's stage before."""
+
+    def __init__(self, n_in, n_out, blocks, size):
+        self.blocks = nn.Sequential(*[ResidualBlock(n_in) for _ in range(blocks)])
+        self.convolution = nn.ConvTranspose(n_in, n_out, 4, stride=2, padding=1, bias=False)
+        self.norm = BatchNorm(n_out)
+        self.size = size
+
+    def execute(self, x):
+        x = self.convolution(self.blocks(x))
+        height, width = self.size
+        if (x.shape[2], x.shape[3]) != (height, width):
+            x = x[:, :, :height, :width]
+        return self.norm(x)
+
+
+class ResidualEncoder(nn.Module):
+    """Images [N, C, H, W] -> mu, logvar of q(z|x), each [N, D]; both heads are linear in the last stage's features."""
+
+    def __init__(self, image_shape, stem, widths, blocks, latent_dim):
+        self.stem = nn.Sequential(nn.Conv(image_shape[0], stem, 3, padding=1, bias=False), BatchNorm(stem))
+        channels = (stem, *widths)
+        self.stages = nn.Sequential(*[Down(*pair, n) for pair, n in zip(itertools.pairwise(channels), blocks)])
+        height, width = stage_sizes(image_shape, len(widths))[-1]
+        self.heads = nn.Linear(widths[-1] * height * width, 2 * latent_dim)
+        self.latent_dim = latent_dim
+
+    def features(self, x):
+        """What each stage sees and gives, from the image inwards: the stem's and every stage's output."""
+        outputs = [self.stem(x)]
+        for stage in self.stages.layers.values():
+            outputs.append(stage(outputs[-1]))
+        return outputs
+
+    def posterior(self, features):
+        """mu, logvar from the last stage's features."""
+        heads = self.heads(flat(features))  # [N, 2 D]
+        return heads[:, : self.latent_dim], heads[:, self.latent_dim :]
+
+    def execute(self, x):
+        return self.posterior(self.features(x)[-1])
+
+
+class ResidualDecoder(nn.Module):
+    """Latents [N, D] -> logits of the pixels [N, C, H, W]."""
+
+    def __init__(self, latent_dim, image_shape, stem, widths, blocks):
+        sizes = stage_sizes(image_shape, len(widths))
+        self.first_shape = (widths[-1], *sizes[-1])
+        self.first = nn.Linear(latent_dim, widths[-1] * sizes[-1][0] * sizes[-1][1])
+        self.first_norm = BatchNorm(widths[-1])
+        channels = (stem, *widths)
+        stages = [Up(channels[i + 1], channels[i], blocks[i], sizes[i]) for i in reversed(range(len(widths)))]
+        self.stages = nn.Sequential(*stages)
+        self.pixels = nn.Conv(stem, image_shape[0], 3, padding=1)
+
+    def execute(self, z):
+        x = self.first_norm(self.first(z).reshape((z.shape[0], *self.first_shape)))
+        return self.pixels(self.stages(x))
+
+
+class UNetDecoder(nn.Module):
+    """The ablation: a residual decoder that also sees the encoder's features at every size but the smallest.
+
+    The images then depend on these skip connections and hardly on z. Without features (a sample of the prior) the
+    connections carry zeros.
+    """
+
+    def __init__(self, latent_dim, image_shape, stem, widths, blocks):
+        sizes = stage_sizes(image_shape, len(widths))
+        self.first_shape = (widths[-1], *sizes[-1])
+        self.first = nn.Linear(latent_dim, widths[-1] * sizes[-1][0] * sizes[-1][1])
+        self.first_norm = BatchNorm(widths[-1])
+        channels = (stem, *widths)
+        stages, mergers = [], []
+        for i in reversed(range(len(widths))):
+            stages.append(Up(channels[i + 1], channels[i], blocks[i], sizes[i]))
+            merge = nn.Conv(2 * channels[i], channels[i], 3, padding=1, bias=False)
+            mergers.append(nn.Sequential(merge, BatchNorm(channels[i])))
+        self.stages, self.mergers = nn.Sequential(*stages), nn.Sequential(*mergers)
+        self.pixels = nn.Conv(stem, image_shape[0], 3, padding=1)
+
+    def execute(self, z, features=None):
+        x = self.first_norm(self.first(z).reshape((z.shape[0], *self.first_shape)))
+        skips = [None] * len(self.stages.layers) if features is None else features[-2::-1]
+        for stage, merge, skip in zip(self.stages.layers.values(), self.mergers.layers.values(), skips):
+            x = stage(x)
+            x = merge(jt.concat([x, jt.zeros_like(x) if skip is None else skip], dim=1))
+        return self.pixels(x)
+
+
+def stage_sizes(image_shape, n_stages):
+    """(H, W) of the image and after each stage, which halves and rounds up."""
+    sizes = [tuple(image_shape[1:])]
+    for _ in range(n_stages):
+        sizes.append(((sizes[-1][0] + 1) // 2, (sizes[-1][1] + 1) // 2))
+    return sizes
