@@ -1,0 +1,43 @@
+"""Grey images as black and white ones, each pixel white with its grey value as probability.
+
+    static   drawn once: every run and every epoch sees the same images ("fixed-binarised")
+    dynamic  drawn anew for every epoch
+
+The published fixed binarisation of MNIST (Larochelle & Murray, 2011) is another draw from the same distribution.
+"""
+
+import dataclasses
+
+import numpy as np
+
+from jgen import streams
+
+KINDS = ("none", "static", "dynamic")
+TRAIN, TEST = range(2)
+_ROWS = 4096  # images drawn at a time, which bounds the memory
+_STATIC_SEED = 0  # not the run's seed: the images are a data set of their own
+
+
+def sampled(x, generator):
+    """uint8 [N, ...] in 0 .. 255 -> 0 or 255, white with probability x / 255."""
+    result = np.empty(x.shape, np.uint8)
+    for start in range(0, len(x), _ROWS):
+        rows = slice(start, start + _ROWS)
+        # 255 equally likely thresholds: 0 is never, 255 always above one.
+        result[rows] = np.where(generator.integers(0, 255, x[rows].shape, np.uint8) < x[rows], 255, 0)
+    return result
+
+
+def static(x, split):
+    """The fixed draw for all images of a data set's TRAIN or TEST split."""
+    return sampled(x, streams.stream(_STATIC_SEED, streams.BINARISATION, split))
+
+
+def static_dataset(dataset):
+    """The data set with both splits drawn once."""
+    return dataclasses.replace(
+        dataset,
+        x_train=static(dataset.x_train, TRAIN),
+        x_test=static(dataset.x_test, TEST),
+        source={**dataset.source, "binarised": f"static, PCG64 seed {_STATIC_SEED}"},
+    )

@@ -1,0 +1,145 @@
+"""Several evaluated runs in one table and one picture."""
+
+from __future__ import annotations
+
+import io
+import pathlib
+
+from jgen.artifacts import files
+from jgen.artifacts.run_directory import RunDirectory
+from jgen.errors import UserError
+from jgen.evaluation import report
+from jgen.run_setup import read_config
+
+# Heading, section, number; a column that no run has is left out.
+COLUMNS = (
+    ("MSE", "reconstruction", "mse"),
+    ("SSIM", "reconstruction", "ssim"),
+    ("rate", "likelihood", "rate"),
+    ("distortion", "likelihood", "distortion"),
+    ("ELBO", "likelihood", "elbo"),
+    ("NLL", "likelihood", "nll"),
+    ("active units", "likelihood", "active_units"),
+    ("Fréchet", "distances", "frechet_distance"),
+    ("kernel", "distances", "kernel_distance"),
+    ("precision", "distances", "precision"),
+    ("recall", "distances", "recall"),
+    ("density", "distances", "density"),
+    ("coverage", "distances", "coverage"),
+    ("label entropy", "labels", "class_entropy"),
+    ("agreement %", "labels", "agreement"),
+    ("copies %", "memorisation", "suspected_copies"),
+    ("critic gap", "critic", "critic_gap"),
+)
+# What must be equal for numbers of a section to be comparable.
+PROTOCOL = ("data", "split", "images", "samples", "binarisation", "likelihood", "classifier", "seed")
+
+
+def compare(options):
+    """Print and write the table (Markdown) and the picture of the runs `options.compare`."""
+    runs = {name: _evaluation(options.out, name) for name in options.compare}
+    lines = table(runs)
+    print("\n".join(lines))
+    for note in differences(runs):
+        print(f"note: {note}")
+    target = pathlib.Path(options.out) / "results" / options.to
+    text = "\n".join([*lines, "", *(f"- {note}" for note in differences(runs))]).rstrip() + "\n"
+    made = [target.with_name(f"{target.name}.md")]
+    files.atomic_write(made[0], text.encode("utf-8"))
+    picture = draw(runs, {name: _label(options.out, name) for name in runs})
+    if picture:
+        made.append(target.with_name(f"{target.name}.png"))
+        files.atomic_write(made[1], picture)
+    print(f"made: {', '.join(map(str, made))}")
+
+
+def _evaluation(out, name):
+    directory = RunDirectory(pathlib.Path(out), name)
+    found = report.read(directory)
+    if not found:
+        raise UserError(f"{directory.results} has no evaluation.json: python src/evaluate.py {name} first")
+    return found
+
+
+def table(runs):
+    """{name: sections} -> the lines of a Markdown table, a row per run."""
+    columns = [column for column in COLUMNS if any(_number(run, *column[1:]) for run in runs.values())]
+    rows = [["run", *(heading for heading, _, _ in columns)]]
+    for name, run in runs.items():
+        rows.append([name, *(_cell(_number(run, section, key)) for _, section, key in columns)])
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    lines = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths)) + " |" for row in rows]
+    return [lines[0], "| " + " | ".join("-" * width for width in widths) + " |", *lines[1:]]
+
+
+def _number(run, section, key):
+    return run.get(section, {}).get("numbers", {}).get(key)
+
+
+def _cell(measured):
+    if measured is None:
+        return "-"
+    error = f" ± {measured['standard_error']:.2g}" if "standard_error" in measured else ""
+    return f"{measured['value']:.4g}{error}"
+
+
+def differences(runs):
+    """Where the runs' protocols differ, so that their numbers do not compare: one line each."""
+    notes = []
+    for section in dict.fromkeys(section for _, section, _ in COLUMNS):
+        protocols = [run[section]["protocol"] for run in runs.values() if section in run]
+        for key in PROTOCOL:
+            values = list(dict.fromkeys(_brief(protocol.get(key)) for protocol in protocols))
+            if len(values) > 1:
+                notes.append(f"{section}: {key} differs between the runs: {'; '.join(values)}")
+    return notes
+
+
+def _brief(value):
+    return f"{value.get('weights')} {str(value.get('sha256'))[:8]}" if isinstance(value, dict) else str(value)
+
+
+def _label(out, name):
+    settings = read_config(RunDirectory(pathlib.Path(out), name))["config"]
+    return f"beta {settings['beta']:g}" if isinstance(settings.get("beta"), (int, float)) else name
+
+
+def draw(runs, labels):
+    """Rate against distortion, and Fréchet distances, as a PNG; None where no run has either."""
+    from matplotlib.figure import Figure
+
+    points = {
+        name: (_number(run, "likelihood", "rate")["value"], _number(run, "likelihood", "distortion")["value"])
+        for name, run in runs.items()
+        if _number(run, "likelihood", "rate")
+    }
+    bars = {name: _number(run, "distances", "frechet_distance") for name, run in runs.items()}
+    bars = {name: measured["value"] for name, measured in bars.items() if measured}
+    panels = [panel for panel in ((_draw_rate_distortion, points), (_draw_bars, bars)) if panel[1]]
+    if not panels:
+        return None
+    figure = Figure(figsize=(5.5 * len(panels), 4), layout="constrained")
+    for index, (drawing, values) in enumerate(panels, start=1):
+        drawing(figure.add_subplot(1, len(panels), index), values, labels)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=100)
+    return buffer.getvalue()
+
+
+def _draw_rate_distortion(axes, points, labels):
+    rates, distortions = zip(*sorted(points.values()))
+    axes.plot(rates, distortions, color="0.7", linewidth=1, marker="o", markerfacecolor="C0", markeredgecolor="C0")
+    for name, point in points.items():
+        axes.annotate(labels[name], point, xytext=(4, 4), textcoords="offset points", fontsize=8, parse_math=False)
+    axes.set_xlabel("rate: KL to the prior, nats per image")
+    axes.set_ylabel("distortion: -log p(x|z), nats per image")
+    axes.grid(alpha=0.3)
+
+
+def _draw_bars(axes, bars, labels):
+    positions = range(len(bars))
+    axes.barh(positions, list(bars.values()), color="C0")
+    axes.set_yticks(positions, [labels[name] for name in bars], parse_math=False)
+    axes.invert_yaxis()
+    axes.set_xlabel("Fréchet distance in the classifier's features")
+    axes.grid(axis="x", alpha=0.3)

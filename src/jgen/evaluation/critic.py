@@ -1,0 +1,71 @@
+"""What WGAN's critic says: its loss as a curve of quality, its weights at the bound, its gap to held-out images."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from scipy.ndimage import median_filter
+
+from jgen import networks
+from jgen.artifacts import files
+from jgen.evaluation.classifier import unit
+from jgen.evaluation.numbers import number, share
+
+BATCH = 500
+WIDTH = 9  # epochs under the median filter
+
+
+def curve(rows):
+    """(epochs, negated critic loss, the same median-filtered), each [E], from metrics rows.
+
+    The negated loss estimates, up to a factor, the Wasserstein distance (Arjovsky et al., 2017, section 4.2).
+    """
+    points = [(row["epoch"], -row["critic_loss"]) for row in rows if "critic_loss" in row]
+    epochs, values = (np.array(column, float) for column in zip(*points)) if points else (np.empty(0), np.empty(0))
+    return epochs, values, median_filter(values, size=WIDTH, mode="nearest") if len(values) else values
+
+
+def draw_curve(path, epochs, values, filtered):
+    """The curve as a PNG, written atomically."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 3.5), layout="constrained")
+    axes = figure.add_subplot()
+    axes.plot(epochs, values, color="0.75", label="negated critic loss")
+    axes.plot(epochs, filtered, color="C0", label=f"median of {WIDTH} epochs")
+    axes.set_xlabel("epoch")
+    axes.set_ylabel("estimate of the distance, up to a factor")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=100)
+    files.atomic_write(path, buffer.getvalue())
+
+
+def scores(algorithm, images):
+    """The critic's score of each image [N, C, H, W] in [0, 1] or uint8 -> [N] float64."""
+    values = []
+    with networks.evaluating(algorithm.networks):
+        for start in range(0, len(images), BATCH):
+            values.append(algorithm.score(networks.as_var(unit(images[start : start + BATCH]))).numpy().reshape(-1))
+    return np.concatenate(values).astype(np.float64)
+
+
+def measure(algorithm, train, held_out, fake):
+    """{name: number} for three sets of images; differences of mean scores, with their standard errors."""
+    by_set = [scores(algorithm, images) for images in (train, held_out, fake)]
+    on_train, on_held_out, on_fake = by_set
+    bound = algorithm.config.clip
+    weights = np.concatenate([p.numpy().reshape(-1) for p in networks.trainable(algorithm.networks["critic"])])
+    return {
+        "critic_train_minus_fake": _difference(on_train, on_fake),
+        "critic_held_out_minus_fake": _difference(on_held_out, on_fake),
+        "critic_gap": _difference(on_train, on_held_out),
+        "weights_at_bound": share((np.abs(weights) >= bound * (1 - 1e-6)).sum(), len(weights)),
+    }
+
+
+def _difference(a, b):
+    error = np.sqrt(a.var(ddof=1) / len(a) + b.var(ddof=1) / len(b)) if min(len(a), len(b)) > 1 else None
+    return number(a.mean() - b.mean(), "mean score", error)

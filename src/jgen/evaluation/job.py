@@ -1,0 +1,65 @@
+"""Numbers about a finished run: the work behind src/evaluate.py."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+
+from jgen import config
+from jgen.config import option
+from jgen.data.binarise import KINDS
+from jgen.errors import UserError
+from jgen.experiment import ROOT
+
+WHAT = ("all", "reconstruction", "likelihood", "distances", "labels", "memorisation", "critic")
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """Measure a finished run, each number with its protocol, into results/NAME/evaluation.json."""
+
+    name: str = config.argument("name of the run, such as beta-vae", default="")
+    what: str = config.argument("all that fits the model (default), or one part", choices=WHAT, default="all")
+    compare: tuple[str, ...] = option((), "instead: a table and a picture of these evaluated runs")
+    to: str = option("comparison", "with --compare: write results/TO.md and results/TO.png")
+    images: int = option(0, "held-out images for likelihood and reconstruction, 0 for all", at_least=0)
+    samples: int = option(200, "importance samples an image for the NLL", at_least=1)
+    binarise: str = option("as-trained", "black-and-white targets", choices=("as-trained", *KINDS))
+    n: int = option(10_000, "samples of the model, and real images beside them", "-n", at_least=2)
+    classifier: str = option("", "weights of another classifier, for images that are not 28x28 grey digits")
+    seed: int = option(0, "seed of latents, importance samples and subsets", at_least=0)
+    data_dir: str = option(str(ROOT / "data"), "folder that holds the data sets")
+    out: str = option(str(ROOT), "folder that holds results/ and intermediate/")
+    device: str = option("auto", "where to compute", choices=("auto", "cpu", "cuda"))
+
+
+def evaluate(options):
+    """Do what `options` say; prints what is measured and the file it is written to."""
+    if bool(options.name) == bool(options.compare):
+        raise UserError("give the name of a run, or --compare NAME … of runs that are evaluated")
+    if options.compare:
+        from jgen.evaluation import compare
+
+        compare.compare(options)
+        return
+    from jgen.evaluation import report
+    from jgen.evaluation.sections import SECTIONS
+    from jgen.evaluation.subject import NotApplicable, Subject
+
+    subject = Subject(options)
+    measured = {}
+    for name in SECTIONS if options.what == "all" else (options.what,):
+        started = time.perf_counter()
+        try:
+            protocol, numbers = SECTIONS[name](subject)
+        except (NotApplicable, UserError) as reason:
+            if options.what != "all":
+                raise UserError(str(reason)) from None
+            print(f"{name}: left out, {reason}")
+            continue
+        protocol["seconds"] = round(time.perf_counter() - started, 1)
+        measured[name] = {"protocol": protocol, "numbers": numbers}
+        print("\n".join(report.table({name: measured[name]})), flush=True)
+    if not measured:
+        raise UserError(f"{options.name}: nothing could be measured")
+    print(f"made: {report.write(subject.directory, measured)}")

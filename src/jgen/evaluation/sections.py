@@ -1,0 +1,149 @@
+"""The parts of an evaluation: each a function of a Subject that returns (protocol, {name: number})."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from jgen import streams
+from jgen.artifacts import checkpoint, grid, metrics
+from jgen.errors import UserError
+from jgen.evaluation import classifier, critic, distances, labels, likelihood, memorisation, reconstruction
+from jgen.evaluation.subject import NotApplicable, sha256
+
+MEMORISATION_IMAGES = 1000
+
+
+def reconstruction_section(subject):
+    """MSE, BCE, SSIM of the decoded posterior means."""
+    if not hasattr(subject.algorithm, "encode"):
+        raise NotApplicable(f"{subject.algorithm.name} has no encoder")
+    x, y = subject.targets()
+    back = likelihood.reconstruct(subject.algorithm, x, y if subject.algorithm.conditional else None)
+    protocol = subject.protocol(
+        split=subject.split, images=len(x), binarisation=subject.binarisation, latents="posterior mean"
+    )
+    return protocol, reconstruction.measure(x, back, subject.progress("SSIM"))
+
+
+def likelihood_section(subject):
+    """ELBO, rate, distortion, NLL, active units."""
+    algorithm, options = subject.algorithm, subject.options
+    if not algorithm.likelihood:
+        raise NotApplicable(f"{algorithm.name} has no likelihood")
+    x, y = subject.targets()
+    y = y if algorithm.conditional else None
+    estimates = likelihood.estimate(algorithm, x, y, options.samples, options.seed, subject.progress("NLL"))
+    density = algorithm.likelihood
+    if density == "Bernoulli" and not np.isin(x, (0, 1)).all():
+        density += ", of grey values: not a normalised density, its nats compare only with the like"
+    protocol = subject.protocol(
+        split=subject.split,
+        images=len(x),
+        binarisation=subject.binarisation,
+        samples=options.samples,
+        likelihood=density + (", given the label" if algorithm.conditional else ""),
+        estimator="importance sampling from q(z|x)",
+    )
+    return protocol, likelihood.measure(estimates)
+
+
+def distances_section(subject):
+    """Fréchet and kernel distance, precision, recall, density, coverage; the same of training images beside them."""
+    fake, real = subject.judged_samples[0], subject.judged_reference[0]
+    generator = streams.stream(subject.options.seed, streams.EVALUATION)
+    measured = distances.measure(real, fake, generator)
+    if subject.split == "test":
+        train, _ = subject.classifier.judge(_some(subject, subject.dataset.x_train, len(real)))
+        measured["frechet_distance_of_training_images"] = {"value": distances.frechet_distance(real, train)}
+    fewest = min(len(fake), len(real))
+    protocol = subject.protocol(
+        split=subject.split,
+        samples=len(fake),
+        images=len(real),
+        neighbours=distances.NEIGHBOURS,
+        kernel=f"cubic, {distances.SUBSETS} subsets of {min(fewest, distances.SUBSET_SIZE)}",
+        classifier=subject.classifier.protocol,
+    )
+    if fewest < distances.FEW:
+        protocol["warning"] = f"{fewest} images: below {distances.FEW} the Fréchet distance is biased upwards"
+    return protocol, measured
+
+
+def labels_section(subject):
+    """Class histogram and entropy; for a conditional model whether the class asked for is the one seen."""
+    probabilities, classes = subject.judged_samples[1], subject.classifier.record["classes"]
+    measured = labels.histogram(probabilities, classes)
+    if subject.algorithm.conditional:
+        measured = {**labels.agreement(probabilities, subject.samples[1], classes), **measured}
+    return subject.protocol(samples=len(probabilities), classifier=subject.classifier.protocol), measured
+
+
+def memorisation_section(subject):
+    """Nearest training images of samples, as numbers and as results/NAME/neighbours.png."""
+    if subject.split != "test":
+        raise NotApplicable(f"{subject.dataset.name} has no held-out images to compare with")
+    samples = subject.samples[0][:MEMORISATION_IMAGES]
+    held_out = _some(subject, subject.held_out[0], len(samples))
+    measured, picture = memorisation.measure(
+        samples, held_out, subject.dataset.x_train, subject.progress("nearest training images")
+    )
+    path = subject.directory.results / "neighbours.png"
+    grid.write_png(path, picture)
+    protocol = subject.protocol(
+        samples=len(samples),
+        images=len(held_out),
+        training_images=len(subject.dataset.x_train),
+        distance=f"Euclidean in pixels; suspicion: nearest over mean of {memorisation.NEIGHBOURS} nearest",
+        picture=f"{path.name}: samples over their nearest training images, the most suspicious first, then the first",
+    )
+    return protocol, measured
+
+
+def critic_section(subject):
+    """WGAN's curve, its critic's gap to held-out images, its weights at the bound."""
+    algorithm, directory = subject.algorithm, subject.directory
+    if not hasattr(algorithm, "score"):
+        raise NotApplicable(f"{algorithm.name} has no critic")
+    fake = subject.samples[0]
+    if not directory.checkpoint.exists():
+        raise UserError(
+            f"{directory.checkpoint} is not there, and only it holds the critic: train again, or copy it from "
+            "where the run was trained"
+        )
+    arrays, _ = checkpoint.load(directory.checkpoint)
+    try:
+        algorithm.load_state(arrays)
+    except ValueError as error:
+        raise UserError(f"{directory.checkpoint} does not fit {directory.config}: {error}") from None
+    held_out = subject.held_out[0]
+    train = _some(subject, subject.dataset.x_train, len(held_out))
+    measured = critic.measure(algorithm, train, held_out, fake)
+    epochs, values, filtered = critic.curve(metrics.read_rows(directory.metrics))
+    protocol = subject.protocol(
+        split=f"train ({len(train)} images) and {subject.split} ({len(held_out)})",
+        samples=len(fake),
+        checkpoint_sha256=sha256(directory.checkpoint),
+    )
+    if len(epochs):
+        path = directory.results / "critic.png"
+        critic.draw_curve(path, epochs, values, filtered)
+        protocol["picture"] = f"{path.name}: negated critic loss, median-filtered over {critic.WIDTH} epochs"
+        measured["negated_critic_loss_first"] = {"value": float(filtered[0]), "unit": "median-filtered"}
+        measured["negated_critic_loss_last"] = {"value": float(filtered[-1]), "unit": "median-filtered"}
+    return protocol, measured
+
+
+def _some(subject, images, count):
+    """`count` images chosen by the seed, as float32 in [0, 1]."""
+    chosen = streams.stream(subject.options.seed, streams.SPLIT).permutation(len(images))[:count]
+    return classifier.unit(images[np.sort(chosen)])
+
+
+SECTIONS = {
+    "reconstruction": reconstruction_section,
+    "likelihood": likelihood_section,
+    "distances": distances_section,
+    "labels": labels_section,
+    "memorisation": memorisation_section,
+    "critic": critic_section,
+}

@@ -1,0 +1,124 @@
+"""What is evaluated: a finished run with its data, its samples, and what a classifier sees in them, each made once."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.metadata
+import pathlib
+import shlex
+import sys
+
+import numpy as np
+from tqdm import tqdm
+
+from jgen import config, data, finished_run, runtime, sampling, streams
+from jgen.data import binarise
+from jgen.errors import UserError
+from jgen.evaluation import classifier
+
+AS_TRAINED = "as-trained"
+PACKAGES = ("jittor", "numpy", "scipy", "scikit-learn", "scikit-image")
+
+
+class NotApplicable(Exception):
+    """Why a part of the evaluation does not fit this model, in one line."""
+
+
+class Subject:
+    """A run and the options it is evaluated with; the data set is read through the run's own config.json."""
+
+    def __init__(self, options):
+        self.options = options
+        self.run = finished_run.load(options.out, options.name, options.device)
+        self.algorithm, self.directory = self.run.algorithm, self.run.directory
+
+    @functools.cached_property
+    def dataset(self):
+        record, settings = self.run.record, self.algorithm.config
+        # A folder is found again under the path that was given; a fallback keeps the name of what was loaded.
+        name = settings.data if settings.data in data.NAMES else record["data"].get("requested", settings.data)
+        loaded = data.load(
+            name,
+            pathlib.Path(self.options.data_dir),
+            size=config.parse_size(settings.size),
+            channels=record["image_shape"][0],
+            cache_dir=self.directory.cache,
+        )
+        if list(loaded.image_shape) != record["image_shape"] or loaded.n_classes != record["n_classes"]:
+            raise UserError(
+                f"{name} now holds images of {loaded.image_shape} in {loaded.n_classes} classes, the run was trained "
+                f"on {tuple(record['image_shape'])} in {record['n_classes']}: give the same data with --data-dir"
+            )
+        return loaded
+
+    @functools.cached_property
+    def split(self):
+        return "test" if len(self.dataset.x_test) else "train"
+
+    @functools.cached_property
+    def held_out(self):
+        """(x uint8, y or None) of the test split, or of the training split where there is no other."""
+        if self.split == "test":
+            return self.dataset.x_test, self.dataset.y_test
+        return self.dataset.x_train, self.dataset.y_train
+
+    @property
+    def binarisation(self):
+        asked = self.options.binarise
+        return getattr(self.algorithm.config, "binarise", "none") if asked == AS_TRAINED else asked
+
+    def targets(self):
+        """The images whose likelihood is measured: (x float32 in [0, 1], y or None), binarised where asked."""
+        x, y = self.held_out
+        rows = np.arange(len(x))
+        if self.options.images:
+            rows = np.sort(streams.stream(self.options.seed, streams.SPLIT).permutation(len(x))[: self.options.images])
+        if self.binarisation == "static":
+            x = binarise.static(x, binarise.TEST if self.split == "test" else binarise.TRAIN)
+        x, y = data.gather(x, rows), None if y is None else y[rows]
+        if self.binarisation == "dynamic":
+            x = binarise.sampled(x, streams.stream(self.options.seed, streams.BINARISATION, streams.EVALUATION))
+        return classifier.unit(x), y
+
+    @functools.cached_property
+    def samples(self):
+        """(x float32 [N, C, H, W], y or None): what the model draws from its prior, labels in turn."""
+        if not self.algorithm.has_prior:
+            raise NotApplicable(f"{self.algorithm.name} has no prior to draw from")
+        return sampling.draw(self.algorithm, self.options.n, self.options.seed, progress=self.progress("samples"))
+
+    @functools.cached_property
+    def classifier(self):
+        return classifier.load(self.algorithm.shape.image_shape, self.options.classifier or classifier.WEIGHTS)
+
+    @functools.cached_property
+    def judged_samples(self):
+        """(features, class probabilities) of the samples."""
+        return self.classifier.judge(self.samples[0], self.progress("samples' features"))
+
+    @functools.cached_property
+    def judged_reference(self):
+        """The same of as many real images, of the held-out split."""
+        return self.classifier.judge(self.held_out[0][: self.options.n], self.progress("real images' features"))
+
+    def progress(self, label):
+        return lambda items: tqdm(items, desc=label, leave=False, dynamic_ncols=True, disable=not sys.stderr.isatty())
+
+    def protocol(self, **more):
+        """What every number's reader must know; `more` adds what is particular to a section."""
+        weights = self.directory.weights
+        return {
+            "weights": weights.name,
+            "sha256": sha256(weights),
+            "data": self.dataset.name,
+            "seed": self.options.seed,
+            **more,
+            "device": runtime.device(),
+            "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
+            "command": shlex.join(["python", "src/evaluate.py", *sys.argv[1:]]),
+        }
+
+
+def sha256(path):
+    return hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest()
