@@ -103,14 +103,14 @@ class Generator(nn.Module):
 
     latent_dim = 100
 
-    def __init__(self):
+    def __init__(self, bn_epsilon=0.1):
         super().__init__()
 
         def block(n_in, n_out, normalize=True):
             layers = [nn.Linear(n_in, n_out)]
             if normalize:
                 # Published like this: the 0.1 was meant as a momentum but is the second argument, eps.
-                layers.append(nn.BatchNorm1d(n_out, 0.1))
+                layers.append(nn.BatchNorm1d(n_out, bn_epsilon))
             layers.append(nn.LeakyReLU(0.01))
             return layers
 

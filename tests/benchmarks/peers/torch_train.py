@@ -25,10 +25,18 @@ class TrainVAE:
     def __init__(self, args):
         beta_vae = args.model == "beta-vae"
         self.model = models.BetaVAE() if beta_vae else models.VAE()
-        self.loss = partial(models.beta_vae_loss, beta=args.beta) if beta_vae else models.vae_loss
+        self.loss = models.vae_loss
+        if beta_vae:
+            self.beta, self.rise = args.beta, args.warm_up * args.epochs
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=args.lr)
         self.networks = {"vae": self.model}
         self.per_image = not beta_vae  # the VAE's terms are sums over the batch
+
+    def begin_epoch(self, epoch):
+        """The beta-VAE's beta rises linearly from 0 over the warm-up."""
+        if not self.per_image:
+            beta = self.beta * min(1, (epoch - 1) / self.rise if self.rise else 1)
+            self.loss = partial(models.beta_vae_loss, beta=beta)
 
     def step(self, x):
         terms = models.vae_step(self.model, self.optimizer, self.loss, x)
@@ -55,12 +63,15 @@ class TrainWGAN:
     """WGAN under RMSprop: the critic learns at every iteration, the generator at every n-th."""
 
     def __init__(self, args):
-        self.generator, self.critic = models.Generator(), models.Critic()
+        self.generator, self.critic = models.Generator(args.bn_epsilon), models.Critic()
         self.generator_optimizer = torch.optim.RMSprop(self.generator.parameters(), lr=args.lr)
         self.critic_optimizer = torch.optim.RMSprop(self.critic.parameters(), lr=args.lr)
         self.n_critic, self.clip = args.n_critic, args.clip
         self.networks = {"generator": self.generator, "critic": self.critic}
         self.iteration = 0
+
+    def begin_epoch(self, epoch):
+        pass
 
     def latents(self, n):
         return torch.randn(n, self.generator.latent_dim)
@@ -112,6 +123,8 @@ def parse_arguments():
     parser.add_argument("--lr", type=float, help="default: 1e-3, WGAN 5e-5")
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--beta", type=float, default=0.1, help="beta-VAE only")
+    parser.add_argument("--warm-up", type=float, default=0.0, help="beta-VAE: share of the epochs beta rises over")
+    parser.add_argument("--bn-epsilon", type=float, default=0.1, help="WGAN: of BatchNorm, 0.1 as published")
     parser.add_argument("--n-critic", type=int, default=5, help="WGAN only")
     parser.add_argument("--clip", type=float, default=0.01, help="WGAN only")
     parser.add_argument("--seed", type=int, default=0)
@@ -138,6 +151,7 @@ def main():
     report = {"config": config, "torch": torch.__version__, "threads": torch.get_num_threads(), "epochs": []}
     for epoch in range(1, args.epochs + 1):
         start = time.perf_counter()
+        trainer.begin_epoch(epoch)
         row = {"epoch": epoch, **train_epoch(trainer, train, args.batch_size)}
         row["seconds"] = time.perf_counter() - start
         row.update(trainer.evaluate(test))
