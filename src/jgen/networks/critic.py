@@ -4,6 +4,7 @@ import itertools
 
 from jgen.distributions import flat
 from jgen.networks.mlp import MLP
+from jgen.networks.normalisation import FeatureNorm
 from jgen.runtime import nn
 
 SLOPE = 0.01  # of LeakyReLU for negative values
@@ -15,7 +16,7 @@ class Generator(nn.Module):
     def __init__(self, latent_dim, hidden, image_shape, epsilon):
         layers = [nn.Linear(latent_dim, hidden[0]), nn.LeakyReLU(SLOPE)]
         for n_in, n_out in itertools.pairwise(hidden):
-            layers += [nn.Linear(n_in, n_out), nn.BatchNorm1d(n_out, epsilon), nn.LeakyReLU(SLOPE)]
+            layers += [nn.Linear(n_in, n_out), FeatureNorm(n_out, SLOPE, epsilon)]
         n_pixels = image_shape[0] * image_shape[1] * image_shape[2]
         layers += [nn.Linear(hidden[-1], n_pixels), nn.Tanh()]
         self.layers = nn.Sequential(*layers)

@@ -31,7 +31,7 @@ class BatchNorm(nn.Module):
 
             inputs = (x, self.weight, self.bias) if residual is None else (x, self.weight, self.bias, residual)
             y, mean, variance = Normalise(self.relu, self.eps)(*inputs)
-        self._follow(mean.stop_grad(), variance.stop_grad(), x.numel() // x.shape[1])
+        _follow(self, mean.stop_grad(), variance.stop_grad(), x.numel() // x.shape[1])
         return y
 
     def _affine(self, x, mean, variance, residual):
@@ -40,12 +40,43 @@ class BatchNorm(nn.Module):
         y = y if residual is None else y + residual
         return jt.maximum(y, 0.0) if self.relu else y
 
-    def _follow(self, mean, variance, count):
-        unbiased = variance * (count / max(count - 1, 1))
-        self.running_mean.update(self.running_mean + (mean - self.running_mean) * self.momentum)
-        self.running_var.update(self.running_var + (unbiased - self.running_var) * self.momentum)
+
+def _follow(layer, mean, variance, count):
+    """Move a layer's running statistics towards those of a batch of `count` values per channel."""
+    unbiased = variance * (count / max(count - 1, 1))
+    layer.running_mean.update(layer.running_mean + (mean - layer.running_mean) * layer.momentum)
+    layer.running_var.update(layer.running_var + (unbiased - layer.running_var) * layer.momentum)
 
 
 def _across(per_channel, x):
     """[C] -> [N, C, H, W]."""
     return per_channel.broadcast(x, (0, 2, 3))
+
+
+class FeatureNorm(nn.Module):
+    """LeakyReLU(BN(x)) of features [N, C], with running statistics as in BatchNorm."""
+
+    def __init__(self, n_features, slope, eps=1e-5, momentum=0.1):
+        self.weight = jt.array(np.ones(n_features, np.float32))
+        self.bias = jt.array(np.zeros(n_features, np.float32))
+        self.running_mean = jt.array(np.zeros(n_features, np.float32)).stop_grad()
+        self.running_var = jt.array(np.ones(n_features, np.float32)).stop_grad()
+        self.slope, self.eps, self.momentum = slope, eps, momentum
+
+    def execute(self, x):
+        if not self.is_training():
+            return self._affine(x, self.running_mean, self.running_var)
+        if jt.flags.use_cuda:
+            mean = x.mean(0)
+            variance = ((x - mean) * (x - mean)).mean(0)
+            y = self._affine(x, mean, variance)
+        else:
+            from jgen.kernels.feature_norm import Normalise
+
+            y, mean, variance = Normalise(self.slope, self.eps)(x, self.weight, self.bias)
+        _follow(self, mean.stop_grad(), variance.stop_grad(), x.shape[0])
+        return y
+
+    def _affine(self, x, mean, variance):
+        value = (x - mean) * (self.weight / jt.sqrt(variance + self.eps)) + self.bias
+        return jt.maximum(value, self.slope * value)
