@@ -37,6 +37,7 @@ def initialise(networks, seed):
         generator = streams.stream(seed, streams.INIT, position)
         for module in _modules(network):
             _initialise_module(module, generator)
+    jt.sync_all()  # a pending array of one element would be fused as a constant, which some kernels cannot compile
 
 
 def _initialise_module(module, generator):
@@ -99,6 +100,7 @@ def load_state(part, arrays, owner):
         if tuple(arrays[name].shape) != tuple(parameters[name].shape):
             raise ValueError(f"{owner}.{name} has shape {arrays[name].shape}, not {tuple(parameters[name].shape)}")
         parameters[name].update(jt.array(np.asarray(arrays[name], dtype=np.float32)))
+    jt.sync_all()  # see initialise
         # Now, because Jittor's fused kernel of a pending one-element array and its broadcast does not compile.
         parameters[name].sync()
 
