@@ -100,8 +100,6 @@ def load_state(part, arrays, owner):
         if tuple(arrays[name].shape) != tuple(parameters[name].shape):
             raise ValueError(f"{owner}.{name} has shape {arrays[name].shape}, not {tuple(parameters[name].shape)}")
         parameters[name].update(jt.array(np.asarray(arrays[name], dtype=np.float32)))
-        # Now, because Jittor's fused kernel of a pending one-element array and its broadcast does not compile.
-        parameters[name].sync()
 
 
 @contextlib.contextmanager
