@@ -37,12 +37,12 @@ def initialise(networks, seed):
         generator = streams.stream(seed, streams.INIT, position)
         for module in _modules(network):
             _initialise_module(module, generator)
-    jt.sync_all()  # a pending array of one element would be fused as a constant, which some kernels cannot compile
 
 
 def _initialise_module(module, generator):
     def fill(var, values):
         var.update(jt.array(values.astype(np.float32)))
+        var.sync()  # now, as in load_state
 
     if isinstance(module, (nn.Linear, nn.Conv, nn.ConvTranspose)):
         # PyTorch counts the fan-in of a transposed convolution on the axis of its outputs.
