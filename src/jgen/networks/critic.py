@@ -3,7 +3,7 @@
 import itertools
 
 from jgen.distributions import flat
-from jgen.networks.mlp import MLP
+from jgen.networks.mlp import MLP, Tanh
 from jgen.networks.normalisation import FeatureNorm
 from jgen.runtime import nn
 
@@ -18,7 +18,7 @@ class Generator(nn.Module):
         for n_in, n_out in itertools.pairwise(hidden):
             layers += [nn.Linear(n_in, n_out), FeatureNorm(n_out, SLOPE, epsilon)]
         n_pixels = image_shape[0] * image_shape[1] * image_shape[2]
-        layers += [nn.Linear(hidden[-1], n_pixels), nn.Tanh()]
+        layers += [nn.Linear(hidden[-1], n_pixels), Tanh()]
         self.layers = nn.Sequential(*layers)
         self.image_shape = tuple(image_shape)
 
