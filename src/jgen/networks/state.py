@@ -100,6 +100,8 @@ def load_state(part, arrays, owner):
         if tuple(arrays[name].shape) != tuple(parameters[name].shape):
             raise ValueError(f"{owner}.{name} has shape {arrays[name].shape}, not {tuple(parameters[name].shape)}")
         parameters[name].update(jt.array(np.asarray(arrays[name], dtype=np.float32)))
+        # Now: Jittor would fuse a pending array of one element as a constant, into kernels that do not compile.
+        parameters[name].sync()
 
 
 @contextlib.contextmanager
