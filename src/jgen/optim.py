@@ -34,7 +34,9 @@ class Optimizer(abc.ABC):
         self.lr = lr
         self._check_parameters()
         for p in self.params:
-            p.update(jt.array(p.numpy()))  # memory of its own: an initial value may share another network's
+            # Memory of its own, for the initial value may share another network's; filled now, because Jittor's fused
+            # kernel of a pending one-element array and its broadcast does not compile.
+            p.update(jt.array(p.numpy())).sync()
         self._offsets = offsets([p.numel() for p in self.params])
         self._set_moments({name: np.zeros(self._offsets[-1], np.float32) for name in self.moments})
 
@@ -97,7 +99,7 @@ class Optimizer(abc.ABC):
 
     def _set_moments(self, flat):
         for name, values in flat.items():
-            setattr(self, f"_{name}", jt.array(values).stop_grad())
+            setattr(self, f"_{name}", jt.array(values).stop_grad().sync())
 
     def _moment(self, name):
         return getattr(self, f"_{name}")

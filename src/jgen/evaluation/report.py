@@ -60,7 +60,8 @@ def shown(measured):
     """A number as text: value ± standard error and unit."""
     if "values" in measured:
         values = measured["values"]
-        items = [f"{k} {_short(v)}" for k, v in values.items()] if isinstance(values, dict) else map(_short, values)
+        named = values.items() if isinstance(values, dict) else ()
+        items = [f"{name}: {_short(value)} " for name, value in named] or map(_short, values)
         return " ".join(items) + f"  {measured.get('unit', '')}"
     words = [_short(measured["value"])]
     if "standard_error" in measured:
