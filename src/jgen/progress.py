@@ -1,5 +1,6 @@
 """What a person at the terminal sees, and how they stop a run."""
 
+import os
 import signal
 import sys
 
@@ -45,14 +46,18 @@ class Progress:
 class StopRequest:
     """Turns the first Ctrl-C or SIGTERM into a request, so that a step is never left half done.
 
-    `requested` is '' or the signal's name. A second Ctrl-C stops at once.
+    `requested` is '' or the signal's name. A second Ctrl-C stops at once. The workers with which Jittor compiles are
+    forks of this process: they inherit the handler, and must die of a signal as ever, or the pool's end waits for ever.
     """
 
     def __init__(self):
         self.requested = ""
+        self._process = os.getpid()
         self._earlier = {}
 
     def _note(self, number, frame):
+        if os.getpid() != self._process:
+            os._exit(128 + number)
         if self.requested:
             raise KeyboardInterrupt
         self.requested = signal.Signals(number).name
