@@ -46,7 +46,7 @@ def compare(options):
     text = "\n".join([*lines, "", *(f"- {note}" for note in differences(runs))]).rstrip() + "\n"
     made = [target.with_name(f"{target.name}.md")]
     files.atomic_write(made[0], text.encode("utf-8"))
-    picture = draw(runs, {name: _label(options.out, name) for name in runs})
+    picture = draw(runs, {name: _beta(options.out, name) for name in runs})
     if picture:
         made.append(target.with_name(f"{target.name}.png"))
         files.atomic_write(made[1], picture)
@@ -99,13 +99,17 @@ def _brief(value):
     return f"{value.get('weights')} {str(value.get('sha256'))[:8]}" if isinstance(value, dict) else str(value)
 
 
-def _label(out, name):
-    settings = read_config(RunDirectory(pathlib.Path(out), name))["config"]
-    return f"beta {settings['beta']:g}" if isinstance(settings.get("beta"), (int, float)) else name
+def _beta(out, name):
+    """The run's setting of that name, or None."""
+    beta = read_config(RunDirectory(pathlib.Path(out), name))["config"].get("beta")
+    return beta if isinstance(beta, (int, float)) else None
 
 
-def draw(runs, labels):
-    """Rate against distortion, and Fréchet distances, as a PNG; None where no run has either."""
+def draw(runs, betas):
+    """Rate against distortion, a line through the runs with a beta, and Fréchet distances; PNG bytes.
+
+    betas: {name: number or None}. None where no run has either number.
+    """
     from matplotlib.figure import Figure
 
     points = {
@@ -120,26 +124,29 @@ def draw(runs, labels):
         return None
     figure = Figure(figsize=(5.5 * len(panels), 4), layout="constrained")
     for index, (drawing, values) in enumerate(panels, start=1):
-        drawing(figure.add_subplot(1, len(panels), index), values, labels)
+        drawing(figure.add_subplot(1, len(panels), index), values, betas)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=100)
     return buffer.getvalue()
 
 
-def _draw_rate_distortion(axes, points, labels):
-    rates, distortions = zip(*sorted(points.values()))
-    axes.plot(rates, distortions, color="0.7", linewidth=1, marker="o", markerfacecolor="C0", markeredgecolor="C0")
+def _draw_rate_distortion(axes, points, betas):
+    line = sorted((betas[name], *point) for name, point in points.items() if betas[name] is not None)
+    axes.plot([rate for _, rate, _ in line], [distortion for _, _, distortion in line], color="0.7", linewidth=1)
     for name, point in points.items():
-        axes.annotate(labels[name], point, xytext=(4, 4), textcoords="offset points", fontsize=8, parse_math=False)
+        axes.plot(*point, "o", color="C0")
+        text = name if betas[name] is None else f"beta {betas[name]:g}"
+        axes.annotate(text, point, xytext=(4, 4), textcoords="offset points", fontsize=8, parse_math=False)
+    axes.margins(x=0.15)
     axes.set_xlabel("rate: KL to the prior, nats per image")
     axes.set_ylabel("distortion: -log p(x|z), nats per image")
     axes.grid(alpha=0.3)
 
 
-def _draw_bars(axes, bars, labels):
+def _draw_bars(axes, bars, betas):
     positions = range(len(bars))
     axes.barh(positions, list(bars.values()), color="C0")
-    axes.set_yticks(positions, [labels[name] for name in bars], parse_math=False)
+    axes.set_yticks(positions, [name if betas[name] is None else f"{name} (beta {betas[name]:g})" for name in bars], parse_math=False)
     axes.invert_yaxis()
     axes.set_xlabel("Fréchet distance in the classifier's features")
     axes.grid(axis="x", alpha=0.3)

@@ -23,7 +23,11 @@ def curve(rows):
     """
     points = [(row["epoch"], -row["critic_loss"]) for row in rows if "critic_loss" in row]
     epochs, values = (np.array(column, float) for column in zip(*points)) if points else (np.empty(0), np.empty(0))
-    return epochs, values, median_filter(values, size=WIDTH, mode="nearest") if len(values) else values
+    if not len(values):
+        return epochs, values, values
+    half = WIDTH // 2
+    padded = np.pad(values, half, mode="edge")  # by hand: scipy 1.15's own padding gives 0 for fewer than `half` values
+    return epochs, values, median_filter(padded, size=WIDTH)[half:-half]
 
 
 def draw_curve(path, epochs, values, filtered):
