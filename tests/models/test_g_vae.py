@@ -1,0 +1,139 @@
+"""The G-VAE: its classifier really trains, its noise is fresh, and a resumed run is the same run."""
+
+import dataclasses
+import types
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from jgen import experiment, networks, optim, run_setup
+from jgen.algorithm import Noise, Shape
+from jgen.artifacts import checkpoint, metrics
+from jgen.errors import UserError
+from jgen.models.g_vae import CIFAR10, GVAE, Config
+from jgen.runtime import jt
+
+TINY = Config(
+    batch_size=8, latent_dim=3, stem=2, widths=(4,), blocks=(1,), decoder_blocks=(0,), flip="on", shift=1, lr=1e-2
+)
+SHAPE = Shape((1, 8, 6), n_classes=3)
+
+
+def make(**settings):
+    algorithm = GVAE(dataclasses.replace(TINY, **settings), SHAPE)
+    algorithm.begin_epoch(1, 4)
+    return algorithm
+
+
+@pytest.fixture
+def batch():
+    generator = np.random.default_rng(0)
+    x = generator.random((8, *SHAPE.image_shape), dtype=np.float32)
+    return jt.array(x), jt.array(generator.integers(0, 3, 8).astype(np.int32))
+
+
+@pytest.mark.parametrize("settings", [{}, {"isda": "off"}, {"covariance": "class-diagonal"}, {"decoder": "unet"}])
+def test_a_step_changes_every_parameter_the_head_too(batch, settings):
+    algorithm = make(**settings)
+    before = algorithm.state()
+    for step in range(2):
+        terms = algorithm.step(*batch, Noise(0, 1, step))
+    assert set(terms) == {"loss", "reconstruction", "kl", "classification", "accuracy"}
+    after = algorithm.state()
+    unchanged = [name for name in before if np.array_equal(before[name], after[name])]
+    assert unchanged == []
+    assert "classifier.layers.0.weight" in before and "classifier.layers.0.bias" in before
+
+
+def test_the_head_alone_learns_what_can_be_learnt():
+    x = np.zeros((9, *SHAPE.image_shape), np.float32)
+    y = (np.arange(9) % 3).astype(np.int32)
+    for image, label in zip(x, y):
+        image[:, :, 2 * label : 2 * label + 2] = 1
+    algorithm = make(flip="off", shift=0, isda="off")
+    algorithm.optimizers["adam"] = optim.Adam(networks.trainable(algorithm.classifier), 0.1)
+    losses = []
+    for step in range(60):
+        terms = algorithm.step(jt.array(x), jt.array(y), Noise(0, 1, step))
+        losses.append(float(terms["classification"].item()))
+    assert losses[-1] < 0.5 * losses[0]
+    assert float(terms["accuracy"].item()) == 1
+
+
+def test_each_step_has_its_own_noise(batch):
+    terms = []
+    for step in (0, 1, 0):
+        algorithm = make(flip="off", shift=0)
+        terms.append(float(algorithm.step(*batch, Noise(0, 1, step))["reconstruction"].item()))
+    assert terms[0] == terms[2] != terms[1]
+
+
+def test_the_classification_loss_reaches_the_encoders_variance(batch):
+    algorithm = make()
+    mu, logvar = algorithm.encoder(batch[0])
+    logits = algorithm._augmented(algorithm.classifier(mu), mu, logvar, batch[1])
+    gradient = jt.grad(logits.sqr().sum(), algorithm.encoder.heads.weight).numpy()
+    assert np.abs(gradient[TINY.latent_dim :]).max() > 0  # the rows that make logvar
+
+
+@pytest.mark.parametrize("covariance", ["encoder", "class-full"])
+def test_a_resumed_run_is_the_same_run(batch, covariance):
+    through, resumed = make(covariance=covariance), make(covariance=covariance, seed=5)
+    through.step(*batch, Noise(0, 1, 0))
+    resumed.load_state(through.state())
+    for algorithm in (through, resumed):
+        algorithm.begin_epoch(2, 4)
+        algorithm.step(*batch, Noise(0, 2, 1))
+    expected, got = through.state(), resumed.state()
+    assert expected.keys() == got.keys() and ("covariance.mean" in got) == (covariance != "encoder")
+    assert all(expected[name].tobytes() == got[name].tobytes() for name in expected)
+
+
+def test_without_classifier_it_is_a_vae_for_unlabelled_images(batch):
+    algorithm = GVAE(dataclasses.replace(TINY, classifier="off"), Shape(SHAPE.image_shape))
+    algorithm.begin_epoch(1, 1)
+    terms = algorithm.step(batch[0], None, Noise(0, 1, 0))
+    total = terms["reconstruction"] + TINY.beta * terms["kl"]
+    assert float(terms["loss"].item()) == pytest.approx(float(total.item()), rel=1e-6)
+    with pytest.raises(UserError, match="--classifier off"):
+        GVAE(TINY, Shape(SHAPE.image_shape))
+
+
+def test_the_learning_rate_follows_a_cosine():
+    algorithm, rates = make(), []
+    for epoch in (1, 2, 3, 4):
+        algorithm.begin_epoch(epoch, 4)
+        rates.append(algorithm.optimizers["adam"].lr / TINY.lr)
+    assert rates == pytest.approx([1, 0.853553, 0.5, 0.146447], abs=1e-5)
+
+
+def test_settings_are_layered_defaults_preset_document_command_line():
+    def settings(as_published=False, **explicit):
+        return run_setup._fresh_settings(GVAE, explicit, types.SimpleNamespace(as_published=as_published))
+
+    assert settings(data="some/folder").classifier_weight == Config.classifier_weight
+    assert settings(data="cifar10").latent_dim == CIFAR10["latent_dim"]
+    assert settings(True, data="cifar10").latent_dim == 2048
+    assert settings(True, data="cifar10").classifier_weight == 20
+    assert settings(True, data="cifar10", latent_dim=7).latent_dim == 7
+
+
+@pytest.fixture
+def class_folder(tmp_path):
+    generator = np.random.default_rng(1)
+    for name in ("dark", "light"):
+        (tmp_path / "images" / name).mkdir(parents=True)
+        for number in range(20):
+            pixels = generator.integers(0, 100, (8, 6), np.uint8) + (150 if name == "light" else 0)
+            Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / "images" / name / f"{number}.png")
+    return tmp_path / "images"
+
+
+def test_the_command_keeps_the_best_and_the_last_weights(class_folder, tmp_path):
+    flags = "--epochs 3 --batch-size 9 --stem 2 --widths 4 --blocks 1 --decoder-blocks 0 --latent-dim 3 --lr 0.01"
+    experiment.run(GVAE, ["--data", str(class_folder), "--out", str(tmp_path), "--name", "g", *flags.split()])
+    rows = metrics.read_rows(tmp_path / "results" / "g" / "metrics.jsonl")
+    assert len(rows) == 3 and all(0 <= row["test_accuracy"] <= 1 for row in rows)
+    best, last = (checkpoint.load_weights(tmp_path / "results" / "g" / f"{n}.safetensors") for n in ("best", "weights"))
+    assert best.keys() == last.keys()

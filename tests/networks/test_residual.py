@@ -1,0 +1,90 @@
+"""Residual networks keep any image's shape, and normalise as batch normalisation should."""
+
+import numpy as np
+import pytest
+
+from jgen import networks, streams
+from jgen.algorithm import Noise
+from jgen.networks.normalisation import BatchNorm
+from jgen.runtime import jt
+
+WIDTHS, BLOCKS = (4, 6), (1, 0)
+
+
+@pytest.mark.parametrize("shape", [(1, 9, 7), (3, 8, 12), (3, 4, 5)])
+@pytest.mark.parametrize("decoder_class", [networks.ResidualDecoder, networks.UNetDecoder])
+def test_any_size_comes_back_as_it_went_in(shape, decoder_class):
+    encoder = networks.ResidualEncoder(shape, 2, WIDTHS, BLOCKS, latent_dim=3)
+    decoder = decoder_class(3, shape, 2, WIDTHS, BLOCKS)
+    x = jt.array(np.random.default_rng(0).random((2, *shape), dtype=np.float32))
+    mu, logvar = encoder(x)
+    assert tuple(mu.shape) == tuple(logvar.shape) == (2, 3)
+    assert tuple(decoder(mu).shape) == tuple(x.shape)
+    if decoder_class is networks.UNetDecoder:
+        assert tuple(decoder(mu, encoder.features(x)).shape) == tuple(x.shape)
+
+
+def test_every_parameter_is_registered():
+    encoder = networks.ResidualEncoder((1, 8, 8), 2, WIDTHS, (1, 2), latent_dim=3)
+    names = {name for name, _ in encoder.named_parameters()}
+    assert any("stages.1.blocks.1.second_norm.running_var" in name for name in names)
+    assert len(networks.trainable(encoder)) == 3 + 2 * 3 + 3 * 6 + 2  # stem, strided, blocks, heads
+
+
+@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize("with_residual", [False, True])
+def test_batch_norm_equals_its_definition(relu, with_residual):
+    generator = np.random.default_rng(1)
+    x, residual, direction = (generator.normal(size=(3, 4, 5, 2)).astype(np.float32) for _ in range(3))
+    gamma, beta = generator.normal(size=(2, 4)).astype(np.float32)
+
+    def definition(x, gamma, beta, residual):
+        mean, variance = x.mean((0, 2, 3), keepdims=True), x.var((0, 2, 3), keepdims=True)
+        y = (x - mean) / np.sqrt(variance + 1e-5) * gamma[:, None, None] + beta[:, None, None]
+        y = y + residual if with_residual else y
+        return np.maximum(y, 0) if relu else y
+
+    norm = BatchNorm(4, relu)
+    norm.weight.update(jt.array(gamma))
+    norm.bias.update(jt.array(beta))
+    leaves = [jt.array(x), norm.weight, norm.bias, jt.array(residual)][: 3 + with_residual]
+    y = norm(leaves[0], leaves[3] if with_residual else None)
+    np.testing.assert_allclose(y.numpy(), definition(x, gamma, beta, residual), rtol=1e-4, atol=1e-5)
+    gradients = jt.grad((y * jt.array(direction)).sum(), leaves)
+    values = [array.astype(np.float64) for array in (x, gamma, beta, residual)]
+    for index, gradient in enumerate(gradients):
+        along = generator.normal(size=values[index].shape)
+        step = [value + (1e-6 * along if i == index else 0) for i, value in enumerate(values)]
+        expected = ((definition(*step) - definition(*values)) * direction).sum() / 1e-6
+        assert (gradient.numpy() * along).sum() == pytest.approx(expected, rel=1e-3, abs=1e-3)
+    np.testing.assert_allclose(norm.running_mean.numpy(), 0.1 * x.mean((0, 2, 3)), rtol=1e-4, atol=1e-6)
+    unbiased = x.transpose(1, 0, 2, 3).reshape(4, -1).var(1, ddof=1)
+    np.testing.assert_allclose(norm.running_var.numpy(), 0.9 + 0.1 * unbiased, rtol=1e-4)
+
+
+def test_evaluation_uses_the_running_statistics():
+    norm = BatchNorm(2, relu=False)
+    norm.running_mean.update(jt.array(np.float32([1, 2])))
+    norm.running_var.update(jt.array(np.float32([4, 9])))
+    with networks.evaluating({"norm": norm}):
+        y = norm(jt.array(np.full((1, 2, 1, 1), 3, np.float32))).numpy().ravel()
+    np.testing.assert_allclose(y, [1, 1 / 3], rtol=1e-4)
+
+
+def test_shifts_and_mirror_images_move_pixels_and_nothing_else():
+    x = np.random.default_rng(2).random((64, 1, 6, 5), dtype=np.float32) + 0.1
+    moved = networks.flip_and_shift(jt.array(x), Noise(0, 1, 0, streams.NOISE), flip=True, shift=1).numpy()
+    seen = set()
+    for before, after in zip(x, moved):
+        padded = {m: np.pad(before[0, :, :: -1 if m else 1], 1) for m in (False, True)}
+        matches = [
+            (m, down, right)
+            for m in (False, True)
+            for down in range(3)
+            for right in range(3)
+            if np.array_equal(after[0], padded[m][down : down + 6, right : right + 5])
+        ]
+        assert len(matches) == 1
+        seen.add(matches[0])
+    assert len(seen) == 18
+    assert networks.flip_and_shift(x, None) is x
