@@ -145,8 +145,9 @@ def _draw_rate_distortion(axes, points, betas):
 
 def _draw_bars(axes, bars, betas):
     positions = range(len(bars))
+    names = [name if betas[name] is None else f"{name} (beta {betas[name]:g})" for name in bars]
     axes.barh(positions, list(bars.values()), color="C0")
-    axes.set_yticks(positions, [name if betas[name] is None else f"{name} (beta {betas[name]:g})" for name in bars], parse_math=False)
+    axes.set_yticks(positions, names, parse_math=False)
     axes.invert_yaxis()
     axes.set_xlabel("Fréchet distance in the classifier's features")
     axes.grid(axis="x", alpha=0.3)
