@@ -92,10 +92,15 @@ def _check_resumable(directory, saved, algorithm_class):
 def _fresh_settings(algorithm_class, explicit, run):
     cls = algorithm_class.Config
     data = explicit.get("data", cls.data)
-    values = dict(algorithm_class.presets.get(data, {}))
+    values = dict(algorithm_class.presets.get(preset_name(data), {}))
     if run.as_published:
-        values.update({name: value for name, (value, _) in algorithm_class.published_for(data).items()})
+        values.update({name: value for name, (value, _) in algorithm_class.published_for(preset_name(data)).items()})
     return cls(**{**values, **explicit})
+
+
+def preset_name(data):
+    """The data set's name without its options: celeba for celeba:Young,Eyeglasses."""
+    return data.partition(":")[0]
 
 
 def _resumed_settings(cls, saved, explicit, directory):
@@ -138,11 +143,11 @@ class Prepared:
             print(note)
 
     def _announce_published(self, algorithm):
-        published = algorithm.published_for(self.settings.data)
+        published = algorithm.published_for(preset_name(self.settings.data))
         if not published:
             print("as published: the document's recipe is the default")
         defaults = {field.name: field.default for field in dataclasses.fields(algorithm.Config)}
-        defaults.update(algorithm.presets.get(self.settings.data, {}))
+        defaults.update(algorithm.presets.get(preset_name(self.settings.data), {}))
         for name, (value, why) in published.items():
             default = defaults[name]
             override = "" if name not in self.explicit else f" (overridden by the command line: {self.explicit[name]})"

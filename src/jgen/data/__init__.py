@@ -6,17 +6,18 @@ Pure NumPy and Pillow: nothing here starts Jittor.
 import os
 import pathlib
 
+from jgen.data import binarise
 from jgen.data.dataset import Dataset
 from jgen.data.loader import batches, gather, steps_per_epoch
 from jgen.errors import UserError
 
-__all__ = ["Dataset", "batches", "gather", "load", "steps_per_epoch"]
+__all__ = ["Dataset", "batches", "binarise", "gather", "load", "steps_per_epoch"]
 
 NAMES = ("mnist", "mnist5k", "cifar10")
 
 
 def load(name, data_dir, size=None, channels=None, cache_dir=None, log=print):
-    """The data set called `name`: mnist, mnist5k, cifar10, or the path of an image folder.
+    """The data set called `name`: mnist, mnist5k, cifar10, celeba, or the path of an image folder.
 
     `data_dir` is searched for data files (and for a folder `name`), and receives downloads. Images are given
     `size` (H, W) and `channels` (1 or 3) where these are set; decoded or resized images are kept in
@@ -34,6 +35,10 @@ def load(name, data_dir, size=None, channels=None, cache_dir=None, log=print):
         from jgen.data.fit import fit
 
         return fit(_load_named(name, data_dir, log), size, channels, cache_dir, log)
+    if name.partition(":")[0] == "celeba" and not os.path.isdir(name):
+        from jgen.data import celeba
+
+        return celeba.load(name, data_dir, size, channels, cache_dir, log)
     from jgen.data import folder
 
     return folder.load(name, _folder(name, data_dir), size, channels, cache_dir, log)
