@@ -28,6 +28,9 @@ def argument(help, choices=None, default=None):
     return dataclasses.field(metadata=metadata, **given)
 
 
+BINARISATIONS = ("none", "static", "dynamic")
+
+
 @dataclasses.dataclass(frozen=True)
 class Training:
     """Settings that decide a run's numbers; a model's Config adds its own."""
@@ -35,6 +38,12 @@ class Training:
     data: str = option("mnist", "mnist, mnist5k (5,000 images that come with a package), cifar10, or an image folder")
     size: str = option(
         "", "resize images to N or HxW pixels (default: as the data set has them)", parse=lambda text: parse_size(text)
+    )
+    binarise: str = option(
+        "none",
+        "black and white pixels, white with the grey value as probability: drawn once (static) or anew for every epoch "
+        "(dynamic)",
+        choices=BINARISATIONS,
     )
     epochs: int = option(100, "passes over the training images", at_least=1)
     batch_size: int = option(64, "images per step", at_least=1)
@@ -93,7 +102,7 @@ def _add_flag(group, field, hint):
         group.add_argument(field.name, help=metadata["help"], choices=metadata["choices"], **optional)
         return
     names = (*metadata["flags"], "--" + field.name.replace("_", "-"))
-    default = "" if field.default in ("", None) or field.default is False else f" [{_shown(field.default)}]"
+    default = "" if field.default in ("", None, ()) or field.default is False else f" [{_shown(field.default)}]"
     keywords = {"dest": field.name, "default": argparse.SUPPRESS, "help": metadata["help"].replace("%", "%%") + default}
     kind, many = _element_type(hint)
     if kind is bool:

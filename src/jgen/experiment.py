@@ -78,6 +78,8 @@ def _train(algorithm_class, prepared):
         cache_dir=directory.cache,
     )
     settings = dataclasses.replace(settings, data=dataset.name)
+    if settings.binarise == "static":
+        dataset = data.binarise.static_dataset(dataset)
     runtime.start(run_options.device)
     from jgen.trainer import Interrupted, Trainer
 

@@ -12,10 +12,10 @@ import time
 
 import numpy as np
 
-from jgen import config, networks, streams
+from jgen import config, networks, runtime, streams
 from jgen.algorithm import Noise
 from jgen.artifacts import checkpoint, grid, metrics
-from jgen.data import loader
+from jgen.data import binarise, loader
 from jgen.errors import UserError
 from jgen.progress import Progress, StopRequest
 from jgen.runtime import jt
@@ -63,11 +63,11 @@ class Trainer:
         held_out = len(dataset.x_test) > 0
         x, y = (dataset.x_test, dataset.y_test) if held_out else (dataset.x_train, dataset.y_train)
         chosen = streams.stream(settings.seed, streams.PREVIEW).permutation(len(x))[:N_PREVIEW]
-        self.preview = loader.gather(x, chosen), None if y is None else y[chosen]
+        self.preview = self._images(x, chosen), None if y is None else y[chosen]
 
     def fit(self):
         """Train from the checkpoint's position, or from the start, to the last epoch. Raises Interrupted."""
-        position = self._restore() if self.run.resume else Position()
+        position = self._restore() if self.run.resume else self._begin()
         total = self.settings.epochs * self.n_steps
         with StopRequest() as self.stop, Progress(total, self.settings.batch_size) as self.progress:
             self.progress.advance((position.epoch - 1) * self.n_steps + position.step, counted=False)
@@ -75,15 +75,20 @@ class Trainer:
                 self._train_epoch(position)
                 position = Position(position.epoch + 1)
 
+    def _begin(self):
+        """The start; rows that a run without any checkpoint left behind would be counted twice."""
+        metrics.truncate_after(self.directory.metrics, 0)
+        return Position()
+
     def _train_epoch(self, position):
-        epoch, started = position.epoch, time.perf_counter()
+        epoch, first_step, started = position.epoch, position.step, time.perf_counter()
         self.algorithm.begin_epoch(epoch, self.settings.epochs)
         unread = []
         order = loader.batches(
             len(self.dataset.x_train), self.settings.batch_size, self.settings.seed, epoch, position.step
         )
         for indices in order:
-            x, y = self._minibatch(indices)
+            x, y = self._minibatch(indices, position)
             step = (epoch - 1) * self.n_steps + position.step
             terms = self.algorithm.step(x, y, Noise(self.settings.seed, epoch, step))
             # A loss that is still differentiable would keep its whole graph alive.
@@ -97,10 +102,19 @@ class Trainer:
                 self._save(position)
                 raise Interrupted(position, self.stop.requested)
         self._read(unread, position)
-        self._finish_epoch(position, time.perf_counter() - started)
+        n_images = (position.step - first_step) * min(self.settings.batch_size, len(self.dataset.x_train))
+        self._finish_epoch(position, n_images, time.perf_counter() - started)
 
-    def _minibatch(self, indices):
-        x = jt.array(loader.gather(self.dataset.x_train, indices)).float32() / 255
+    def _images(self, images, indices, *keys):
+        """The uint8 images at `indices`; where pixels are drawn dynamically, their draw is keyed by `keys`."""
+        chosen = loader.gather(images, indices)
+        if self.settings.binarise != "dynamic":
+            return chosen
+        return binarise.sampled(chosen, streams.stream(self.settings.seed, streams.BINARISATION, *keys))
+
+    def _minibatch(self, indices, position):
+        chosen = self._images(self.dataset.x_train, indices, position.epoch, position.step)
+        x = jt.array(chosen).float32() / 255
         return x, None if self.dataset.y_train is None else jt.array(self.dataset.y_train[indices].astype(np.int32))
 
     def _read(self, unread, position):
@@ -123,12 +137,13 @@ class Trainer:
             f"What to do: {self.algorithm.explain_divergence()}, with --overwrite or under another --name"
         )
 
-    def _finish_epoch(self, position, seconds):
+    def _finish_epoch(self, position, n_images, seconds):
         """Grids, metrics, then the checkpoint: what a checkpoint claims is on disk before it is."""
         epoch = position.epoch
         row = {"epoch": epoch, **averages(position), **self._validate(epoch)}
         pictures = self._draw(epoch)
-        row.update(seconds=round(seconds, 3), images_per_second=round(self._images(position) / seconds, 1))
+        row.update(seconds=round(seconds, 3), images_per_second=round(n_images / seconds, 1))
+        row.update(resident_mb=runtime.resident_megabytes())
         self._keep_best(row)
         metrics.append_row(self.directory.metrics, row)
         for observer in self.observers:
@@ -146,9 +161,6 @@ class Trainer:
         if name in row and all(row[name] > value for value in earlier):
             checkpoint.save_weights(self.directory.best, self.algorithm.weights())
 
-    def _images(self, position):
-        return position.step * min(self.settings.batch_size, len(self.dataset.x_train))
-
     def _validate(self, epoch):
         """Scalars over the held-out images, as averages over equal weights per image, named test_…"""
         x_test, y_test = self.dataset.x_test, self.dataset.y_test
@@ -156,7 +168,7 @@ class Trainer:
         with networks.evaluating(self.algorithm.networks):
             for step, start in enumerate(range(0, len(x_test), VALIDATION_BATCH)):
                 rows = np.arange(start, min(start + VALIDATION_BATCH, len(x_test)))
-                x = jt.array(loader.gather(x_test, rows)).float32() / 255
+                x = jt.array(self._images(x_test, rows, 0, step)).float32() / 255
                 y = None if y_test is None else jt.array(y_test[rows].astype(np.int32))
                 noise = Noise(self.settings.seed, epoch, step, purpose=streams.PREVIEW)
                 for name, value in self.algorithm.validate(x, y, noise).items():
@@ -198,7 +210,8 @@ class Trainer:
         try:
             if metadata["model"] != self.algorithm.name:
                 raise UserError(f"{where} is of model {metadata['model']}, not {self.algorithm.name}")
-            ours, its = self._recipe(), metadata["config"]
+            ours = self._recipe()
+            its = {"binarise": "none", **metadata["config"]}  # a checkpoint may be older than the setting
             differing = sorted(name for name in ours.keys() | its.keys() if ours.get(name) != its.get(name))
             if differing:
                 raise UserError(f"{where} was trained with other settings: {', '.join(differing)}")

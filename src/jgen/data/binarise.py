@@ -12,7 +12,6 @@ import numpy as np
 
 from jgen import streams
 
-KINDS = ("none", "static", "dynamic")
 TRAIN, TEST = range(2)
 _ROWS = 4096  # images drawn at a time, which bounds the memory
 _STATIC_SEED = 0  # not the run's seed: the images are a data set of their own

@@ -7,7 +7,6 @@ import time
 
 from jgen import config
 from jgen.config import option
-from jgen.data.binarise import KINDS
 from jgen.errors import UserError
 from jgen.experiment import ROOT
 
@@ -24,7 +23,7 @@ class Evaluation:
     to: str = option("comparison", "with --compare: write results/TO.md and results/TO.png")
     images: int = option(0, "held-out images for likelihood and reconstruction, 0 for all", at_least=0)
     samples: int = option(200, "importance samples an image for the NLL", at_least=1)
-    binarise: str = option("as-trained", "black-and-white targets", choices=("as-trained", *KINDS))
+    binarise: str = option("as-trained", "black-and-white targets", choices=("as-trained", *config.BINARISATIONS))
     n: int = option(10_000, "samples of the model, and real images beside them", "-n", at_least=2)
     classifier: str = option("", "weights of another classifier, for images that are not 28x28 grey digits")
     seed: int = option(0, "seed of latents, importance samples and subsets", at_least=0)
