@@ -8,7 +8,7 @@ a 31-bit LCG whose state cannot be saved.)
 import numpy as np
 
 # Never renumber: the numbers are part of every stream's key.
-INIT, ORDER, NOISE, LATENTS, SAMPLES, SPLIT, PREVIEW, EVALUATION, BINARISATION = range(9)
+INIT, ORDER, NOISE, LATENTS, SAMPLES, SPLIT, PREVIEW, EVALUATION, BINARISATION, AUGMENTATION = range(10)
 
 
 def stream(seed, purpose, *keys):
