@@ -34,6 +34,17 @@ def bernoulli_log_likelihood(logits, x):
     return flat(x * logits - softplus(logits)).sum(1)
 
 
+def log_prior_ratio(logvar, z, noise):
+    """log p(z) - log q(z|x) at z = mu + sigma * noise, p = N(0, I): [N, K, D], logvar [N, 1, D] -> [N, K]."""
+    return 0.5 * (noise * noise - z * z + logvar).sum(2)
+
+
+def log_mean_exp(x):
+    """log of the mean of exp(x) over the last axis without overflow or underflow, [N, K] -> [N]."""
+    largest = x.max(dim=1, keepdims=True).stop_grad()  # [N, 1]
+    return jt.log(jt.exp(x - largest).mean(1)) + largest.reshape((-1,))
+
+
 def gaussian_log_likelihood(mean, x, logvar=0.0):
     """log N(x; mean, exp(logvar)) in nats, [N, ...] -> [N]; logvar a number or a Var that broadcasts to x."""
     scale = jt.exp(-logvar) if isinstance(logvar, jt.Var) else math.exp(-logvar)
