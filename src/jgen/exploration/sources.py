@@ -1,0 +1,88 @@
+"""Labelled images to augment: a class folder's or a data set's training images, never its test images."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import pathlib
+
+import numpy as np
+
+from jgen import data, streams
+from jgen.data import arrange, images, listing
+from jgen.errors import UserError
+
+TEST_NAMES = ("test", "val", "valid", "validation")
+
+
+@dataclasses.dataclass(frozen=True)
+class Sources:
+    """Names and class names of images; `read(i)` gives one as uint8 [C, H, W]."""
+
+    names: list
+    labels: list  # class names
+    read: object
+    held_out: int  # test images that were left out
+
+
+def find(source, data_dir, image_shape, cache_dir, log=print):
+    """The training images of `source`, a class folder or a data set's name, as images of `image_shape`."""
+    if os.path.isdir(os.path.expanduser(source)):
+        return _of_folder(os.path.expanduser(source), image_shape)
+    channels, *size = image_shape
+    loaded = data.load(source, data_dir, size=tuple(size), channels=channels, cache_dir=cache_dir, log=log)
+    labels = _class_names(loaded.classes, loaded.y_train, len(loaded.x_train))
+    names = [f"{loaded.name}/train/{i:06d}" for i in range(len(loaded.x_train))]
+    return Sources(names, labels, lambda i: np.array(loaded.x_train[i]), len(loaded.x_test))
+
+
+def _of_folder(folder, image_shape):
+    root = os.path.realpath(folder)
+    name = os.path.basename(root)
+    if name.lower() in TEST_NAMES:
+        raise UserError(
+            f"{folder} is a test split by its name: augmented test images would make any accuracy worthless; "
+            "give the training images, or the folder that holds both"
+        )
+    files, _ = listing.scan(root)
+    if not files:
+        raise UserError(f"no images in {folder}: it needs one folder per class with {', '.join(images.SUFFIXES)} files")
+    plan = arrange.arrange([file.name for file in files])
+    _refuse_empty_classes(folder, root, files)
+    labels = _class_names(plan.classes, plan.labels and plan.labels[: len(plan.train)], len(plan.train))
+
+    def read(i):
+        path = os.path.join(root, plan.train[i])
+        try:
+            with images.decoding():
+                return images.decode(path, image_shape[1:], image_shape[0])
+        except Exception as error:  # a decoder fed arbitrary bytes may raise anything
+            raise UserError(f"{path} cannot be used ({images.reason(error)}): remove it") from error
+
+    return Sources(list(plan.train), labels, read, len(plan.test))
+
+
+def _refuse_empty_classes(folder, root, files):
+    """A folder beside class folders that holds no image is a class without examples, hence a mistake."""
+    present = {str(parent) for file in files for parent in pathlib.PurePosixPath(file.name).parents}
+    for entry in sorted(os.scandir(root), key=lambda entry: entry.name):
+        if entry.is_dir() and not entry.name.startswith(".") and entry.name not in present:
+            raise UserError(f"{os.path.join(folder, entry.name)} holds no images: fill it, or remove it")
+
+
+def _class_names(classes, labels, count):
+    return ["images"] * count if labels is None else [classes[label] for label in labels]
+
+
+def at_most_per_class(sources, count, seed):
+    """The indices of at most `count` sources of each class, drawn by seed, in order; all of them for 0."""
+    if not count:
+        return list(range(len(sources.names)))
+    order = streams.stream(seed, streams.AUGMENTATION).permutation(len(sources.names))
+    taken, chosen = {}, []
+    for index in order:
+        label = sources.labels[index]
+        if taken.setdefault(label, 0) < count:
+            taken[label] += 1
+            chosen.append(int(index))
+    return sorted(chosen)
