@@ -1,0 +1,65 @@
+"""Which images, and which runs, a picture shows."""
+
+from __future__ import annotations
+
+import pathlib
+
+import numpy as np
+
+from jgen import data, finished_run, streams
+from jgen.errors import UserError
+from jgen.exploration import latents
+
+
+def held_out(dataset, limit=0, seed=0):
+    """(x uint8, y or None) of at most `limit` test images (0: all), or of training images where there is no test."""
+    x, y = (dataset.x_test, dataset.y_test) if len(dataset.x_test) else (dataset.x_train, dataset.y_train)
+    rows = np.arange(len(x))
+    if limit and limit < len(x):
+        rows = np.sort(streams.stream(seed, streams.AUGMENTATION).permutation(len(x))[:limit])
+    return data.gather(x, rows), None if y is None else y[rows]
+
+
+def images(dataset, count, given=(), seed=0):
+    """(x uint8 [count, …], y or None): held-out images numbered `given`, or drawn by seed, each class in turn.
+
+    Raises UserError for a number that there is not.
+    """
+    x, y = held_out(dataset)
+    if given:
+        if max(given) >= len(x):
+            raise UserError(f"there is no image {max(given)}: {dataset.name} has {len(x)} held-out images, from 0")
+        rows = np.array(given)
+    else:
+        order = streams.stream(seed, streams.AUGMENTATION).permutation(len(x))
+        rows = order[:count] if y is None else _in_turn(order, y, dataset.n_classes, count)
+    return data.gather(x, rows), None if y is None else y[rows]
+
+
+def _in_turn(order, y, n_classes, count):
+    """The first `count` of `order`, taking the classes one after the other."""
+    queues = [list(order[y[order] == label]) for label in range(n_classes)]
+    chosen = []
+    while len(chosen) < count and any(queues):
+        chosen += [queue.pop(0) for queue in queues if queue]
+    return np.array(chosen[:count])
+
+
+def beside(run, options):
+    """[run], or [run, the run named by --beside], which must be of the same images."""
+    latents.require_encoder(run)
+    if not options.beside:
+        return [run]
+    other = finished_run.load(pathlib.Path(options.out), options.beside, options.device)
+    latents.require_encoder(other)
+    ours, theirs = run.algorithm.shape, other.algorithm.shape
+    if ours.image_shape != theirs.image_shape:
+        raise UserError(f"{options.beside} makes images of {theirs.image_shape}, {options.name} of {ours.image_shape}")
+    return [run, other]
+
+
+def side_by_side(pictures, gap=12):
+    """uint8 [H, W, 3] pictures of one height, in a row on black."""
+    black = np.zeros((pictures[0].shape[0], gap, 3), np.uint8)
+    parts = [part for picture in pictures for part in (picture, black)]
+    return np.concatenate(parts[:-1], 1)

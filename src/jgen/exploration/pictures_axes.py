@@ -1,0 +1,86 @@
+"""Images moved along two chosen directions at once: a square with the reconstruction in its centre.
+
+A direction is named
+    7          one latent
+    pca2       the second principal axis of all latents (from 1)
+    cat-dog    from the mean latent of one class to that of another: cat-dog is cat minus dog
+and a step is one standard deviation of the data's latents along it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+
+import numpy as np
+
+from jgen import tool
+from jgen.artifacts import grid
+from jgen.config import option
+from jgen.errors import UserError
+from jgen.experiment import ROOT
+from jgen.exploration import chosen, latents
+
+SIDE = 7
+ENCODED = 5000  # images whose latents define the directions
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Options(tool.Options):
+    """Squares of images moved along two directions."""
+
+    across: str = option("pca1", "direction from left to right: a latent's number, pcaK, or CLASS-CLASS")
+    down: str = option("pca2", "direction from top to bottom")
+    reach: float = option(3.0, "standard deviations from the centre to each side", above=0)
+    rows: int = option(2, "how many images", at_least=1)
+    images: tuple[int, ...] = option((), "numbers of held-out images (default: drawn, each class in turn)", at_least=0)
+    beside: str = option("", "a second run for the right half")
+    seed: int = option(0, "seed of the images", at_least=0)
+    data_dir: str = option(str(ROOT / "data"), "folder that holds the data sets")
+
+
+def pictures(run, dataset, options):
+    """{"axes": uint8 [H, W, 3]}."""
+    x, y = chosen.images(dataset, options.rows, options.images, options.seed)
+    parts = []
+    for each in chosen.beside(run, options):
+        everything, labels = chosen.held_out(dataset, ENCODED, options.seed)
+        mu = latents.encode(each.algorithm, everything, labels)[0]
+        across, down = (direction(name, mu, labels, dataset.classes) for name in (options.across, options.down))
+        squares = [_square(each.algorithm, x[i : i + 1], y, i, across, down, options.reach) for i in range(len(x))]
+        parts.append(np.concatenate(squares))
+    return {"axes": chosen.side_by_side(parts)}
+
+
+def direction(name, mu, labels, classes):
+    """The direction called `name`, float32 [D], one standard deviation of `mu` [N, D] long. Raises UserError."""
+    unit = _unit(name, mu, labels, classes)
+    return (unit * np.std((mu - mu.mean(0)) @ unit)).astype(np.float32)
+
+
+def _unit(name, mu, labels, classes):
+    dimensions = mu.shape[1]
+    if name.isdecimal():
+        if int(name) >= dimensions:
+            raise UserError(f"there is no latent {name}: the run has {dimensions}, from 0")
+        return np.eye(dimensions, dtype=np.float32)[int(name)]
+    if match := re.fullmatch(r"pca(\d+)", name):
+        if not 1 <= int(match[1]) <= dimensions:
+            raise UserError(f"there is no axis {name}: the run has pca1 to pca{dimensions}")
+        return latents.principal_axes(mu, int(match[1]))[0][-1]
+    for first in classes:
+        second = name[len(first) + 1 :]
+        if name.startswith(f"{first}-") and second in classes and second != first:
+            ends = [mu[labels == classes.index(end)].mean(0) for end in (first, second)]
+            return (ends[0] - ends[1]) / np.linalg.norm(ends[0] - ends[1])
+    known = f" (of {', '.join(classes)})" if classes else ""
+    raise UserError(f"{name!r} is no direction: give a latent's number, pcaK, or CLASS-CLASS{known}")
+
+
+def _square(algorithm, x, y, i, across, down, reach):
+    label = None if y is None else y[i : i + 1].repeat(SIDE * SIDE)
+    mu = latents.encode(algorithm, x, None if y is None else y[i : i + 1])[0]
+    steps = np.linspace(-reach, reach, SIDE, dtype=np.float32)
+    z = mu + steps[:, None, None] * down + steps[None, :, None] * across  # [rows, columns, D]
+    made = latents.decode(algorithm, z.reshape(-1, z.shape[-1]), x.repeat(SIDE * SIDE, 0), label)
+    return grid.image_grid(made, SIDE)

@@ -1,0 +1,80 @@
+"""The document's pictures: originals where they belong, pixels as they are, axes that explain what they say."""
+
+import types
+
+import numpy as np
+import pytest
+
+from jgen import data, finished_run
+from jgen.artifacts import grid
+from jgen.errors import UserError
+from jgen.exploration import chosen, latents, pictures_augment, pictures_axes, pictures_pca
+
+
+@pytest.fixture
+def run(out):
+    return finished_run.load(out, "tiny")
+
+
+@pytest.fixture
+def dataset(pets, tmp_path):
+    return data.load(str(pets), tmp_path, cache_dir=tmp_path / "cache", log=lambda line: None)
+
+
+def options(module, out, **more):
+    return module.Options(name="tiny", out=str(out), **more)
+
+
+def test_the_original_stands_in_the_centre_unchanged(run, dataset, out):
+    made = pictures_augment.pictures(run, dataset, options(pictures_augment, out, images=(0,), beside="plain"))
+    picture = made["augment"]
+    one = picture.shape[1] // 2
+    original = grid.image_grid(latents.unit(dataset.x_test[:1]), 1)[2:-2, 2:-2]
+    for start in (0, one + 6):
+        left = start + 2 + 6 * (6 + 2)
+        np.testing.assert_array_equal(picture[2:10, left : left + 6], original)
+
+
+def test_images_are_chosen_from_each_class_in_turn():
+    y = np.array([0, 0, 0, 0, 1, 2, 2, 1])
+    x = np.arange(8, dtype=np.uint8)[:, None, None, None]
+    dataset = types.SimpleNamespace(x_test=x, y_test=y, n_classes=3, name="some")
+    assert sorted(chosen.images(dataset, 6)[1]) == [0, 0, 1, 1, 2, 2]
+    assert list(chosen.images(dataset, 2, given=(5, 1))[0].ravel()) == [5, 1]
+    with pytest.raises(UserError, match="no image 8"):
+        chosen.images(dataset, 2, given=(8,))
+
+
+def test_the_square_has_the_reconstruction_in_its_centre(run, dataset, out):
+    settings = options(pictures_axes, out, across="3", down="pca1", images=(0,))
+    picture = pictures_axes.pictures(run, dataset, settings)["axes"]
+    x = dataset.x_test[:1]
+    expected = grid.image_grid(latents.decode(run.algorithm, latents.encode(run.algorithm, x)[0], x), 1)[2:-2, 2:-2]
+    middle = picture[2 + 3 * 10 : 10 + 3 * 10, 2 + 3 * 8 : 8 + 3 * 8]
+    assert np.abs(middle.astype(int) - expected).max() <= 1
+
+
+def test_directions_have_names():
+    generator = np.random.default_rng(0)
+    mu = (generator.normal(size=(200, 3)) * [1, 4, 2]).astype(np.float32)
+    labels = np.repeat([0, 1], 100)
+    mu[labels == 1, 2] += 50
+    classes = ("a", "b-c")
+    np.testing.assert_allclose(pictures_axes.direction("1", mu, labels, classes), [0, mu[:, 1].std(), 0], rtol=1e-4)
+    for name in ("pca1", "b-c-a"):
+        found = pictures_axes.direction(name, mu, labels, classes)
+        np.testing.assert_allclose(found / np.linalg.norm(found), [0, 0, 1], atol=0.05)
+    for wrong in ("3", "pca0", "pca4", "a-d", "a-a", ""):
+        with pytest.raises(UserError):
+            pictures_axes.direction(wrong, mu, labels, classes)
+
+
+def test_the_projection_is_centred_and_says_what_it_explains(run, dataset, out):
+    generator = np.random.default_rng(0)
+    mu = (generator.normal(size=(400, 5)) * [3, 2, 1, 0.1, 0.1] + 100).astype(np.float32)
+    points, explained = pictures_pca.project(mu)
+    np.testing.assert_allclose(points.mean(0), 0, atol=1e-4)
+    np.testing.assert_allclose(explained, points.var(0, ddof=1) / mu.var(0, ddof=1).sum(), rtol=1e-3)
+    dataset = types.SimpleNamespace(**{**vars(dataset), "x_test": dataset.x_train, "y_test": dataset.y_train})
+    picture = pictures_pca.pictures(run, dataset, options(pictures_pca, out, beside="plain"))["pca"]
+    assert picture.dtype == np.uint8 and picture.shape == (600, 1280, 3)
