@@ -1,6 +1,68 @@
-"""Put src/ on the path: the package is used from a checkout and never installed."""
+"""Paths, tiny data and tiny runs that many tests share: trained once, looked at often."""
 
 import pathlib
+import subprocess
 import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "src"))
+import numpy as np
+import pytest
+from PIL import Image
+
+TESTS = pathlib.Path(__file__).resolve().parent
+SRC = TESTS.parent / "src"
+
+# The package is used from a checkout and never installed; reference.py serves several tests.
+sys.path[:0] = [str(SRC), str(TESTS)]
+
+
+def make_folder(root, classes, per_class, shape, grey=False):
+    """Images of (H, W) pixels below root/CLASS; each class is a brightness of its own, with some noise."""
+    generator = np.random.default_rng(0)
+    for position, name in enumerate(classes):
+        (root / name).mkdir(parents=True, exist_ok=True)
+        for number in range(per_class):
+            darkest = np.uint8(190 * position // max(1, len(classes) - 1))
+            pixels = darkest + generator.integers(0, 60, (*shape, 3), np.uint8)
+            image = Image.fromarray(pixels)
+            (image.convert("L") if grey else image).save(root / name / f"{number}.png")
+    return root
+
+
+@pytest.fixture(scope="session")
+def class_folder(tmp_path_factory):
+    """Two classes of 30 images, RGB, 9 high and 7 wide; 54 train, 6 test."""
+    return make_folder(tmp_path_factory.mktemp("data"), ("dark 1", "hell"), 30, (9, 7))
+
+
+@pytest.fixture(scope="session")
+def grey_folder(tmp_path_factory):
+    """40 unlabelled grey images, 5 high and 6 wide."""
+    return make_folder(tmp_path_factory.mktemp("grey"), ("",), 40, (5, 6), grey=True)
+
+
+@pytest.fixture(scope="session")
+def script():
+    """script("vae.py", "--epochs", 1) -> the finished process, its output as text."""
+
+    def run(name, *arguments, **options):
+        command = [sys.executable, SRC / name, *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, **options)
+
+    return run
+
+
+@pytest.fixture
+def train(capsys):
+    """train(Model, "--epochs", 1) runs the command in this process -> (exit code, what it printed)."""
+    from jgen import experiment
+
+    def train(algorithm_class, *arguments):
+        code = 0
+        try:
+            experiment.run(algorithm_class, [str(argument) for argument in arguments])
+        except SystemExit as stop:
+            code = stop.code
+        printed = capsys.readouterr()
+        return code, printed.out + "\n".join(line for line in printed.err.splitlines() if "images/s" not in line)
+
+    return train

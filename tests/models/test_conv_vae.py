@@ -1,0 +1,130 @@
+"""The convolutional VAE: its three likelihoods, the fitted variance, and the document's model with its mistakes."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+import reference
+from jgen import distributions, networks
+from jgen.algorithm import Noise, Shape
+from jgen.errors import UserError
+from jgen.models.conv_vae import SMALLEST_VARIANCE, Config, ConvVAE
+from jgen.runtime import jt
+
+SHAPE = Shape((3, 9, 7))
+SIZES = [(5, 4), (9, 7)]
+PIXELS = 3 * 9 * 7
+TINY = Config(widths=(2,), latent_dim=2, lr=0.01)
+N = 3
+
+
+def make(shape=SHAPE, **settings):
+    return ConvVAE(dataclasses.replace(TINY, **settings), shape)
+
+
+def images(n=N, shape=SHAPE):
+    return np.random.default_rng(1).random((n, *shape.image_shape))
+
+
+def var(array):
+    return jt.array(array.astype(np.float32))
+
+
+NEGATIVE_LOG_LIKELIHOODS = {
+    "bernoulli": lambda logits, x: reference.cross_entropy(logits, x).mean(),
+    "gaussian": lambda logits, x: (
+        ((reference.sigmoid(logits) - x) ** 2).sum() / (2 * 0.04 * N) + PIXELS / 2 * np.log(2 * np.pi * 0.04)
+    ),
+    # With the minibatch's own best variance the squares sum to P / 2: what is left is its logarithm.
+    "learned": lambda logits, x: (
+        PIXELS / 2 * (np.log(2 * np.pi * ((reference.sigmoid(logits) - x) ** 2).mean()) + 1)
+    ),
+}
+
+
+@pytest.mark.parametrize("likelihood", list(NEGATIVE_LOG_LIKELIHOODS))
+def test_a_step_follows_the_negative_elbo(likelihood):
+    x = images()
+
+    def loss(values):
+        mu, logvar = reference.halves(reference.conv_encoder(values, "encoder.body", x))
+        z = mu + np.exp(logvar / 2) * reference.normal(N, 2)
+        logits = reference.conv_decoder(values, "decoder", z, SIZES)
+        return NEGATIVE_LOG_LIKELIHOODS[likelihood](logits, x) + reference.kl(mu, logvar).mean()
+
+    algorithm = make(likelihood=likelihood, variance=0.04)
+    reference.assert_step_follows(algorithm, x, None, loss, owners=("encoder", "decoder"))
+
+
+def test_the_fitted_variance_follows_the_minibatches_and_stands_still_afterwards():
+    algorithm, x, expected = make(), var(images()), 1.0
+    for step in range(3):
+        mse = algorithm.step(x, None, Noise(0, 1, step))["mse"].item()
+        expected += 0.05 * (mse - expected)
+    assert algorithm.pixel_variance.value.item() == pytest.approx(expected, rel=1e-5)
+    with networks.evaluating(algorithm.networks):
+        algorithm.validate(x, None, Noise(0, 1, 0))
+        got = algorithm.log_likelihood(x, var(np.zeros((N, 2)))).numpy()
+        mean = algorithm.sample(var(np.zeros((N, 2)))).numpy()
+    assert algorithm.pixel_variance.value.item() == pytest.approx(expected, rel=1e-5)
+    squares = ((mean - images()) ** 2).reshape(N, -1).sum(1)
+    np.testing.assert_allclose(got, -squares / (2 * expected) - PIXELS / 2 * np.log(2 * np.pi * expected), rtol=1e-4)
+
+
+def test_a_perfect_reconstruction_does_not_make_the_variance_vanish():
+    algorithm = make()
+    x = var(np.full((N, *SHAPE.image_shape), 0.5))
+    loss = algorithm.reconstruction(var(np.zeros((N, *SHAPE.image_shape))), x).mean().item()
+    assert loss == pytest.approx(PIXELS / 2 * np.log(2 * np.pi * SMALLEST_VARIANCE), rel=1e-4)
+
+
+PUBLISHED = {name: value for name, (value, _) in ConvVAE.published.items() if name not in ("batch_size", "epochs")}
+
+
+@pytest.fixture(scope="module")
+def published():
+    return make(Shape((1, 128, 128)), **{**PUBLISHED, "latent_dim": 4})
+
+
+def test_the_published_model_passes_mu_and_sigma_through_relu(published):
+    encoder, x = published.encoder, var(images(2, Shape((1, 128, 128))))
+    for layer in (encoder.mu, encoder.sigma):
+        layer.bias.update(var(np.array([-9.0, 1.0, -9.0, 2.0])))
+    mu, logvar = (part.numpy() for part in published.encode(x))
+    features = distributions.flat(encoder.convolutions(x))
+    np.testing.assert_allclose(mu, np.maximum(encoder.mu(features).numpy(), 0), rtol=1e-6)
+    sigma = np.maximum(encoder.sigma(features).numpy().astype(np.float64), 1e-6)
+    np.testing.assert_allclose(logvar, 2 * np.log(sigma), rtol=1e-5)
+    assert mu[0, 0] == 0 < mu[0, 1] and logvar[0, 0] < -27 < logvar[0, 1]
+
+
+def test_the_published_model_has_the_documents_layers(published):
+    shapes = {name: value.shape for name, value in published.weights().items() if name.endswith("weight")}
+    kernels = [shape[2:] for shape in shapes.values() if len(shape) == 4]
+    assert kernels == [(3, 3)] * 11  # six convolutions, four transposed ones, and the last
+    assert shapes["encoder.mu.weight"] == shapes["encoder.sigma.weight"] == (4, 64)
+    assert shapes["decoder.dense.weight"] == (8 * 8 * 64, 4)
+
+
+def test_the_published_loss_leaves_the_latents_unregularised(published):
+    x = images(2, Shape((1, 128, 128)))
+    terms = {name: value.item() for name, value in published.losses(var(x), Noise(0, 1, 0)).items()}
+    mu, logvar = published.encode(var(x))
+    z = distributions.reparameterise(mu, logvar, Noise(0, 1, 0).normal(2, 4))
+    prediction = np.clip(published.sample(z).numpy().astype(np.float64), 1e-7, 1)
+    between_images = (x * np.log(x / prediction)).reshape(2, -1).sum(1).mean()
+    assert terms["loss"] == pytest.approx(terms["reconstruction"] + between_images, rel=1e-4)
+    assert terms["kl"] > 0
+
+
+@pytest.mark.parametrize("size", [(28, 28), (127, 128), (136, 128)])
+def test_the_published_layers_refuse_what_they_cannot_halve(size):
+    with pytest.raises(UserError, match="--size 128"):
+        make(Shape((1, *size)), **PUBLISHED)
+
+
+def test_small_images_use_the_first_widths_only():
+    algorithm = make(Shape((1, 17, 40)), widths=(2, 3, 4, 5))
+    assert algorithm.encoder.body.convolutions[-2].weight.shape[0] == 3  # 17 -> 9 -> 5
+    assert tuple(algorithm.sample(var(np.zeros((1, 2)))).shape) == (1, 1, 17, 40)

@@ -1,0 +1,154 @@
+"""WGAN: both losses in NumPy, the clip, the ratio of the updates, and pixels in [-1, 1] inside alone."""
+
+import numpy as np
+import pytest
+
+import reference
+from jgen import networks
+from jgen.algorithm import Noise, Shape
+from jgen.kernels import feature_norm
+from jgen.models.wgan import WGAN, Config
+from jgen.runtime import jt
+
+SHAPE = Shape((1, 4, 3))
+N, D = 6, 3
+
+
+def make(**settings):
+    settings = {"latent_dim": D, "hidden": (4, 5), "critic_hidden": (5,), "lr": 0.01, **settings}
+    return WGAN(Config(**settings), SHAPE)
+
+
+def images():
+    return np.random.default_rng(1).random((N, *SHAPE.image_shape))
+
+
+def step(algorithm, number):
+    return algorithm.step(jt.array(images().astype(np.float32)), None, Noise(0, 1, number))
+
+
+def generated(values, z, epsilon=1e-5):
+    """The generator in NumPy: Linear, LeakyReLU, Linear, BatchNorm with LeakyReLU, Linear, tanh."""
+
+    def linear(x, position):
+        return x @ values[f"generator.layers.{position}.weight"].T + values[f"generator.layers.{position}.bias"]
+
+    hidden = linear(reference.leaky_relu(0.01)(linear(z, 0)), 2)
+    norm = [values[f"generator.layers.3.{name}"] for name in ("weight", "bias")]
+    return np.tanh(linear(feature_norm.reference(hidden, *norm, 0.01, epsilon)[0], 4))
+
+
+def score(values, x):
+    return reference.mlp(values, "critic.body", x, reference.leaky_relu(0.01))
+
+
+def test_the_critic_maximises_the_difference_of_its_means():
+    algorithm = make(n_critic=7)
+
+    def loss(values):
+        fake = generated(values, reference.normal(N, D, step=1))
+        return score(values, fake).mean() - score(values, 2 * images().reshape(N, -1) - 1).mean()
+
+    reference.assert_step_follows(algorithm, images(), None, loss, ("critic",), "critic_rmsprop", step=1)
+
+
+@pytest.mark.parametrize("epsilon", [1e-5, 0.1])
+def test_the_generator_maximises_the_critics_mean_through_its_batch_norm(epsilon):
+    algorithm = make(n_critic=1, bn_epsilon=epsilon)
+    for optimizer in algorithm.optimizers.values():
+        optimizer.lr = 0.0  # the critic's update comes first and must not move it
+    algorithm.optimizers["critic_rmsprop"].clip = 100.0
+    noise = Noise(0, 1, 0)
+    noise.normal(N, D)  # the critic's
+    z = noise.normal(N, D).numpy().astype(np.float64)
+
+    def loss(values):
+        return -score(values, generated(values, z, epsilon)).mean()
+
+    reference.assert_step_follows(algorithm, images(), None, loss, ("generator",), "generator_rmsprop")
+
+
+def test_the_clip_touches_every_weight_of_the_critic_and_nothing_else():
+    algorithm, unclipped = make(clip=1e-3, n_critic=100), make(clip=1e3, n_critic=100)
+    before = algorithm.state()
+    assert max(np.abs(value).max() for name, value in before.items() if name.startswith("critic.")) > 0.1
+    for number in (1, 2, 3):
+        step(algorithm, number)
+        step(unclipped, number)
+    after, expected = algorithm.state(), unclipped.state()
+    for name, value in after.items():
+        if name.startswith("critic."):
+            assert np.abs(value).max() <= np.float32(1e-3), name
+            assert np.abs(expected[name]).max() > 1e-3
+        elif name.startswith("generator."):  # its running statistics among them
+            np.testing.assert_array_equal(value, expected[name], err_msg=name)
+    for name in ("weight", "bias"):
+        np.testing.assert_array_equal(after[f"generator.layers.3.{name}"], before[f"generator.layers.3.{name}"])
+    assert (after["generator.layers.3.running_var"] > 1e-3).all()
+
+
+def test_parameters_stay_trainable_and_statistics_stay_none():
+    algorithm = make(n_critic=2)
+    trainable = {name: len(networks.trainable(network)) for name, network in algorithm.networks.items()}
+    for number in range(4):
+        step(algorithm, number)
+        for name, network in algorithm.networks.items():
+            frozen = {key for key, p in network.named_parameters() if p.is_stop_grad()}
+            assert frozen == ({"layers.3.running_mean", "layers.3.running_var"} if name == "generator" else set())
+    assert trainable == {name: len(networks.trainable(network)) for name, network in algorithm.networks.items()}
+    assert trainable == {"generator": 8, "critic": 4}
+
+
+@pytest.mark.parametrize("n_critic", [1, 3])
+def test_the_generator_is_updated_once_every_n_critic_steps(n_critic):
+    algorithm = make(n_critic=n_critic)
+    for number in range(7):
+        before = algorithm.state()
+        terms = step(algorithm, number)
+        after = algorithm.state()
+        changed = {
+            network: any(
+                not np.array_equal(before[name], after[name])
+                for name in before
+                if name.startswith(network + ".") and "running" not in name
+            )
+            for network in ("generator", "critic")
+        }
+        turn = number % n_critic == 0
+        assert changed == {"generator": turn, "critic": True}
+        assert ("generator_loss" in terms) == turn
+
+
+def test_the_critics_step_leaves_the_generator_without_gradients_but_moves_its_statistics():
+    algorithm = make(n_critic=100)
+    before = algorithm.state()
+    step(algorithm, 1)
+    after = algorithm.state()
+    assert not np.array_equal(before["generator.layers.3.running_mean"], after["generator.layers.3.running_mean"])
+    assert np.array_equal(before["generator.layers.0.weight"], after["generator.layers.0.weight"])
+
+
+def test_samples_are_in_0_1_and_do_not_depend_on_their_batch_in_evaluation():
+    algorithm = make()
+    step(algorithm, 0)
+    z = np.random.default_rng(4).standard_normal((5, D), np.float32) * 3
+    with networks.evaluating(algorithm.networks):
+        together = algorithm.sample(jt.array(z)).numpy()
+        alone = np.concatenate([algorithm.sample(jt.array(row[None])).numpy() for row in z])
+    assert together.min() >= 0 and together.max() <= 1 and together.std() > 0
+    np.testing.assert_allclose(together, alone, atol=1e-6)
+
+
+def test_the_critic_learns_to_tell_real_from_generated():
+    algorithm = make(n_critic=1000, lr=1e-3, clip=0.1)
+    for number in range(1, 120):
+        terms = step(algorithm, number)
+    assert terms["critic_loss"].item() < -0.02
+
+
+def test_weights_for_sampling_are_the_generators():
+    algorithm, other = make(), make(seed=9)
+    assert {name.split(".")[0] for name in algorithm.weights()} == {"generator"}
+    other.load_weights(algorithm.weights())
+    z = jt.array(np.random.default_rng(4).standard_normal((5, D), np.float32))
+    np.testing.assert_array_equal(algorithm.sample(z).numpy(), other.sample(z).numpy())
