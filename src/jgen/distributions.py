@@ -14,6 +14,11 @@ def reparameterise(mu, logvar, noise):
     return mu + jt.exp(0.5 * logvar) * noise
 
 
+def variance(logvar):
+    """sigma^2 of a diagonal Gaussian; any shape."""
+    return jt.exp(logvar)
+
+
 def kl_to_standard_normal(mu, logvar):
     """KL(N(mu, diag exp(logvar)) || N(0, I)) in nats, [N, D] -> [N] (Kingma & Welling, 2013, appendix B)."""
     return kl_per_dimension(mu, logvar).sum(1)

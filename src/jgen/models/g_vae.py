@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 import math
 
-from jgen import distributions, isda, networks, optim, runtime
+from jgen import distributions, isda, networks, optim
 from jgen.algorithm import Algorithm, Grid
 from jgen.config import Training, option
 
@@ -150,7 +150,7 @@ class GVAE(Algorithm):
             estimate.update(mu, y)
             quadratic = isda.for_labels(isda.quadratic_of_classes(weight, estimate.covariance), y)
         else:
-            quadratic = isda.quadratic_of_examples(weight, runtime.jt.exp(logvar), y)
+            quadratic = isda.quadratic_of_examples(weight, distributions.variance(logvar), y)
         return isda.augmented(logits, quadratic, networks.scalar(self.strength))
 
     def validate(self, x, y, noise):
