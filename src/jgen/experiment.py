@@ -77,7 +77,7 @@ def _train(algorithm_class, prepared):
         size=config.parse_size(settings.size),
         cache_dir=directory.cache,
     )
-    settings = dataclasses.replace(settings, data=dataset.name)
+    settings = prepared.settings_for(algorithm_class, dataset.name)
     if settings.binarise == "static":
         dataset = data.binarise.static_dataset(dataset)
     runtime.start(run_options.device)
@@ -85,6 +85,7 @@ def _train(algorithm_class, prepared):
 
     shape = Shape(dataset.image_shape, dataset.n_classes)
     algorithm = algorithm_class(settings, shape)
+    prepared.check_data(dataset)
     prepared.announce(algorithm, dataset)
     prepared.write_config(algorithm, dataset)
     observers = run_outputs.observers(run_options, directory)

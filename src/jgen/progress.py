@@ -1,6 +1,5 @@
 """What a person at the terminal sees, and how they stop a run."""
 
-import os
 import signal
 import sys
 
@@ -32,7 +31,8 @@ class Progress:
             self._bar.initial = self._bar.n = steps * self._batch_size
 
     def epoch_line(self, epochs, row):
-        numbers = "  ".join(f"{name} {value:.5g}" for name, value in row.items() if name not in ("epoch", "seconds"))
+        hidden = ("epoch", "seconds", "resident_mb")
+        numbers = "  ".join(f"{name} {value:.5g}" for name, value in row.items() if name not in hidden)
         self._bar.write(f"epoch {row['epoch']}/{epochs}  {numbers}  ({row['seconds']:.1f} s)", file=sys.stdout)
         sys.stdout.flush()
 
@@ -46,18 +46,14 @@ class Progress:
 class StopRequest:
     """Turns the first Ctrl-C or SIGTERM into a request, so that a step is never left half done.
 
-    `requested` is '' or the signal's name. A second Ctrl-C stops at once. The workers with which Jittor compiles are
-    forks of this process: they inherit the handler, and must die of a signal as ever, or the pool's end waits for ever.
+    `requested` is '' or the signal's name. A second Ctrl-C stops at once.
     """
 
     def __init__(self):
         self.requested = ""
-        self._process = os.getpid()
         self._earlier = {}
 
     def _note(self, number, frame):
-        if os.getpid() != self._process:
-            os._exit(128 + number)
         if self.requested:
             raise KeyboardInterrupt
         self.requested = signal.Signals(number).name

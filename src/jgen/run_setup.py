@@ -153,6 +153,22 @@ class Prepared:
             override = "" if name not in self.explicit else f" (overridden by the command line: {self.explicit[name]})"
             print(f"as published: {name} {value} instead of {default}: {why}{override}")
 
+    def settings_for(self, algorithm_class, loaded):
+        """The settings for the data that were really loaded: a fallback brings its own preset."""
+        if self.saved or loaded == self.settings.data:
+            return dataclasses.replace(self.settings, data=loaded)
+        return _fresh_settings(algorithm_class, {**self.explicit, "data": loaded}, self.run)
+
+    def check_data(self, dataset):
+        """A resumed run must find the images it was begun with; raises UserError."""
+        if self.saved and self.run.resume:
+            for key in ("train", "test", "files"):
+                if self.saved["data"].get(key) != dataset.source.get(key):
+                    raise UserError(
+                        f"the data of {self.directory.name} changed since it was begun ({key}): put the old files back, "
+                        "or start another run with --name"
+                    )
+
     def write_config(self, algorithm, dataset):
         """Clear an overwritten run, make the folders, and save everything that is needed to repeat the run."""
         if self.run.overwrite:

@@ -7,6 +7,7 @@ replaces Python's signal handlers, turns TLS verification off and reseeds the gl
 right here, so that no other module needs to know.
 """
 
+import atexit
 import contextlib
 import ctypes
 import importlib.metadata
@@ -52,6 +53,7 @@ def start(device="auto", log=print):
         _announce_compilation(log)
         with _python_defaults_kept():
             _started["jt"] = _import_jittor()
+            _close_compile_pool()
         from jittor import nn
 
         _started["nn"] = nn
@@ -65,6 +67,12 @@ def start(device="auto", log=print):
 def device():
     """The device Jittor runs on: 'cpu' or 'cuda'."""
     return "cuda" if start().flags.use_cuda else "cpu"
+
+
+def resident_megabytes():
+    """Memory of this process that is in RAM now, in MB (10^6 bytes)."""
+    pages = int(pathlib.Path("/proc/self/statm").read_text().split()[1])
+    return round(pages * os.sysconf("SC_PAGE_SIZE") / 1e6)
 
 
 def _check_platform(log):
@@ -171,6 +179,20 @@ def _import_jittor():
             f"Jittor could not be set up: {error}; its cache is {_jittor_home()}/.cache/jittor (needs 1 GB)"
         ) from None
     return jittor
+
+
+def _close_compile_pool():
+    """End the worker processes that compiled Jittor's core; Jittor makes new ones if it needs them.
+
+    They would live as long as this process and get its terminal's Ctrl-C too. A worker that dies of it holds a lock
+    for which the pool's clean-up at exit then waits for ever.
+    """
+    import jittor_utils
+
+    if jittor_utils.pool_size:
+        jittor_utils.pool_cleanup()
+        atexit.unregister(jittor_utils.pool_cleanup)
+        jittor_utils.pool_size = 0
 
 
 def _check_jittor(jittor, device):

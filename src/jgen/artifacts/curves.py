@@ -6,7 +6,7 @@ import math
 from jgen.artifacts.files import atomic_write
 
 # Columns of the metrics that describe the run's progress rather than its losses.
-_NOT_LOSSES = {"epoch", "step", "steps", "lr", "seconds", "images_per_second"}
+_NOT_LOSSES = {"epoch", "step", "steps", "lr", "seconds", "images_per_second", "resident_mb"}
 _TEST = "test_"
 
 
