@@ -69,16 +69,17 @@ class CVAE(Algorithm):
             return self.encoder(networks.join(distributions.flat(x), label))
         return self.encoder(networks.join(x, networks.label_planes(label, *x.shape[2:])))
 
-    def decode(self, z, y):
+    def logits(self, z, y):
+        """Logits of the pixels [N, C, H, W] of latents z [N, D] and labels y [N]."""
         return self.decoder(networks.join(z, self.label(y)))
 
     def log_likelihood(self, x, z, y=None):
-        return distributions.bernoulli_log_likelihood(self.decode(z, y), x)
+        return distributions.bernoulli_log_likelihood(self.logits(z, y), x)
 
     def losses(self, x, y, noise):
         mu, logvar = self.encode(x, y)  # [N, D] each
         z = distributions.reparameterise(mu, logvar, noise.normal(*mu.shape))  # [N, D]
-        cross_entropy = -distributions.bernoulli_log_likelihood(self.decode(z, y), x)  # [N]
+        cross_entropy = -distributions.bernoulli_log_likelihood(self.logits(z, y), x)  # [N]
         kl = distributions.kl_to_standard_normal(mu, logvar)  # [N]
         n_summed = 1 if self.config.reduction == "sum" else x.shape[0] * distributions.flat(x).shape[1]
         combine = combination.FORMS[self.config.combine]
@@ -99,7 +100,7 @@ class CVAE(Algorithm):
         return f"the {self.config.combine} form overflowed: lower --alpha or --beta-weight, or use --reduction mean"
 
     def sample(self, z, y):
-        return distributions.sigmoid(self.decode(z, y))
+        return distributions.sigmoid(self.logits(z, y))
 
     def grids(self, z, x, y, noise):
         """One row per class, the same eight latents in every row."""
