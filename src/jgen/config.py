@@ -76,17 +76,38 @@ class _OneLineParser(argparse.ArgumentParser):
 
 def parser_for(prog, description, groups):
     """A parser whose flags are the fields of `groups`: {title: dataclass or list of its fields}."""
+    parser = _OneLineParser(**_texts(prog, description))
+    _add_groups(parser, groups)
+    return parser
 
+
+def parser_of_kinds(prog, description, common, kinds):
+    """A parser for `prog NAME KIND …`: each of `kinds`, {name: options class}, adds its flags to those of `common`."""
+    parser = _OneLineParser(**_texts(prog, description))
+    _add_groups(parser, {"options": (common, fields_of(common))})
+    parsers = parser.add_subparsers(dest="kind", required=True, metavar="KIND", title="kinds (each has its own --help)")
+    inherited = [field for field in fields_of(common) if field.metadata["flags"] is not None]
+    for name, cls in kinds.items():
+        summary = cls.__doc__.strip().splitlines()[0]
+        one = parsers.add_parser(name, help=summary, **_texts(f"{prog} NAME {name}", summary))
+        # Twice, so that --out may stand before or after the kind.
+        _add_groups(one, {"options": (cls, [*fields_of(cls, without=(common,)), *inherited])})
+    return parser
+
+
+def _texts(prog, description):
     def formatter(prog):
         return argparse.HelpFormatter(prog, max_help_position=30, width=100)
 
-    parser = _OneLineParser(prog=prog, description=description, formatter_class=formatter, allow_abbrev=False)
+    return {"prog": prog, "description": description, "formatter_class": formatter, "allow_abbrev": False}
+
+
+def _add_groups(parser, groups):
     for title, (cls, fields) in groups.items():
         group = parser.add_argument_group(title)
         hints = typing.get_type_hints(cls)
         for field in fields:
             _add_flag(group, field, hints[field.name])
-    return parser
 
 
 def fields_of(cls, without=()):
@@ -103,7 +124,8 @@ def _add_flag(group, field, hint):
         return
     names = (*metadata["flags"], "--" + field.name.replace("_", "-"))
     default = "" if field.default in ("", None, ()) or field.default is False else f" [{_shown(field.default)}]"
-    keywords = {"dest": field.name, "default": argparse.SUPPRESS, "help": metadata["help"].replace("%", "%%") + default}
+    help_text = (metadata["help"] + default).replace("%", "%%")
+    keywords = {"dest": field.name, "default": argparse.SUPPRESS, "help": help_text}
     kind, many = _element_type(hint)
     if kind is bool:
         action = argparse.BooleanOptionalAction if field.default else "store_true"

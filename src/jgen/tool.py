@@ -23,3 +23,11 @@ def run(script, options_class, job, arguments=None):
     parser = config.parser_for(script, description, {"options": (options_class, config.fields_of(options_class))})
     namespace = parser.parse_args(arguments)
     exit_cleanly(script, lambda: job(options_class(**config.explicit_fields(options_class, namespace))))
+
+
+def run_kind(script, description, kinds, job, arguments=None):
+    """`script NAME KIND …` with kinds {name: options class, a subclass of Options}: does `job(kind, options)`."""
+    namespace = config.parser_of_kinds(script, description, Options, kinds).parse_args(arguments)
+    options_class = kinds[namespace.kind]
+    values = config.explicit_fields(options_class, namespace)
+    exit_cleanly(script, lambda: job(namespace.kind, options_class(**values)))

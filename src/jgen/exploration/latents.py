@@ -13,14 +13,17 @@ BATCH = 200
 
 
 def encode(algorithm, x, y=None):
-    """mu, logvar of q(z|x), float32 [N, D] each, for images uint8 or float in [0, 1] [N, C, H, W]."""
+    """mu, logvar of q(z|x), float32 [N, D] each, for images uint8 or float in [0, 1] [N, C, H, W].
+
+    logvar is None for a model whose code is a point.
+    """
     parts = _batched(algorithm, lambda x, y: algorithm.encode(x, y), unit(x), y)
     return parts[0], parts[1]
 
 
-def decode(algorithm, z, x, y=None):
-    """Images [N, C, H, W] in [0, 1] of latents [N, D] that belong to images x and labels y."""
-    if hasattr(algorithm, "decode"):
+def decode(algorithm, z, x=None, y=None):
+    """Images [N, C, H, W] in [0, 1] of latents [N, D] that belong to images x, or to none, and to labels y."""
+    if x is not None and hasattr(algorithm, "decode"):
         return _batched(algorithm, lambda z, x, y: (algorithm.decode(z, x),), z, unit(x), y)[0]
     return _batched(algorithm, lambda z, y: (algorithm.sample(z, y),), z, y)[0]
 
@@ -73,8 +76,8 @@ def _batched(algorithm, function, *arrays):
     with networks.evaluating(algorithm.networks):
         for start in range(0, len(arrays[0]), BATCH):
             parts = [None if a is None else networks.as_var(_narrow(a[start : start + BATCH])) for a in arrays]
-            results.append([part.numpy() for part in function(*parts)])
-    return [np.concatenate(column) for column in zip(*results)]
+            results.append([None if part is None else part.numpy() for part in function(*parts)])
+    return [None if column[0] is None else np.concatenate(column) for column in zip(*results)]
 
 
 def _narrow(array):

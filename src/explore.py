@@ -1,0 +1,7 @@
+"""Pictures of a finished run:  python src/explore.py beta-vae traverse"""
+
+from jgen import tool
+from jgen.exploration.job import KINDS, explore
+
+if __name__ == "__main__":
+    tool.run_kind("explore.py", "Look at a finished run; each kind makes results/NAME/explore/KIND.png", KINDS, explore)

@@ -1,0 +1,61 @@
+"""Pictures of a finished run: the work behind src/explore.py."""
+
+from __future__ import annotations
+
+import pathlib
+import tempfile
+
+from jgen import finished_run, run_data
+from jgen.artifacts import grid, video
+from jgen.experiment import ROOT
+from jgen.exploration import (
+    pictures_augment,
+    pictures_axes,
+    pictures_grid,
+    pictures_morph,
+    pictures_pca,
+    pictures_reconstruct,
+    pictures_sample,
+    pictures_traverse,
+)
+
+# A kind is a module with its Options and pictures(run, dataset, options) -> {name: uint8 [H, W, 3], or
+# name.mp4: uint8 [T, H, W, 3]}. The data set is loaded when it is first looked at.
+PICTURES = {
+    "reconstruct": pictures_reconstruct,
+    "sample": pictures_sample,
+    "traverse": pictures_traverse,
+    "morph": pictures_morph,
+    "grid": pictures_grid,
+    "augment": pictures_augment,
+    "axes": pictures_axes,
+    "pca": pictures_pca,
+}
+KINDS = {name: module.Options for name, module in PICTURES.items()}
+FPS = 24
+
+
+def explore(kind, options):
+    """Make the pictures of one kind in results/NAME/explore and print their names."""
+    run = finished_run.load(options.out, options.name, options.device)
+    dataset = run_data.Later(run, getattr(options, "data_dir", ROOT / "data"))
+    folder = run.directory.results / "explore"
+    for name, pixels in PICTURES[kind].pictures(run, dataset, options).items():
+        if pixels.ndim == 4:
+            path = folder / name
+            write_film(path, pixels)
+        else:
+            path = folder / f"{name}.png"
+            grid.write_png(path, pixels)
+        print(path)
+
+
+def write_film(path, frames):
+    """Write uint8 [T, H, W, 3] as an MP4."""
+    from PIL import Image
+
+    with tempfile.TemporaryDirectory() as folder:
+        files = [pathlib.Path(folder, f"{i:04d}.png") for i in range(len(frames))]
+        for file, pixels in zip(files, frames):
+            Image.fromarray(pixels).save(file)
+        video.stitch(files, path, fps=FPS)

@@ -1,0 +1,46 @@
+"""A square over two latents, its steps at equal quantiles of the prior (Kingma & Welling, 2013, appendix A)."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from jgen.artifacts import grid
+from jgen.config import option
+from jgen.errors import UserError
+from jgen.exploration import dimensions, ends, latents
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Options(ends.Looking):
+    """A square over two latents, at equal quantiles of the prior."""
+
+    dims: tuple[int, ...] = option((), "two latents: across and down (default: the two of the highest KL)", at_least=0)
+    side: int = option(15, "images along a side", at_least=2)
+    image: str = option("", "the other latents are this image's: a held-out image's number, or a file (default: 0)")
+    label: str = option("", "class, for a conditional model (default: the image's, or the first)")
+
+
+def pictures(run, dataset, options):
+    """{"grid": uint8 [H, W, 3]}; prints the two latents."""
+    from scipy.special import ndtri
+
+    algorithm, side = run.algorithm, options.side
+    ends.require_prior(algorithm, "make a grid of its quantiles")
+    if len(options.dims) not in (0, 2) or len(set(options.dims)) != len(options.dims) or algorithm.latent_dim < 2:
+        raise UserError("a grid needs two different latents: --dims ACROSS DOWN, of a run that has at least two")
+    dimensions.check(options.dims, algorithm.latent_dim)
+    label = ends.label_or_first(options.label, run)
+    centre = ends.End(np.zeros(algorithm.latent_dim, np.float32), label=label)
+    if options.image:
+        centre = ends.find(options.image, run, dataset, options.label)
+    across, down = options.dims or dimensions.rank(algorithm, dataset, options.seed, label).choose((), 2)
+    quantiles = ndtri((np.arange(side) + 0.5) / side).astype(np.float32)
+    z = np.tile(centre.z, (side, side, 1))  # [down, across, D]
+    z[:, :, across] = quantiles
+    z[:, :, down] = quantiles[:, None]
+    x = None if centre.image is None else centre.image[None].repeat(side**2, 0)
+    y = None if centre.label is None else np.full(side**2, centre.label)
+    print(f"across: latent {across}, down: latent {down}, from {quantiles[0]:+.2f} to {quantiles[-1]:+.2f}")
+    return {"grid": grid.image_grid(latents.decode(algorithm, z.reshape(side**2, -1), x, y), side)}

@@ -1,0 +1,86 @@
+"""From one image to another through the latents between them, straight and along the arc.
+
+In many dimensions nearly all of N(0, I) lies at one distance from 0; the straight line passes through a region that
+the decoder has hardly seen, the arc (Shoemake, 1985) does not.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from jgen.artifacts import grid
+from jgen.config import option
+from jgen.exploration import ends, latents
+
+FRAMES = 72  # of a film, one way
+HOLD = 12  # frames at either end
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Options(ends.Looking):
+    """From one image to another, linear and spherical, as strips and as films."""
+
+    start: str = option("", "a held-out image's number, an image file, or seed:N for a draw of the prior [0]", "--from")
+    to: str = option("", "likewise [1]")
+    columns: int = option(10, "images of a strip", at_least=2)
+    label: str = option("", "hold this class, for a conditional model (default: both images', one above the other)")
+
+
+def pictures(run, dataset, options):
+    """Strips "morph-linear" and "morph-spherical", uint8 [H, W, 3], and films of the same names, uint8 [T, H, W, 3]."""
+    kind = "" if hasattr(run.algorithm, "encode") else "seed:"
+    first = ends.find(options.start or f"{kind}0", run, dataset, options.label)
+    last = ends.find(options.to or f"{kind}1", run, dataset, options.label)
+    labels = list(dict.fromkeys((first.label, last.label))) if run.algorithm.conditional else [None]
+    made = {}
+    for name, between in (("linear", linear), ("spherical", spherical)):
+        strips = [_walk(run.algorithm, first, last, between, options.columns, label) for label in labels]
+        made[f"morph-{name}"] = np.concatenate([grid.image_grid(_framed(x, first, last), len(x) + 2) for x in strips])
+        films = [_walk(run.algorithm, first, last, between, FRAMES, label) for label in labels]
+        moving = [_frame([film[i] for film in films], first, last) for i in range(FRAMES)]
+        there = moving[:1] * HOLD + moving + moving[-1:] * HOLD
+        made[f"morph-{name}.mp4"] = np.stack(there + there[::-1])
+    return made
+
+
+def linear(first, last, t):
+    """Points [T, D] on the line from `first` to `last` [D], at t [T] in [0, 1]."""
+    return (1 - t)[:, None] * first + t[:, None] * last
+
+
+def spherical(first, last, t):
+    """Points [T, D] on the arc from `first` to `last` [D]: their angle and their length grow evenly with t [T].
+
+    The line, where they are (nearly) parallel or opposite, and no arc is defined.
+    """
+    lengths = np.linalg.norm(first), np.linalg.norm(last)
+    if min(lengths) == 0:
+        return linear(first, last, t)
+    units = first / lengths[0], last / lengths[1]
+    angle = np.arccos(np.clip(units[0] @ units[1], -1, 1))
+    if np.sin(angle) < 1e-3:
+        return linear(first, last, t)
+    direction = (np.sin((1 - t) * angle)[:, None] * units[0] + np.sin(t * angle)[:, None] * units[1]) / np.sin(angle)
+    return linear(lengths[0], lengths[1], t) * direction
+
+
+def _walk(algorithm, first, last, between, count, label):
+    z = between(first.z, last.z, np.linspace(0, 1, count, dtype=np.float32)).astype(np.float32)
+    x = None if first.image is None else first.image[None].repeat(count, 0)
+    return latents.decode(algorithm, z, x, None if label is None else np.full(count, label))
+
+
+def _framed(images, first, last):
+    """Images with the originals at both ends, where there are any (black where there is not)."""
+    if first.image is None and last.image is None:
+        return images
+    black = np.zeros(images.shape[1:], np.float32)
+    ends_of_row = [black if end.image is None else latents.unit(end.image) for end in (first, last)]
+    return np.concatenate([ends_of_row[:1], images, ends_of_row[1:]])
+
+
+def _frame(images, first, last):
+    rows = [_framed(image[None], first, last) for image in images]
+    return np.concatenate([grid.image_grid(row, len(row)) for row in rows])

@@ -1,0 +1,54 @@
+"""Held-out images over their reconstructions from the posterior's mean."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from jgen.artifacts import grid
+from jgen.config import option
+from jgen.exploration import chosen, ends, latents
+
+COLUMNS = 8
+MEASURED = 1000  # held-out images of the printed error
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Options(ends.Looking):
+    """Held-out images over their reconstructions, with the mean squared error."""
+
+    n: int = option(32, "how many images", "-n", at_least=1)
+    images: tuple[int, ...] = option((), "numbers of held-out images (default: drawn, each class in turn)", at_least=0)
+
+
+def pictures(run, dataset, options):
+    """{"reconstruct": uint8 [H, W, 3]}; prints the mean squared error."""
+    ends.require_encoder(run.algorithm, "reconstruct one")
+    x, y = chosen.images(dataset, options.n, options.images, options.seed)
+    back = _back(run.algorithm, x, y)
+    error = _squared_error(x, back)
+    some, labels = chosen.held_out(dataset, MEASURED, options.seed)
+    measured = _squared_error(some, _back(run.algorithm, some, labels))
+    split = "test" if len(dataset.x_test) else "training (there are no test)"
+    print(
+        f"mean squared error per pixel: {error.mean():.5f} over the {len(x)} images shown, {measured.mean():.5f} ± "
+        f"{measured.std() / len(some) ** 0.5:.5f} over {len(some)} {split} images"
+    )
+    pairs = [part[i : i + COLUMNS] for i in range(0, len(x), COLUMNS) for part in (latents.unit(x), back)]
+    if len(x) > COLUMNS:  # a last row that is not full keeps its place below its originals
+        pairs = [_filled(part) for part in pairs]
+    return {"reconstruct": grid.image_grid(np.concatenate(pairs), min(COLUMNS, len(x)))}
+
+
+def _back(algorithm, x, y):
+    return latents.decode(algorithm, latents.encode(algorithm, x, y)[0], x, y)
+
+
+def _squared_error(x, back):
+    return ((latents.unit(x) - back) ** 2).mean((1, 2, 3))
+
+
+def _filled(part):
+    black = np.zeros((COLUMNS - len(part), *part.shape[1:]), np.float32)
+    return np.concatenate([part, black])

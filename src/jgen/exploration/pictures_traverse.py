@@ -1,0 +1,45 @@
+"""One latent at a time moved to both sides, the latents that tell most of an image first."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from jgen.config import option
+from jgen.exploration import captions, dimensions, ends, latents
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Options(ends.Looking):
+    """One latent a row, from -3 to +3 around an image's mu or around 0; the highest KL first."""
+
+    image: str = option("", "walk around the mu of this image: a held-out image's number, or a file (default: 0)")
+    dims: tuple[int, ...] = option((), "these latents (default: those of the highest KL)", at_least=0)
+    rows: int = option(20, "at most so many latents, where none are given", at_least=1)
+    columns: int = option(13, "steps of the walk", at_least=2)
+    reach: float = option(3.0, "how far to each side, in standard deviations of the prior", above=0)
+    label: str = option("", "class, for a conditional model (default: the image's, or the first)")
+
+
+def pictures(run, dataset, options):
+    """{"traverse": uint8 [H, W, 3]}; prints which latents they are."""
+    algorithm, columns = run.algorithm, options.columns
+    label = ends.label_or_first(options.label, run)
+    ranking = dimensions.rank(algorithm, dataset, options.seed, label)
+    shown = ranking.choose(options.dims, options.rows)
+    centre = ends.End(ranking.origin, label=label)
+    if options.image:
+        centre = ends.find(options.image, run, dataset, options.label)
+    steps = np.linspace(-options.reach, options.reach, columns, dtype=np.float32)
+    z = np.tile(centre.z, (len(shown), columns, 1))  # [rows, columns, D]
+    for row, dimension in zip(z, shown):
+        row[:, dimension] += steps * ranking.unit[dimension]
+    count = len(shown) * columns
+    x = None if centre.image is None else centre.image[None].repeat(count, 0)
+    y = None if centre.label is None else np.full(count, centre.label)
+    images = latents.decode(algorithm, z.reshape(count, -1), x, y)
+    names = [f"z{i}   {ranking.measure} {ranking.values[i]:.2f}" for i in shown]
+    around = f"the mu of {options.image}" if options.image else "the mean code" if ranking.origin.any() else "0"
+    print(f"rows: latents {' '.join(map(str, shown))}, by {ranking.measure}; around {around}")
+    return {"traverse": captions.captioned(images, columns, names, [f"{step:+.3g}" for step in steps])}
