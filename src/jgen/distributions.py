@@ -30,8 +30,12 @@ def kl_per_dimension(mu, logvar):
 
 
 def softplus(x):
-    """log(1 + exp(x)) without overflow; any shape."""
-    return jt.maximum(x, 0.0) + jt.log(1.0 + jt.exp(-jt.abs(x)))
+    """log(1 + exp(x)) without overflow; any shape.
+
+    max(x, 0) as (x + |x|) / 2: at x = 0 Jittor's slopes of maximum and abs would add up to -1/2 instead of 1/2.
+    """
+    size = jt.abs(x)
+    return 0.5 * (x + size) + jt.log(1.0 + jt.exp(-size))
 
 
 def bernoulli_log_likelihood(logits, x):
