@@ -12,5 +12,8 @@ INIT, ORDER, NOISE, LATENTS, SAMPLES, SPLIT, PREVIEW, EVALUATION, BINARISATION, 
 
 
 def stream(seed, purpose, *keys):
-    """The generator of (seed, purpose, *keys): non-negative ints, e.g. stream(0, NOISE, epoch, step)."""
+    """The generator of (seed, purpose, *keys): non-negative ints, e.g. stream(0, NOISE, epoch, step).
+
+    One purpose takes equally many keys everywhere, for zeros at the end do not count: (0, 2, 1) is (0, 2, 1, 0).
+    """
     return np.random.Generator(np.random.PCG64((seed, purpose, *keys)))

@@ -1,0 +1,23 @@
+"""Streams are pure functions of their keys."""
+
+import itertools
+
+import numpy as np
+
+from jgen import streams
+
+
+def test_the_same_key_gives_the_same_numbers_and_another_key_of_its_length_others():
+    keys = [(0, streams.NOISE, 1, 0), (0, streams.NOISE, 0, 1), (0, streams.NOISE, 1, 1), (0, streams.PREVIEW, 1, 0)]
+    keys += [(1, streams.NOISE, 1, 0), (0, streams.NOISE, 0, 0)]
+    drawn = [streams.stream(*key).random(4) for key in keys]
+    assert all(np.array_equal(numbers, streams.stream(*key).random(4)) for key, numbers in zip(keys, drawn))
+    assert not any(np.array_equal(a, b) for a, b in itertools.combinations(drawn, 2))
+
+
+def test_purposes_keep_their_numbers():
+    """They are part of every key: renumbering would change every run."""
+    names = ["INIT", "ORDER", "NOISE", "LATENTS", "SAMPLES", "SPLIT", "PREVIEW", "EVALUATION", "BINARISATION"]
+    assert [getattr(streams, name) for name in names] == list(range(9))
+    first = streams.stream(0, streams.LATENTS).standard_normal(2)
+    np.testing.assert_allclose(first, [-0.2802535553958334, 0.51640104767057])
