@@ -1,0 +1,150 @@
+"""Imports flow one way, Jittor starts in one place, nothing unpickles, and nothing central names a model."""
+
+import ast
+import functools
+import graphlib
+import pathlib
+import re
+
+import pytest
+
+SRC = pathlib.Path(__file__).resolve().parents[1] / "src"
+PACKAGE = SRC / "jgen"
+FILES = sorted(PACKAGE.rglob("*.py"))
+SCRIPTS = sorted(SRC.glob("*.py"))
+MODELS = sorted(path for path in (PACKAGE / "models").glob("*.py") if path.stem != "__init__")
+
+# What each part may import besides itself; a part that is not listed (experiment, the tools, evaluation, exploration,
+# reporting) may use everything below it: that there are no circles is tested apart.
+LEAVES = {"errors", "streams"}
+NETWORK_PARTS = {"networks", "distributions", "isda", "optim", "kernels", "runtime"}
+ALLOWED = {
+    "errors": set(),
+    "streams": set(),
+    "combination": set(),
+    "progress": set(),
+    "corruption": set(),
+    "config": {"errors"},
+    "runtime": {"errors"},
+    "data": LEAVES,
+    "artifacts": {"errors"},
+    **{part: {"networks", "distributions", "kernels", "runtime", "streams"} for part in NETWORK_PARTS - {"runtime"}},
+    "algorithm": {"config", "networks"} | LEAVES,
+    "models": {"algorithm", "config", "combination", "corruption"} | NETWORK_PARTS | LEAVES,
+    "trainer": {"algorithm", "artifacts", "config", "data", "networks", "progress", "runtime"} | LEAVES,
+    "run_setup": {"config", "artifacts", "runtime"} | LEAVES,
+    "run_outputs": {"artifacts", "errors"},
+    "finished_run": {"algorithm", "artifacts", "config", "run_setup", "runtime"} | LEAVES,
+}
+USES_OF_A_RUN = {"evaluation", "exploration", "reporting"}
+
+
+@functools.cache
+def tree(path):
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def module_of(path):
+    name = ".".join(("jgen", *path.relative_to(PACKAGE).with_suffix("").parts))
+    return name.removesuffix(".__init__")
+
+
+NAMES = {module_of(path) for path in FILES}
+
+
+def imports(path):
+    """Names of all modules that a file imports, anywhere in it."""
+    found = set()
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            joined = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {name if name in NAMES else node.module for name in joined}
+    return found
+
+
+def part_of(module):
+    """'networks' for jgen.networks.mlp."""
+    return module.split(".")[1] if module.startswith("jgen.") else ""
+
+
+@pytest.mark.parametrize("part", sorted(ALLOWED))
+def test_a_part_imports_what_lies_below_it(part):
+    files = [path for path in FILES if part_of(module_of(path)) == part]
+    assert files
+    for path in files:
+        used = {part_of(module) for module in imports(path) if module in NAMES} - {"", part}
+        assert used <= ALLOWED[part], f"{module_of(path)} imports {sorted(used - ALLOWED[part])}"
+
+
+def test_there_are_no_circles():
+    graph = {module_of(path): imports(path) & NAMES - {module_of(path), "jgen"} for path in FILES}
+    list(graphlib.TopologicalSorter(graph).static_order())
+
+
+def test_nothing_but_scripts_and_its_own_part_uses_what_looks_at_runs():
+    for path in FILES:
+        part = part_of(module_of(path))
+        used = {part_of(module) for module in imports(path)} & USES_OF_A_RUN
+        assert part in USES_OF_A_RUN or not used, f"{module_of(path)} imports {used}"
+
+
+def test_models_do_not_import_each_other_and_nobody_imports_a_model_by_name():
+    for path in FILES:
+        named = {module for module in imports(path) if module.startswith("jgen.models.")}
+        assert not named, f"{module_of(path)} imports {named}"
+
+
+def test_a_script_is_a_doorbell():
+    for path in SCRIPTS:
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= 10, path
+        assert all(module in NAMES for module in imports(path)), path
+        assert imports(path) & {"jgen.experiment", "jgen.tool"}, path
+
+
+def test_every_model_has_its_script():
+    used = {module for path in SCRIPTS for module in imports(path)}
+    assert {f"jgen.models.{path.stem}" for path in MODELS} <= used
+
+
+def test_jittor_is_imported_in_one_place():
+    for path in [*FILES, *SCRIPTS]:
+        if path != PACKAGE / "runtime.py":
+            assert not any(name.split(".")[0] == "jittor" for name in imports(path)), path
+
+
+def test_nothing_reads_or_writes_pickles():
+    for path in [*FILES, *SCRIPTS]:
+        assert not {name.split(".")[0] for name in imports(path)} & {"pickle", "dill", "shelve", "joblib"}, path
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.Attribute) and node.attr in ("load", "save") and isinstance(node.value, ast.Name):
+                assert node.value.id not in ("jt", "jittor", "torch"), f"{path}:{node.lineno}"
+            if isinstance(node, ast.keyword) and node.arg == "allow_pickle":
+                assert isinstance(node.value, ast.Constant) and node.value.value is False, f"{path}:{node.lineno}"
+
+
+def model_names():
+    """The models' names in every spelling: file, class and command."""
+    for path in MODELS:
+        yield path.stem
+        yield path.stem.replace("_", "-")
+        for node in tree(path).body:
+            if isinstance(node, ast.ClassDef) and node.name != "Config":
+                yield node.name
+
+
+CENTRAL = [
+    "trainer", "experiment", "run_setup", "run_outputs", "algorithm", "progress", "config", "finished_run", "sampling",
+    "stitching", "tool",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CENTRAL)
+def test_nothing_central_names_a_model(name):
+    text = (PACKAGE / f"{name}.py").read_text(encoding="utf-8")
+    help_example = "name of the run, such as beta-vae"  # the one example that a user sees
+    text = text.replace(help_example, "")
+    for model in model_names():
+        assert not re.search(rf"(?<![\w-]){re.escape(model)}(?![\w-])", text), f"{name}.py names {model}"

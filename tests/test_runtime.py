@@ -1,0 +1,226 @@
+"""What makes `import jittor` work anywhere: what is missing is named, oneDNN is linked, nothing else is touched."""
+
+import ctypes
+import importlib.metadata
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import sysconfig
+
+import pytest
+
+from jgen import runtime
+from jgen.errors import UserError
+
+SRC = pathlib.Path(__file__).resolve().parents[1] / "src"
+
+
+@pytest.fixture
+def environment(monkeypatch, tmp_path):
+    """An environment of its own, with an empty home."""
+    values = {"PATH": os.environ["PATH"], "HOME": str(tmp_path / "home"), "JITTOR_HOME": str(tmp_path / "jittor")}
+    monkeypatch.setattr(os, "environ", values)
+    return values
+
+
+@pytest.fixture
+def onednn(tmp_path):
+    return tmp_path / "jittor/.cache/jittor/mkl" / runtime.ONEDNN_FOLDER
+
+
+def test_a_missing_compiler_is_named_with_its_package(environment, monkeypatch):
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    with pytest.raises(UserError, match=r"g\+\+ is missing.*apt install g\+\+"):
+        runtime._check_platform(print)
+    environment["cc_path"] = "/somewhere/clang++"
+    runtime._check_platform(print)
+
+
+def test_a_missing_python_header_is_named_with_its_package(tmp_path, monkeypatch):
+    monkeypatch.setattr(sysconfig, "get_paths", lambda: {"include": str(tmp_path)})
+    with pytest.raises(UserError, match=rf"Python\.h is missing.*python3\.{sys.version_info.minor}-dev"):
+        runtime._check_platform(print)
+
+
+@pytest.mark.parametrize("machine, system", [("aarch64", "linux"), ("x86_64", "darwin")])
+def test_an_unknown_platform_is_told_what_is_known_to_work(monkeypatch, machine, system):
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    monkeypatch.setattr(sys, "platform", system)
+    said = []
+    runtime._check_platform(said.append)
+    assert len(said) == 1 and "3.10 to 3.12 on x86-64 Linux" in said[0]
+
+
+def test_a_known_platform_is_not_told_anything():
+    said = []
+    runtime._check_platform(said.append)
+    assert said == []
+
+
+@pytest.mark.parametrize("package", ["onednn-cpu-gomp", "onednn-devel-cpu-gomp"])
+def test_a_missing_wheel_is_named(environment, monkeypatch, package):
+    files = importlib.metadata.files
+
+    def without(name):
+        if name == package:
+            raise importlib.metadata.PackageNotFoundError(name)
+        return files(name)
+
+    monkeypatch.setattr(importlib.metadata, "files", without)
+    with pytest.raises(UserError, match=rf"{package} is missing.*pip install -r requirements\.txt"):
+        runtime._link_onednn()
+
+
+def test_onednn_is_linked_where_jittor_looks_and_a_stale_link_is_mended(environment, onednn):
+    for stale in (False, True):
+        if stale:
+            (onednn / "lib/libmkldnn.so").unlink()
+            (onednn / "lib/libmkldnn.so").symlink_to("/nowhere")
+        runtime._link_onednn()
+        assert (onednn / "include/dnnl.h").is_file()
+        assert ctypes.CDLL(str(onednn / "lib/libmkldnn.so")).dnnl_version
+        assert (onednn / "lib/libdnnl.so.2").samefile(onednn / "lib/libmkldnn.so")
+        assert sorted(path.name for path in (onednn / "lib").iterdir()) == ["libdnnl.so.2", "libmkldnn.so"]
+
+
+def test_jittors_own_download_is_left_alone(environment, onednn):
+    (onednn / "lib").mkdir(parents=True)
+    (onednn / "lib/libmkldnn.so").write_bytes(b"its own")
+    runtime._link_onednn()
+    assert (onednn / "lib/libmkldnn.so").read_bytes() == b"its own" and not (onednn / "include").exists()
+
+
+def test_a_cache_that_cannot_be_written_is_named(environment, tmp_path):
+    (tmp_path / "jittor").write_text("a file where a folder should be")
+    with pytest.raises(UserError, match="JITTOR_HOME"):
+        runtime._link_onednn()
+
+
+def test_without_a_gpu_nvcc_is_masked_and_what_the_user_set_stays(environment):
+    environment["nvcc_path"] = "/stray/nvcc"
+    environment["cache_name"] = "mine"
+    runtime._prepare_environment(cuda=False)
+    assert environment["nvcc_path"] == "" and environment["cache_name"] == "mine" and environment["log_silent"] == "1"
+    environment["nvcc_path"] = "/real/nvcc"
+    runtime._prepare_environment(cuda=True)
+    assert environment["nvcc_path"] == "/real/nvcc"
+
+
+def test_the_branch_does_not_name_the_cache(environment):
+    environment["log_v"] = "1"
+    runtime._prepare_environment(cuda=False)
+    assert environment["cache_name"] == "default" and "log_silent" not in environment
+
+
+def test_the_home_that_jittor_remembers_is_used(environment, tmp_path):
+    del environment["JITTOR_HOME"]
+    assert runtime._jittor_home() == tmp_path / "home"
+    (tmp_path / "home/.cache/jittor").mkdir(parents=True)
+    (tmp_path / "home/.cache/jittor/config.json").write_text(json.dumps({"JITTOR_HOME": "/remembered"}))
+    assert runtime._jittor_home() == pathlib.Path("/remembered")
+    (tmp_path / "home/.cache/jittor/config.json").write_text("{torn")
+    assert runtime._jittor_home() == tmp_path / "home"
+
+
+def test_a_first_use_says_how_long_it_takes_and_a_later_one_nothing(environment, tmp_path):
+    said = []
+    runtime._announce_compilation(said.append)
+    assert len(said) == 1 and "minutes" in said[0]
+    version = ".".join(map(str, sys.version_info[:3]))
+    core = tmp_path / f"jittor/.cache/jittor/jt1.3.11/g++1/py{version}/any/cpu/default/jittor_core.cpython.so"
+    core.parent.mkdir(parents=True)
+    core.touch()
+    runtime._announce_compilation(said.append)
+    assert len(said) == 1
+
+
+class _Driver:
+    def __init__(self, status, count):
+        self.status, self.count = status, count
+
+    def cuInit(self, flags):
+        return self.status
+
+    def cuDeviceGetCount(self, pointer):
+        pointer._obj.value = self.count
+        return 0
+
+
+@pytest.mark.parametrize(
+    "driver, nvcc, expected",
+    [
+        (None, "/bin/nvcc", "no NVIDIA driver"),
+        (_Driver(100, 0), "/bin/nvcc", "sees no GPU"),
+        (_Driver(0, 0), "/bin/nvcc", "sees no GPU"),
+        (_Driver(0, 1), None, "not on PATH"),
+        (_Driver(0, 1), "/bin/nvcc", ""),
+    ],
+)
+def test_a_gpu_needs_a_driver_a_device_and_a_compiler(environment, monkeypatch, driver, nvcc, expected):
+    def load(name):
+        if driver is None:
+            raise OSError(name)
+        return driver
+
+    monkeypatch.setattr(ctypes, "CDLL", load)
+    monkeypatch.setattr(shutil, "which", lambda name: nvcc)
+    usable, reason = runtime._cuda_usable()
+    assert usable == (expected == "") and expected in reason
+
+
+def test_cuda_that_is_asked_for_and_not_there_is_an_error():
+    if runtime.device() == "cuda":
+        pytest.skip("this machine has a GPU")
+    with pytest.raises(UserError, match="--device cuda"):
+        runtime.start("cuda")
+    assert runtime.start("auto") is runtime.start("cpu") is runtime.jt
+
+
+LOOK_AT_THE_PROCESS = """
+import json, os, random, signal, ssl, subprocess, sys
+import numpy as np
+sys.path.insert(0, sys.argv[1])
+numbers = [signal.SIGINT, signal.SIGTERM, signal.SIGCHLD, signal.SIGSEGV]
+context, random_state = ssl._create_default_https_context, random.getstate()
+handlers = [signal.getsignal(number) for number in numbers]
+import jgen.data, jgen.config, jgen.artifacts.checkpoint, jgen.artifacts.video, jgen.artifacts.curves, jgen.experiment
+import jgen.models.wgan, jgen.models.cvae
+early = "jittor" in sys.modules
+from jgen.runtime import device, jt
+child = subprocess.run([sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"]).returncode
+print(json.dumps({
+    "started before its first use": early,
+    "handlers": [signal.getsignal(number) for number in numbers] == handlers,
+    "tls": ssl._create_default_https_context is context,
+    "random": random.getstate() == random_state,
+    "onednn": jt.compile_extern.mkl_ops is not None,
+    "device": device(),
+    "child": child,
+    "cache": os.path.basename(jt.flags.cache_path),
+}))
+"""
+
+
+def test_starting_jittor_changes_nothing_else_in_the_process(tmp_path):
+    nvcc = tmp_path / "nvcc"
+    nvcc.write_text("#!/bin/sh\nexit 1\n")
+    nvcc.chmod(0o755)
+    environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    environment.pop("nvcc_path", None)
+    command = [sys.executable, "-c", LOOK_AT_THE_PROCESS, str(SRC)]
+    process = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=True)
+    found = json.loads(process.stdout.splitlines()[-1])
+    assert found == {
+        "started before its first use": False,
+        "handlers": True,
+        "tls": True,
+        "random": True,
+        "onednn": True,
+        "device": "cuda" if runtime.device() == "cuda" else "cpu",
+        "child": -9,
+        "cache": os.environ.get("cache_name", "default"),
+    }
+    assert process.stdout.count("\n") == 1, "Jittor's banner"
