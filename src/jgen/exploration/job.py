@@ -54,7 +54,8 @@ def write_film(path, frames):
     """Write uint8 [T, H, W, 3] as an MP4."""
     from PIL import Image
 
-    with tempfile.TemporaryDirectory() as folder:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:  # nothing is written outside --out
         files = [pathlib.Path(folder, f"{i:04d}.png") for i in range(len(frames))]
         for file, pixels in zip(files, frames):
             Image.fromarray(pixels).save(file)
