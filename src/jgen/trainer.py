@@ -124,16 +124,16 @@ class Trainer:
             for name, value in terms.items():
                 number = float(value.item())
                 if not math.isfinite(number):
-                    self._refuse_divergence(name, number, position.epoch, step)
+                    self._refuse_divergence(f"{name} became {number}", position.epoch, step)
                 position.sums[name] = position.sums.get(name, 0.0) + number
                 position.counts[name] = position.counts.get(name, 0) + 1
         self.progress.advance(len(unread), averages(position))
         unread.clear()
 
-    def _refuse_divergence(self, name, number, epoch, step):
+    def _refuse_divergence(self, what, epoch, step):
         saved = checkpoint.describe(self.directory.checkpoint)
         raise UserError(
-            f"training diverged: {name} became {number} at epoch {epoch}, step {step}. Last good state: {saved}. "
+            f"training diverged: {what} at epoch {epoch}, step {step}. Last good state: {saved}. "
             f"What to do: {self.algorithm.explain_divergence()}, with --overwrite or under another --name"
         )
 
@@ -141,6 +141,9 @@ class Trainer:
         """Grids, metrics, then the checkpoint: what a checkpoint claims is on disk before it is."""
         epoch = position.epoch
         row = {"epoch": epoch, **averages(position), **self._validate(epoch)}
+        for name, value in row.items():
+            if not math.isfinite(value):  # the last step's update may break what its loss did not show
+                self._refuse_divergence(f"{name} became {value}", epoch, position.step)
         pictures = self._draw(epoch)
         row.update(seconds=round(seconds, 3), images_per_second=round(n_images / seconds, 1))
         row.update(resident_mb=runtime.resident_megabytes())
@@ -152,7 +155,7 @@ class Trainer:
         if self.run.keep_every and epoch % self.run.keep_every == 0:
             checkpoint.save_weights(self.directory.kept_weights(epoch), self.algorithm.weights())
         if epoch % self.run.save_every == 0 or epoch == self.settings.epochs:
-            self._save(Position(epoch + 1))
+            self._save(Position(epoch + 1), position)
 
     def _keep_best(self, row):
         """Keep the weights if no earlier epoch did better by the algorithm's metric; call before the row is written."""
@@ -188,10 +191,16 @@ class Trainer:
                 grid.write_png(self.directory.grid(kind, epoch), pictures[kind])
         return pictures
 
-    def _save(self, position):
+    def _save(self, position, reached=None):
+        """Write the checkpoint of `position`; a state that is not finite is refused, for the earlier one is better."""
+        state = self.algorithm.state()
+        for name, array in state.items():
+            if not np.isfinite(array).all():
+                reached = reached or position
+                self._refuse_divergence(f"{name} is not finite", reached.epoch, reached.step)
         checkpoint.save(
             self.directory.checkpoint,
-            self.algorithm.state(),
+            state,
             {
                 "model": self.algorithm.name,
                 "config": self._recipe(),
