@@ -15,13 +15,14 @@ The map of the house:
     data/         bytes on disk -> x uint8 [N, C, H, W], y int64 [N]
     artifacts/    run directory, image grid, checkpoint, video
     exploration/  looking at a finished run
+    evaluation/   numbers about a finished run, each with its protocol
 
 Imports flow one way (tests/test_import_rule.py enforces it):
 
     script -> experiment -> config, data, trainer, artifacts
     script -> models.x   -> algorithm, config, networks, distributions, isda, optim
     trainer -> algorithm, artifacts
-    exploration -> artifacts, models (through the run's config.json); never the reverse
+    evaluation, exploration -> artifacts, models (through the run's config.json); never the reverse
 """
 
 import importlib.util

@@ -18,7 +18,8 @@ from jgen.artifacts import checkpoint
 from jgen.errors import UserError
 from jgen.runtime import jt, nn
 
-WEIGHTS = pathlib.Path(__file__).parent / "weights" / "mnist_classifier.safetensors"
+FOLDER = pathlib.Path(__file__).parent / "weights"
+WEIGHTS = FOLDER / "mnist_classifier.safetensors"
 FEATURE_DIM = 96
 LAST_SIDE = 4  # convolutions halve the image until its longer side has this many positions
 BATCH = 500
@@ -83,6 +84,12 @@ def accuracy(probabilities, y):
     return float((probabilities.argmax(1) == y).mean())
 
 
+def weights_for(dataset_name):
+    """The classifier trained on this data set where there is one, else the shipped one."""
+    own = FOLDER / f"{pathlib.Path(dataset_name).name}_classifier.safetensors"
+    return own if own.exists() else WEIGHTS
+
+
 def load(image_shape, path=WEIGHTS):
     """The trained classifier for images of this shape (C, H, W).
 
@@ -97,8 +104,8 @@ def load(image_shape, path=WEIGHTS):
         raise UserError(f"{path.with_suffix('.json')}: no readable record of the classifier ({error!r})") from None
     if trained_on != tuple(image_shape):
         raise UserError(
-            f"the classifier {path.name} judges images of {trained_on}, not of {tuple(image_shape)}: train one for "
-            "this data set (python src/train_classifier.py --data … --weights FILE) and give it with --classifier FILE"
+            f"the classifier {path.name} judges images of {trained_on}, not of {tuple(image_shape)}: train one on "
+            "this data set (python src/train_classifier.py --data …)"
         )
     network = Network(trained_on, n_classes)
     try:

@@ -16,7 +16,7 @@ from jgen import streams
 from jgen.config import option
 from jgen.experiment import ROOT
 
-SHIPPED = pathlib.Path(__file__).parent / "weights" / "mnist_classifier.safetensors"
+FOLDER = pathlib.Path(__file__).parent / "weights"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Training:
     shift: int = option(2, "move each training image by up to this many pixels each way", at_least=0, at_most=16)
     seed: int = option(0, "seed of every random stream", at_least=0, at_most=2**32 - 1)
     steps: int = option(0, "stop after this many steps, for a try (default: all)", at_least=0)
-    weights: str = option(str(SHIPPED), "write the weights here, and a record beside them as .json")
+    weights: str = option("", "write the weights here, and a record beside them as .json (default: in the package)")
     data_dir: str = option(str(ROOT / "data"), "folder that holds, or receives, the data sets")
     device: str = option("auto", "where to compute", choices=("auto", "cpu", "cuda"))
 
@@ -53,7 +53,7 @@ def train(options):
     networks.initialise({"classifier": network}, options.seed)
     steps = _fit(network, dataset, options)
     seconds = time.perf_counter() - started
-    path = pathlib.Path(options.weights)
+    path = pathlib.Path(options.weights or FOLDER / f"{pathlib.Path(dataset.name).name}_classifier.safetensors")
     checkpoint.save_weights(path, networks.state_of(network))
     record = {
         "data": dataset.name,

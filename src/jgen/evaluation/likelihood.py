@@ -48,8 +48,11 @@ def reconstruct(algorithm, x, y=None):
     with networks.evaluating(algorithm.networks):
         for rows in _slices(len(x), ROWS):
             labels = _labels(y, rows)
-            mu, _ = algorithm.encode(networks.as_var(x[rows]), labels)
-            images.append(algorithm.sample(mu, labels).numpy())
+            here = networks.as_var(x[rows])
+            mu, _ = algorithm.encode(here, labels)
+            # A decoder that looks at the image again, such as a U-Net, decodes latents that belong to it.
+            decoded = algorithm.decode(mu, here) if hasattr(algorithm, "decode") else algorithm.sample(mu, labels)
+            images.append(decoded.numpy())
     return np.clip(np.concatenate(images), 0, 1)
 
 

@@ -12,9 +12,8 @@ import sys
 import numpy as np
 from tqdm import tqdm
 
-from jgen import config, data, finished_run, runtime, sampling, streams
+from jgen import data, finished_run, run_data, runtime, sampling, streams
 from jgen.data import binarise
-from jgen.errors import UserError
 from jgen.evaluation import classifier
 
 AS_TRAINED = "as-trained"
@@ -35,22 +34,7 @@ class Subject:
 
     @functools.cached_property
     def dataset(self):
-        record, settings = self.run.record, self.algorithm.config
-        # A folder is found again under the path that was given; a fallback keeps the name of what was loaded.
-        name = settings.data if settings.data in data.NAMES else record["data"].get("requested", settings.data)
-        loaded = data.load(
-            name,
-            pathlib.Path(self.options.data_dir),
-            size=config.parse_size(settings.size),
-            channels=record["image_shape"][0],
-            cache_dir=self.directory.cache,
-        )
-        if list(loaded.image_shape) != record["image_shape"] or loaded.n_classes != record["n_classes"]:
-            raise UserError(
-                f"{name} now holds images of {loaded.image_shape} in {loaded.n_classes} classes, the run was trained "
-                f"on {tuple(record['image_shape'])} in {record['n_classes']}: give the same data with --data-dir"
-            )
-        return loaded
+        return run_data.load(self.run, self.options.data_dir)
 
     @functools.cached_property
     def split(self):
@@ -90,7 +74,8 @@ class Subject:
 
     @functools.cached_property
     def classifier(self):
-        return classifier.load(self.algorithm.shape.image_shape, self.options.classifier or classifier.WEIGHTS)
+        path = self.options.classifier or classifier.weights_for(self.dataset.name)
+        return classifier.load(self.algorithm.shape.image_shape, path)
 
     @functools.cached_property
     def judged_samples(self):

@@ -92,6 +92,9 @@ class GVAE(Algorithm):
         self.classifies = config.classifier == "on"
         self._check(config, shape)
         self.latent_dim = config.latent_dim
+        if config.decoder == "residual":  # the U-Net's p(x|z) would need x
+            beta_eff = config.beta / 2  # of half the squared error
+            self.likelihood = f"Gaussian of variance 1 (there the training's beta {config.beta:g} is {beta_eff:g})"
         layers = (config.stem, config.widths)
         self.encoder = networks.ResidualEncoder(shape.image_shape, *layers, config.blocks, config.latent_dim)
         decoder_class = networks.UNetDecoder if config.decoder == "unet" else networks.ResidualDecoder
@@ -172,6 +175,9 @@ class GVAE(Algorithm):
     def decode(self, z, x):
         """Images of latents z [N, D] that belong to x [N, C, H, W]: only the U-Net looks at x."""
         return self._pixels(z, self.encoder.features(x) if self.config.decoder == "unet" else None)
+
+    def log_likelihood(self, x, z, y=None):
+        return distributions.gaussian_log_likelihood(self.sample(z), x)
 
     def classify(self, x):
         """Class probabilities [N, C] of images."""
