@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import pathlib
 
-from jgen.artifacts import files
+from jgen import experiments
+from jgen.artifacts import files, metrics
 from jgen.artifacts.run_directory import RunDirectory
 from jgen.errors import UserError
 from jgen.evaluation import report
@@ -13,6 +14,8 @@ from jgen.run_setup import read_config
 
 # Heading, section, number; a column that no run has is left out.
 COLUMNS = (
+    ("loss", "training", "loss"),
+    ("published loss", "training", "published_loss"),
     ("MSE", "reconstruction", "mse"),
     ("SSIM", "reconstruction", "ssim"),
     ("rate", "likelihood", "rate"),
@@ -58,7 +61,15 @@ def _evaluation(out, name):
     found = report.read(directory)
     if not found:
         raise UserError(f"{directory.results} has no evaluation.json: python src/evaluate.py {name} first")
-    return found
+    return {**found, "training": _training(directory)}
+
+
+def _training(directory):
+    """The last epoch's mean training loss, beside what the source document reports."""
+    rows = metrics.read_rows(directory.metrics)
+    numbers = {"loss": rows[-1].get("loss") if rows else None}
+    numbers["published_loss"] = experiments.published(directory.name).get("loss")
+    return {"protocol": {}, "numbers": {name: {"value": value} for name, value in numbers.items() if value is not None}}
 
 
 def table(runs):
