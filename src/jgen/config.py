@@ -21,6 +21,11 @@ def option(default, help, *flags, choices=None, at_least=None, above=None, at_mo
     return dataclasses.field(default=default, metadata=metadata)
 
 
+def units(default, help):
+    """`option` for a number of units or channels, or several; bounded, for Jittor crashes where memory is short."""
+    return option(default, help, at_least=1, at_most=2**16)
+
+
 def argument(help, choices=None, default=None):
     """A dataclass field that is a positional argument: a text, which must be given unless it has a default."""
     metadata = {"help": help, "flags": None, "choices": choices, "bounds": {}, "parse": None}
@@ -64,6 +69,7 @@ class Run:
     save_every: int = option(1, "epochs between checkpoints", at_least=1)
     keep_every: int = option(10, "epochs between weights that are kept, 0 for none", at_least=0)
     tensorboard: bool = option(False, "also write scalars and grids for TensorBoard")
+    summary: bool = option(False, "print the layers and draw the networks as an SVG, without training")
     as_published: bool = option(False, "use the source document's recipe to the letter, its mistakes included")
 
 

@@ -29,6 +29,8 @@ def exit_cleanly(program, job):
         if error.name and error.name.split(".")[0] == "jgen":
             raise
         sys.exit(_report(program, f"the package {error.name} is missing: pip install -r requirements.txt"))
+    except MemoryError as error:
+        sys.exit(_report(program, f"not enough memory ({error}): ask for less, or for smaller layers"))
     except KeyboardInterrupt:
         print(f"\n{program}: stopped", file=sys.stderr)
         sys.exit(130)
@@ -62,34 +64,46 @@ def _run(algorithm_class, namespace):
     from jgen.run_setup import prepare
 
     prepared = prepare(algorithm_class, namespace, ROOT)
+    if prepared.run.summary:
+        algorithm, dataset = _build(algorithm_class, prepared)
+        from jgen.summary import summarise
+
+        summarise(algorithm, dataset, prepared.directory.network)
+        return
     with prepared.directory.lock():
         _train(algorithm_class, prepared)
 
 
-def _train(algorithm_class, prepared):
-    from jgen import data, run_outputs, runtime
+def _build(algorithm_class, prepared):
+    """The algorithm, with the settings and for the data set that `prepared` asks for; and the data set."""
+    from jgen import data, runtime
     from jgen.algorithm import Shape
 
-    settings, run_options, directory = prepared.settings, prepared.run, prepared.directory
+    settings, run_options = prepared.settings, prepared.run
     dataset = data.load(
         settings.data,
         pathlib.Path(run_options.data_dir),
         size=config.parse_size(settings.size),
-        cache_dir=directory.cache,
+        cache_dir=prepared.directory.cache,
     )
     settings = prepared.settings_for(algorithm_class, dataset.name)
     if settings.binarise == "static":
         dataset = data.binarise.static_dataset(dataset)
     runtime.start(run_options.device)
+    return algorithm_class(settings, Shape(dataset.image_shape, dataset.n_classes)), dataset
+
+
+def _train(algorithm_class, prepared):
+    algorithm, dataset = _build(algorithm_class, prepared)
+    from jgen import run_outputs
     from jgen.trainer import Interrupted, Trainer
 
-    shape = Shape(dataset.image_shape, dataset.n_classes)
-    algorithm = algorithm_class(settings, shape)
+    run_options, directory = prepared.run, prepared.directory
     prepared.check_data(dataset)
     prepared.announce(algorithm, dataset)
     prepared.write_config(algorithm, dataset)
     observers = run_outputs.observers(run_options, directory)
-    trainer = Trainer(algorithm, dataset, settings, run_options, directory, observers)
+    trainer = Trainer(algorithm, dataset, algorithm.config, run_options, directory, observers)
     try:
         trainer.fit()
     except Interrupted as stop:

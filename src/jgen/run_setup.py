@@ -30,6 +30,11 @@ def prepare(algorithm_class, namespace, root):
     if saved:
         _check_resumable(directory, saved, algorithm_class)
         settings = _resumed_settings(algorithm_class.Config, saved, explicit, directory)
+        if run.as_published and not saved["as_published"]:
+            raise UserError(
+                f"{directory.results} was not begun with --as-published: a resumed run keeps its settings; leave the "
+                "flag out, or start another run with --name"
+            )
         run = dataclasses.replace(run, as_published=saved["as_published"])
         run = run if directory.checkpoint.exists() else dataclasses.replace(run, resume=False)
     else:
@@ -46,6 +51,8 @@ def _data_dir(run, root):
 def _choose_directory(out, run, default_name):
     name = run.name or default_name
     directory = RunDirectory(out, name)
+    if run.summary:  # writes no run, so it may look at one that is there
+        return directory, []
     taken = directory.config.exists()
     if run.resume and not taken:
         return directory, [f"nothing to resume: {directory.results} holds no run; starting from the beginning"]
@@ -72,6 +79,8 @@ def read_config(directory):
         values = json.loads(path.read_text(encoding="utf-8"))
         for key in ("model", "class", "config", "image_shape", "n_classes", "data", "as_published"):
             values[key]
+        if not isinstance(values["data"], dict):
+            raise ValueError("'data' is not a table")
     except FileNotFoundError:
         raise UserError(f"{directory.results} holds no run (no config.json); train one first") from None
     except (OSError, ValueError, TypeError, KeyError) as error:
@@ -165,7 +174,7 @@ class Prepared:
             for key in ("train", "test", "files"):
                 if self.saved["data"].get(key) != dataset.source.get(key):
                     raise UserError(
-                        f"the data of {self.directory.name} changed since it was begun ({key}): put the old files back, "
+                        f"the data of {self.directory.name} changed since it was begun ({key}): put the old back, "
                         "or start another run with --name"
                     )
 

@@ -6,6 +6,7 @@
     metrics        one JSON line per epoch
     grid           images side by side, as a PNG
     video          the grids of all epochs, as an MP4
+    network_drawing  networks as boxes and arrows
     curves         one small panel per loss term, as a PNG
 
 Pure NumPy, usable without starting Jittor.

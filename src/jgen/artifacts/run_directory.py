@@ -77,6 +77,11 @@ class RunDirectory:
         return self.results / "best.safetensors"
 
     @property
+    def network(self):
+        """The drawing that --summary makes; not one of the run's files, because it needs no run."""
+        return self.results / "network.svg"
+
+    @property
     def tensorboard(self):
         return self.results / "tensorboard"
 
