@@ -24,7 +24,7 @@ class Looking(tool.Options):
 
 @dataclasses.dataclass(frozen=True)
 class End:
-    """A latent [D], the image uint8 [C, H, W] it comes from and the label to decode it with; None where there is none."""
+    """A latent [D], the image uint8 [C, H, W] it comes from and the label to decode it with, or None."""
 
     z: np.ndarray
     image: np.ndarray | None = None

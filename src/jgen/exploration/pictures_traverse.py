@@ -42,4 +42,4 @@ def pictures(run, dataset, options):
     names = [f"z{i}   {ranking.measure} {ranking.values[i]:.2f}" for i in shown]
     around = f"the mu of {options.image}" if options.image else "the mean code" if ranking.origin.any() else "0"
     print(f"rows: latents {' '.join(map(str, shown))}, by {ranking.measure}; around {around}")
-    return {"traverse": captions.captioned(images, columns, names, [f"{step:+.3g}" for step in steps])}
+    return {"traverse": captions.captioned(images, columns, names, [f"{step:+.3g}" if step else "0" for step in steps])}
