@@ -11,7 +11,7 @@ import dataclasses
 
 from jgen import corruption, distributions, networks, optim
 from jgen.algorithm import Algorithm, Grid
-from jgen.config import Training, option
+from jgen.config import Training, option, units
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,8 +24,8 @@ class Config(Training):
         "1; mask: that share becomes 0",
         choices=corruption.KINDS,
     )
-    latent_dim: int = option(32, "dimensions of the code", at_least=1)
-    hidden: tuple[int, ...] = option((512, 256), "hidden units, from the image inwards", at_least=1)
+    latent_dim: int = units(32, "dimensions of the code")
+    hidden: tuple[int, ...] = units((512, 256), "hidden units, from the image inwards")
 
 
 class AE(Algorithm):

@@ -14,15 +14,15 @@ import dataclasses
 
 from jgen import distributions, networks, optim
 from jgen.algorithm import Algorithm, Grid
-from jgen.config import Training, option
+from jgen.config import Training, option, units
 
 
 @dataclasses.dataclass(frozen=True)
 class Config(Training):
     beta: float = option(0.1, "weight of the KL divergence", "-b", at_least=0)
     warm_up: float = option(0.5, "share of the epochs over which beta rises linearly from 0", at_least=0, at_most=1)
-    latent_dim: int = option(20, "dimensions of z", at_least=1)
-    hidden: tuple[int, ...] = option((512, 256), "hidden units, from the image inwards", at_least=1)
+    latent_dim: int = units(20, "dimensions of z")
+    hidden: tuple[int, ...] = units((512, 256), "hidden units, from the image inwards")
 
 
 class BetaVAE(Algorithm):

@@ -13,16 +13,16 @@ import math
 
 from jgen import distributions, networks, optim
 from jgen.algorithm import Algorithm, Grid
-from jgen.config import Training, option
+from jgen.config import Training, option, units
 
 SMALLEST_VARIANCE = 1e-5  # below the rounding of 8-bit pixels
 
 
 @dataclasses.dataclass(frozen=True)
 class Config(Training):
-    latent_dim: int = option(1000, "dimensions of z", at_least=1)
-    widths: tuple[int, ...] = option(
-        (32, 64, 64, 64, 64), "channels of the stages, from the image inwards; small images use the first", at_least=1
+    latent_dim: int = units(1000, "dimensions of z")
+    widths: tuple[int, ...] = units(
+        (32, 64, 64, 64, 64), "channels of the stages, from the image inwards; small images use the first"
     )
     likelihood: str = option(
         "learned",

@@ -14,21 +14,21 @@ import dataclasses
 
 from jgen import combination, distributions, networks, optim
 from jgen.algorithm import Algorithm, Grid
-from jgen.config import Training, option
+from jgen.config import Training, option, units
 
 
 @dataclasses.dataclass(frozen=True)
 class Config(Training):
     epochs: int = option(20, "passes over the training images", at_least=1)
     net: str = option("conv", "mlp: 1 + 2 fully connected layers; conv: 2 + 2 convolutions", choices=("mlp", "conv"))
-    label_dim: int = option(10, "features of the label's embedding", at_least=1)
-    latent_dim: int = option(20, "dimensions of z", at_least=1)
+    label_dim: int = units(10, "features of the label's embedding")
+    latent_dim: int = units(20, "dimensions of z")
     reduction: str = option("sum", "of the cross-entropy over pixels and batch", choices=("mean", "sum"))
     combine: str = option("linear", "of cross-entropy A and KL B, see above", choices=tuple(combination.FORMS))
     alpha: float = option(1.0, "weight or exponent of the cross-entropy", above=0)
     beta_weight: float = option(1.0, "weight or exponent of the KL", above=0)
-    hidden: tuple[int, ...] = option((400,), "hidden units of --net mlp, from the image inwards", at_least=1)
-    widths: tuple[int, ...] = option((32, 64), "channels of --net conv, from the image inwards", at_least=1)
+    hidden: tuple[int, ...] = units((400,), "hidden units of --net mlp, from the image inwards")
+    widths: tuple[int, ...] = units((32, 64), "channels of --net conv, from the image inwards")
 
 
 class CVAE(Algorithm):

@@ -16,7 +16,7 @@ import math
 
 from jgen import distributions, networks, optim
 from jgen.algorithm import Algorithm, Grid
-from jgen.config import Training, option
+from jgen.config import Training, option, units
 
 # hidden units, latents, activation
 ARCHITECTURES = {"mlp": ((400,), 20, "relu"), "iwae": ((200, 200), 50, "tanh")}
@@ -27,8 +27,8 @@ class Config(Training):
     epochs: int = option(50, "passes over the training images", at_least=1)
     samples: int = option(1, "samples of z per image; above 1 the importance weighted bound", at_least=1)
     arch: str = option("mlp", "mlp: 784-400-20, ReLU; iwae: 784-200-200-50, tanh", choices=tuple(ARCHITECTURES))
-    latent_dim: int | None = option(None, "dimensions of z (default: as --arch has it)", at_least=1)
-    hidden: tuple[int, ...] = option((), "hidden units, from the image inwards (default: as --arch has it)", at_least=1)
+    latent_dim: int | None = units(None, "dimensions of z (default: as --arch has it)")
+    hidden: tuple[int, ...] = units((), "hidden units, from the image inwards (default: as --arch has it)")
     schedule: str = option(
         "constant",
         "of the learning rate; iwae: LR 10^(-i/7) for 3^i of 3280 parts of the epochs, i = 0 .. 7 (Burda et al.)",

@@ -12,7 +12,7 @@ import dataclasses
 
 from jgen import networks, optim
 from jgen.algorithm import Algorithm
-from jgen.config import Training, option
+from jgen.config import Training, option, units
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,9 +21,9 @@ class Config(Training):
     lr: float = option(5e-5, "learning rate of both RMSprops", above=0)
     n_critic: int = option(5, "critic steps per generator step", at_least=1)
     clip: float = option(0.01, "bound of the critic's weights", above=0)
-    latent_dim: int = option(100, "dimensions of z", at_least=1)
-    hidden: tuple[int, ...] = option((128, 256, 512, 1024), "hidden units of the generator", at_least=1)
-    critic_hidden: tuple[int, ...] = option((512, 256), "hidden units of the critic", at_least=1)
+    latent_dim: int = units(100, "dimensions of z")
+    hidden: tuple[int, ...] = units((128, 256, 512, 1024), "hidden units of the generator")
+    critic_hidden: tuple[int, ...] = units((512, 256), "hidden units of the critic")
     bn_epsilon: float = option(1e-5, "epsilon of the generator's BatchNorm", above=0)
 
 
