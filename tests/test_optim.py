@@ -172,6 +172,14 @@ def test_a_network_that_shares_its_initial_weights_is_left_alone():
         np.testing.assert_array_equal(p.numpy(), values)
 
 
+def test_a_one_element_bias_trains_from_the_first_step():
+    net = jt.nn.Linear(3, 1)
+    optimizer = optim.RMSprop(net.parameters(), lr=0.1)  # its copy of the bias must not stay pending
+    before = net.bias.numpy()
+    optimizer.step(net(jt.ones([4, 3])).sum())
+    np.testing.assert_allclose(net.bias.numpy(), before - 1.0, rtol=1e-5)
+
+
 def test_one_kernel_takes_150_tensors():
     shapes = [(index % 9 + 1, index % 4 + 1) for index in range(150)]
     params = [jt.array(w) for w in _weights(shapes)]

@@ -24,6 +24,7 @@ from jgen.runtime import jt
 class Optimizer(abc.ABC):
     """Parameters, flat moments and their strict, bit-exact state. `lr` may be changed between steps.
 
+    Make it before the first loss it shall step on: it gives every parameter memory of its own.
     Raises ValueError for a parameter that is frozen, listed twice or not float32.
     """
 
