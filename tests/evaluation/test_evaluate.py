@@ -113,10 +113,13 @@ def test_comparison_of_runs_in_a_table_and_a_picture(out, capsys):
         (["vae", "critic"], "has no critic"),
         (["wgan", "likelihood"], "has no likelihood"),
         (["--compare", "vae", "missing"], "has no evaluation.json"),
+        (["vae", "fid"], "--inception FILE"),
+        (["vae", "fid", "--inception", "results/vae/weights.safetensors"], "does not hold the Inception"),
         (["vae", "distances", "--classifier", "nowhere.safetensors"], "nowhere.safetensors"),
     ],
 )
-def test_errors_are_one_clear_line(out, capsys, words, message):
+def test_errors_are_one_clear_line(out, capsys, monkeypatch, words, message):
+    monkeypatch.chdir(out)
     with pytest.raises(SystemExit) as stop:
         run(out, *words)
     error = capsys.readouterr().err

@@ -6,6 +6,7 @@
     reconstruction        MSE, BCE, SSIM
     likelihood            rate, distortion, ELBO, importance-sampled NLL, active units
     distances             Fréchet and kernel distance, precision, recall, density, coverage
+    inception             the Inception network of FID and KID, with weights that the user supplies
     labels                class histogram and entropy, agreement with the label asked for
     memorisation          nearest training images
     critic                WGAN's curve, gap and clipped weights

@@ -25,6 +25,8 @@ COLUMNS = (
     ("active units", "likelihood", "active_units"),
     ("Fréchet", "distances", "frechet_distance"),
     ("kernel", "distances", "kernel_distance"),
+    ("FID", "fid", "fid"),
+    ("KID", "fid", "kid"),
     ("precision", "distances", "precision"),
     ("recall", "distances", "recall"),
     ("density", "distances", "density"),

@@ -10,7 +10,7 @@ from jgen.config import option
 from jgen.errors import UserError
 from jgen.experiment import ROOT
 
-WHAT = ("all", "reconstruction", "likelihood", "distances", "labels", "memorisation", "critic")
+WHAT = ("all", "reconstruction", "likelihood", "distances", "labels", "memorisation", "critic", "fid")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,6 +26,7 @@ class Evaluation:
     binarise: str = option("as-trained", "black-and-white targets", choices=("as-trained", *config.BINARISATIONS))
     n: int = option(10_000, "samples of the model, and real images beside them", "-n", at_least=2)
     classifier: str = option("", "weights of another classifier, for images that are not 28x28 grey digits")
+    inception: str = option("", "safetensors of the 2015 Inception network, for fid (not part of this package)")
     seed: int = option(0, "seed of latents, importance samples and subsets", at_least=0)
     data_dir: str = option(str(ROOT / "data"), "folder that holds the data sets")
     out: str = option(str(ROOT), "folder that holds results/ and intermediate/")

@@ -7,7 +7,17 @@ import numpy as np
 from jgen import streams
 from jgen.artifacts import checkpoint, grid, metrics
 from jgen.errors import UserError
-from jgen.evaluation import classifier, critic, distances, labels, likelihood, memorisation, reconstruction
+from jgen.evaluation import (
+    classifier,
+    critic,
+    distances,
+    inception,
+    labels,
+    likelihood,
+    memorisation,
+    reconstruction,
+)
+from jgen.evaluation.numbers import number
 from jgen.evaluation.subject import NotApplicable, sha256
 
 MEMORISATION_IMAGES = 1000
@@ -133,6 +143,25 @@ def critic_section(subject):
     return protocol, measured
 
 
+def fid_section(subject):
+    """FID and KID, in the features of the Inception network that the user supplies."""
+    network, features = inception.load(subject.options.inception)
+    samples, real = subject.samples[0], subject.held_out[0][: subject.options.n]
+    fake_features = network.features(samples, subject.progress("samples' Inception features"))
+    real_features = network.features(real, subject.progress("real images' Inception features"))
+    generator = streams.stream(subject.options.seed, streams.EVALUATION)
+    kernel, error = distances.kernel_distance(real_features, fake_features, generator)
+    measured = {
+        "fid": number(distances.frechet_distance(real_features, fake_features)),
+        "kid": number(kernel, "", error),
+    }
+    protocol = subject.protocol(split=subject.split, samples=len(samples), images=len(real), features=features)
+    fewest = min(len(samples), len(real))
+    if fewest < distances.FEW:
+        protocol["warning"] = f"{fewest} images: below {distances.FEW} the FID is biased upwards"
+    return protocol, measured
+
+
 def _some(subject, images, count):
     """`count` images chosen by the seed, as float32 in [0, 1]."""
     chosen = streams.stream(subject.options.seed, streams.SPLIT).permutation(len(images))[:count]
@@ -146,4 +175,5 @@ SECTIONS = {
     "labels": labels_section,
     "memorisation": memorisation_section,
     "critic": critic_section,
+    "fid": fid_section,
 }
