@@ -70,4 +70,6 @@ def shown(measured):
 
 
 def _short(value):
-    return "-" if value is None else f"{value:.4g}" if abs(value) < 1000 else f"{value:.1f}"
+    if value is None:
+        return "-"
+    return f"{value:.1f}" if 1000 <= abs(value) < 1e6 else f"{value:.4g}"
