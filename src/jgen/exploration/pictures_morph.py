@@ -14,7 +14,6 @@ from jgen.artifacts import grid
 from jgen.config import option
 from jgen.exploration import ends, latents
 
-FRAMES = 72  # of a film, one way
 HOLD = 12  # frames at either end
 
 
@@ -25,6 +24,7 @@ class Options(ends.Looking):
     start: str = option("", "a held-out image's number, an image file, or seed:N for a draw of the prior [0]", "--from")
     to: str = option("", "likewise [1]")
     columns: int = option(10, "images of a strip", at_least=2)
+    frames: int = option(72, "frames of a film, one way, 24 a second", at_least=2)
     label: str = option("", "hold this class, for a conditional model (default: both images', one above the other)")
 
 
@@ -38,8 +38,8 @@ def pictures(run, dataset, options):
     for name, between in (("linear", linear), ("spherical", spherical)):
         strips = [_walk(run.algorithm, first, last, between, options.columns, label) for label in labels]
         made[f"morph-{name}"] = np.concatenate([grid.image_grid(_framed(x, first, last), len(x) + 2) for x in strips])
-        films = [_walk(run.algorithm, first, last, between, FRAMES, label) for label in labels]
-        moving = [_frame([film[i] for film in films], first, last) for i in range(FRAMES)]
+        films = [_walk(run.algorithm, first, last, between, options.frames, label) for label in labels]
+        moving = [_frame([film[i] for film in films], first, last) for i in range(options.frames)]
         there = moving[:1] * HOLD + moving + moving[-1:] * HOLD
         made[f"morph-{name}.mp4"] = np.stack(there + there[::-1])
     return made
