@@ -7,6 +7,7 @@ The map of the house:
     trainer       epochs, progress, metrics, checkpoint and exact resume; knows no model by name
     algorithm     the interface a model implements
     runtime       makes `import jittor` work anywhere, and picks the device
+    summary       the layers of every network, as a table and as a drawing (--summary)
     networks      encoders, decoders, generator, critic
     distributions reparameterisation, KL, likelihoods: per example [N], reduced last
     optim         Adam and RMSprop, each one fused kernel
@@ -14,6 +15,7 @@ The map of the house:
     models/       one paper, one file, one screen
     data/         bytes on disk -> x uint8 [N, C, H, W], y int64 [N]
     artifacts/    run directory, image grid, checkpoint, video
+    finished_run  a trained algorithm, found again through its config.json; run_data: its data set
     exploration/  looking at a finished run
     evaluation/   numbers about a finished run, each with its protocol
 
