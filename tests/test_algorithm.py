@@ -11,8 +11,10 @@ from jgen.runtime import jt
 def test_rows_of_a_grid_alternate():
     first, second = (jt.array(np.arange(5, dtype=np.float32).reshape(5, 1, 1, 1) + offset) for offset in (0, 10))
     grid = Grid.rows(first, second, columns=2)
-    assert grid.images.numpy().ravel().tolist() == [0, 1, 10, 11, 2, 3, 12, 13, 4, 14]
+    assert grid.images.numpy().ravel().tolist() == [0, 1, 10, 11, 2, 3, 12, 13]  # a fifth would shift the others
     assert grid.columns == 2
+    few = Grid.rows(first, second)
+    assert few.images.numpy().ravel().tolist() == [0, 1, 2, 3, 4, 10, 11, 12, 13, 14] and few.columns == 5
 
 
 def test_noise_is_a_function_of_seed_epoch_step_and_purpose():

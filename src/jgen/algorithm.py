@@ -29,8 +29,13 @@ class Grid:
 
     @classmethod
     def rows(cls, *rows, columns=8):
-        """Equally many images each, as alternating rows: `columns` of the first over `columns` of the second, …"""
-        blocks = [row[i : i + columns] for i in range(0, rows[0].shape[0], columns) for row in rows]
+        """Equally many images each, as alternating rows: `columns` of the first over `columns` of the second, …
+
+        Fewer images than `columns` make shorter rows; the images of a last row that would stay incomplete are left out.
+        """
+        n = rows[0].shape[0]
+        columns = min(columns, n)
+        blocks = [row[i : i + columns] for i in range(0, n - columns + 1, columns) for row in rows]
         return cls(networks.concatenate(blocks), columns)
 
 

@@ -35,14 +35,13 @@ def finish(algorithm, directory):
     if not rows:
         raise UserError(f"{directory.metrics} is missing or empty: train again with --overwrite")
     curves.write_curves(rows, directory.curves)
-    pictures = []
     for kind in directory.grid_kinds():
         picture = directory.samples if kind == "epoch" else directory.results / f"{kind}.png"
         files.atomic_write(picture, directory.grid(kind, rows[-1]["epoch"]).read_bytes())
-        pictures.append(picture)
     frames = [directory.grid("epoch", row["epoch"]) for row in rows]
-    video.stitch(frames, directory.video, fps=min(12, max(2, len(frames) // 5)))
+    video.stitch(frames, directory.video, fps=video.frames_per_second(len(frames)))
     print("made:")
-    for path in [path for path in directory.files() if path.parent != directory.intermediate] + pictures:
-        print(f"  {path}")
+    for path in directory.files():
+        if path.parent != directory.intermediate:
+            print(f"  {path}")
     print(f"  {directory.intermediate}/ ({len(directory.grids())} grids)")

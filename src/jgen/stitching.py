@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
+import re
 
 from jgen import tool
 from jgen.artifacts import run_directory, video
@@ -14,13 +15,19 @@ from jgen.config import option
 class Stitching(tool.Options):
     """Stitch a run's grids into its MP4 again."""
 
-    kind: str = option("epoch", "which grids: epoch, recon, …")
+    kind: str = option("epoch", "which grids: epoch, recon, …", parse=lambda text: _check_kind(text))
     seconds: float = option(20.0, "longest film; longer runs are thinned", above=0)
+
+
+def _check_kind(text):
+    if not re.fullmatch(r"[a-z][a-z0-9-]*", text):
+        raise ValueError("needs a kind of grid, such as epoch or recon")
 
 
 def stitch(options):
     directory = run_directory.RunDirectory(pathlib.Path(options.out), options.name)
     suffix = "" if options.kind == "epoch" else f"-{options.kind}"
     target = directory.video.with_name(f"{options.name}{suffix}.mp4")
-    made = video.stitch(directory.grids(options.kind), target, seconds=options.seconds)
+    frames = directory.grids(options.kind)
+    made = video.stitch(frames, target, seconds=options.seconds, fps=video.frames_per_second(len(frames)))
     print(f"{target}: {made['frames']} frames, {made['size'][0]}x{made['size'][1]}, {made['fps']} per second")

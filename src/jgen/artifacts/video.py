@@ -43,6 +43,11 @@ def stitch(frames, out, seconds=20, fps=12):
     return {"frames": len(shown), "fps": fps, "size": (width, height)}
 
 
+def frames_per_second(count):
+    """A speed for `count` frames: 2 for a few, so that each is seen, up to 12."""
+    return min(12, max(2, count // 5))
+
+
 def _thin(items, limit):
     """At most `limit` of the items, evenly spread, the first and the last among them."""
     if len(items) <= limit:
