@@ -66,8 +66,11 @@ def test_one_part_joins_the_others_of_the_same_weights_only(out):
     path = out / "results/black-and-white/evaluation.json"
     found["labels"]["protocol"]["sha256"] = "of other weights"
     path.write_text(json.dumps(found))
+    with pytest.raises(SystemExit):
+        run(out, "--compare", "black-and-white")
     run(out, "black-and-white", "reconstruction", *FEW)
     assert set(read(out, "black-and-white")) == {"likelihood", "reconstruction"}
+    run(out, "--compare", "black-and-white")
 
 
 def test_the_same_command_gives_the_same_numbers(out):

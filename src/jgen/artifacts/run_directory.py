@@ -111,6 +111,7 @@ class RunDirectory:
         one_each = [self.config, self.metrics, self.curves, self.samples]
         one_each += [self.checkpoint, self.checkpoint_json, self.weights, self.best, self.video]
         one_each += [self.results / f"{kind}.png" for kind in self.grid_kinds()]
+        one_each += [self.results / name for name in ("evaluation.json", "neighbours.png", "critic.png")]
         many = _numbered(self.results, "weights_*.safetensors") + sorted(self.tensorboard.glob("events.*"))
         return [path for path in one_each if path.exists()] + many + self.grids()
 

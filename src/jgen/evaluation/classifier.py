@@ -7,7 +7,6 @@ beside them tells how src/train_classifier.py made them. No generative model her
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import pathlib
 
@@ -16,6 +15,7 @@ import numpy as np
 from jgen import networks
 from jgen.artifacts import checkpoint
 from jgen.errors import UserError
+from jgen.evaluation.report import sha256
 from jgen.runtime import jt, nn
 
 FOLDER = pathlib.Path(__file__).parent / "weights"
@@ -114,7 +114,7 @@ def load(image_shape, path=WEIGHTS):
         raise UserError(f"{path} does not hold this classifier: {error}") from None
     protocol = {
         "weights": path.name,
-        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "sha256": sha256(path),
         "data": record["data"],
         "test_accuracy": record["test_accuracy"],
         "features": f"penultimate layer, {FEATURE_DIM} dimensions",

@@ -10,6 +10,7 @@ from jgen.artifacts import files, metrics
 from jgen.artifacts.run_directory import RunDirectory
 from jgen.errors import UserError
 from jgen.evaluation import report
+from jgen.evaluation.report import sha256
 from jgen.run_setup import read_config
 
 # Heading, section, number; a column that no run has is left out.
@@ -63,6 +64,8 @@ def _evaluation(out, name):
     found = report.read(directory)
     if not found:
         raise UserError(f"{directory.results} has no evaluation.json: python src/evaluate.py {name} first")
+    if directory.weights.exists() and sha256(directory.weights) != next(iter(found.values()))["protocol"].get("sha256"):
+        raise UserError(f"{report.path_of(directory)} is of other weights: python src/evaluate.py {name} again")
     return {**found, "training": _training(directory)}
 
 

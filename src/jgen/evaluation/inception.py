@@ -7,7 +7,6 @@ the PyTorch port of the 2015-12-05 graph: Conv2d_1a_3x3.conv.weight, Mixed_5b.br
 
 from __future__ import annotations
 
-import hashlib
 import pathlib
 
 import numpy as np
@@ -16,6 +15,7 @@ from jgen import networks
 from jgen.artifacts import checkpoint
 from jgen.errors import UserError
 from jgen.evaluation.classifier import unit
+from jgen.evaluation.report import sha256
 from jgen.runtime import jt, nn
 
 SIDE = 299
@@ -162,5 +162,5 @@ def load(path):
         network = Inception(arrays)
     except ValueError as error:
         raise UserError(f"{path} does not hold the Inception network's weights: {error}") from None
-    digest = hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest()
+    digest = sha256(path)
     return network, {"weights": pathlib.Path(path).name, "sha256": digest, "resize": f"bilinear to {SIDE}x{SIDE}"}

@@ -18,7 +18,8 @@ from jgen.evaluation import (
     reconstruction,
 )
 from jgen.evaluation.numbers import number
-from jgen.evaluation.subject import NotApplicable, sha256
+from jgen.evaluation.report import sha256
+from jgen.evaluation.subject import NotApplicable
 
 MEMORISATION_IMAGES = 1000
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import importlib.metadata
-import pathlib
 import shlex
 import sys
 
@@ -15,6 +13,7 @@ from tqdm import tqdm
 from jgen import data, finished_run, run_data, runtime, sampling, streams
 from jgen.data import binarise
 from jgen.evaluation import classifier
+from jgen.evaluation.report import sha256
 
 AS_TRAINED = "as-trained"
 PACKAGES = ("jittor", "numpy", "scipy", "scikit-learn", "scikit-image")
@@ -103,7 +102,3 @@ class Subject:
             "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
             "command": shlex.join(["python", "src/evaluate.py", *sys.argv[1:]]),
         }
-
-
-def sha256(path):
-    return hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest()
