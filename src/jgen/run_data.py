@@ -11,7 +11,7 @@ from jgen.errors import UserError
 
 
 def load(run, data_dir, log=print):
-    """The data set that `run` (a FinishedRun) was trained on, of the same size and channels.
+    """The data set that `run` (a FinishedRun) was trained on, asked for as the training did: so its cache serves.
 
     Raises UserError where it is gone or has changed its shape or its classes.
     """
@@ -23,7 +23,6 @@ def load(run, data_dir, log=print):
             name,
             pathlib.Path(data_dir),
             size=config.parse_size(settings.size),
-            channels=record["image_shape"][0],
             cache_dir=run.directory.cache,
             log=log,
         )

@@ -43,7 +43,7 @@ def rank(algorithm, dataset, seed=0, y=None):
     """By the mean KL of q(z_i|x) to the prior in nats, over held-out images.
 
     A code that is a point is ranked by its standard deviation, which is then also its unit; a model without encoder
-    by how far the images move (mean square) from -2 to 2 of a latent, with the label y.
+    by how far the pixels move (root mean square) from -2 to 2 of a latent, with the label y.
     """
     dimensions = algorithm.latent_dim
     zeros, ones = np.zeros(dimensions, np.float32), np.ones(dimensions, np.float32)
@@ -51,7 +51,7 @@ def rank(algorithm, dataset, seed=0, y=None):
         steps = REACH * np.eye(dimensions, dtype=np.float32)
         labels = None if y is None else np.full(dimensions, y)
         low, high = (latents.decode(algorithm, z, y=labels) for z in (-steps, steps))
-        return Ranking("change", ((high - low) ** 2).mean((1, 2, 3)), zeros, ones)
+        return Ranking("change", ((high - low) ** 2).mean((1, 2, 3)) ** 0.5, zeros, ones)
     mu, logvar = latents.encode(algorithm, *chosen.held_out(dataset, ENCODED, seed))
     if logvar is None:
         spread = mu.std(0)

@@ -39,7 +39,7 @@ def pictures(run, dataset, options):
     x = None if centre.image is None else centre.image[None].repeat(count, 0)
     y = None if centre.label is None else np.full(count, centre.label)
     images = latents.decode(algorithm, z.reshape(count, -1), x, y)
-    names = [f"z{i}   {ranking.measure} {ranking.values[i]:.2f}" for i in shown]
+    names = [f"z{i}   {ranking.measure} {ranking.values[i]:.3f}" for i in shown]
     around = f"the mu of {options.image}" if options.image else "the mean code" if ranking.origin.any() else "0"
     print(f"rows: latents {' '.join(map(str, shown))}, by {ranking.measure}; around {around}")
     return {"traverse": captions.captioned(images, columns, names, [f"{step:+.3g}" if step else "0" for step in steps])}
