@@ -10,7 +10,7 @@ from PIL import Image
 from scipy.stats import norm
 
 from jgen import data, experiment, finished_run, tool
-from jgen.artifacts import grid
+from jgen.artifacts import grid, run_directory
 from jgen.data import images
 from jgen.exploration import dimensions, latents, pictures_morph
 from jgen.exploration.job import KINDS, PICTURES, explore
@@ -243,3 +243,11 @@ def test_the_arc_keeps_its_angle_and_its_length_even():
 def test_a_given_latent_must_be_there():
     ranking = dimensions.Ranking("KL", np.array([0.1, 3, 2]), np.zeros(3), np.ones(3))
     assert ranking.choose((), 2) == [1, 2] and ranking.choose((0,), 2) == [0]
+
+
+def test_an_overwritten_run_takes_its_pictures_with_it(tmp_path):
+    directory = run_directory.RunDirectory(tmp_path, "some")
+    grid.write_png(directory.explored / "grid.png", np.zeros((2, 2, 3), np.uint8))
+    (directory.explored / "notes.txt").write_text("mine")
+    directory.clear()
+    assert [path.name for path in directory.explored.iterdir()] == ["notes.txt"]

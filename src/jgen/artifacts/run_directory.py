@@ -82,6 +82,11 @@ class RunDirectory:
         return self.results / "network.svg"
 
     @property
+    def explored(self):
+        """The pictures that src/explore.py makes."""
+        return self.results / "explore"
+
+    @property
     def tensorboard(self):
         return self.results / "tensorboard"
 
@@ -113,6 +118,7 @@ class RunDirectory:
         one_each += [self.results / f"{kind}.png" for kind in self.grid_kinds()]
         one_each += [self.results / name for name in ("evaluation.json", "neighbours.png", "critic.png")]
         many = _numbered(self.results, "weights_*.safetensors") + sorted(self.tensorboard.glob("events.*"))
+        many += [path for suffix in ("png", "mp4") for path in sorted(self.explored.glob(f"*.{suffix}"))]
         return [path for path in one_each if path.exists()] + many + self.grids()
 
     def exists(self):

@@ -39,7 +39,7 @@ def explore(kind, options):
     """Make the pictures of one kind in results/NAME/explore and print their names."""
     run = finished_run.load(options.out, options.name, options.device)
     dataset = run_data.Later(run, getattr(options, "data_dir", ROOT / "data"))
-    folder = run.directory.results / "explore"
+    folder = run.directory.explored
     for name, pixels in PICTURES[kind].pictures(run, dataset, options).items():
         if pixels.ndim == 4:
             path = folder / name
