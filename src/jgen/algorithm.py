@@ -128,7 +128,7 @@ class Algorithm(abc.ABC):
     def require(self, condition, message):
         """Refuse data or settings that the model cannot work with."""
         if not condition:
-            raise UserError(f"{self.name}: {message}")
+            raise UserError(message)
 
     def state(self) -> dict[str, np.ndarray]:
         """Everything an exact resume needs, as arrays named network.parameter, optimizer.moment or buffer.name."""
