@@ -26,11 +26,6 @@ def units(default, help):
     return option(default, help, at_least=1, at_most=2**16)
 
 
-def units(default, help):
-    """`option` for a number of units or channels, or several; bounded, for Jittor crashes where memory is short."""
-    return option(default, help, at_least=1, at_most=2**16)
-
-
 def argument(help, choices=None, default=None):
     """A dataclass field that is a positional argument: a text, which must be given unless it has a default."""
     metadata = {"help": help, "flags": None, "choices": choices, "bounds": {}, "parse": None}

@@ -31,8 +31,6 @@ def exit_cleanly(program, job):
         sys.exit(_report(program, f"the package {error.name} is missing: pip install -r requirements.txt"))
     except MemoryError as error:
         sys.exit(_report(program, f"not enough memory ({error}): ask for less, or for smaller layers"))
-    except MemoryError as error:
-        sys.exit(_report(program, f"not enough memory ({error}): ask for less, or for smaller layers"))
     except KeyboardInterrupt:
         print(f"\n{program}: stopped", file=sys.stderr)
         sys.exit(130)

@@ -35,11 +35,6 @@ def prepare(algorithm_class, namespace, root):
                 f"{directory.results} was not begun with --as-published: a resumed run keeps its settings; leave the "
                 "flag out, or start another run with --name"
             )
-        if run.as_published and not saved["as_published"]:
-            raise UserError(
-                f"{directory.results} was not begun with --as-published: a resumed run keeps its settings; leave the "
-                "flag out, or start another run with --name"
-            )
         run = dataclasses.replace(run, as_published=saved["as_published"])
         run = run if directory.checkpoint.exists() else dataclasses.replace(run, resume=False)
     else:
