@@ -2,7 +2,6 @@
 
 import os
 import signal
-import time
 
 import pytest
 
@@ -29,20 +28,3 @@ def test_the_first_signal_is_a_request_the_second_stops(number):
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), number)
     assert signal.getsignal(number) == before
-
-
-def test_a_forked_worker_dies_of_the_signal():
-    ready, told = os.pipe()
-    with StopRequest() as stop:
-        child = os.fork()
-        if child == 0:
-            os.write(told, b"x")  # Python drops a signal that arrives before its fork is complete
-            for _ in range(100):
-                time.sleep(0.1)
-            os._exit(0)
-        os.read(ready, 1)
-        os.kill(child, signal.SIGTERM)
-        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 128 + signal.SIGTERM
-        assert stop.requested == ""
-    os.close(ready)
-    os.close(told)
