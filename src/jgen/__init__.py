@@ -6,17 +6,25 @@ The map of the house:
     experiment    run(Algorithm): the only place that wires config, data, algorithm, trainer and artefacts
     trainer       epochs, progress, metrics, checkpoint and exact resume; knows no model by name
     algorithm     the interface a model implements
+    run_setup     from the flags to a run's name, settings and config.json; run_outputs: what it leaves behind
     runtime       makes `import jittor` work anywhere, and picks the device
     summary       the layers of every network, as a table and as a drawing (--summary)
     networks      encoders, decoders, generator, critic
     distributions reparameterisation, KL, likelihoods: per example [N], reduced last
     optim         Adam and RMSprop, each one fused kernel
+    isda          augmented logits, covariance estimator
+    corruption, combination   noise for the denoising autoencoder; the CVAE's losses, as data
+    kernels/      kernel sources, each with its NumPy definition beside it
     isda          augmented logits, class covariances: a loss that augments features in closed form
     models/       one paper, one file, one screen
     data/         bytes on disk -> x uint8 [N, C, H, W], y int64 [N]
     artifacts/    run directory, image grid, checkpoint, video
     finished_run  a trained algorithm, found again through its config.json; run_data: its data set
-    exploration/  looking at a finished run
+    tool          the scripts that use a finished run (finished_run loads one): sampling, stitching, …
+    exploration/  pictures of a finished run
+    evaluation/   numbers about a finished run, with their protocol
+    experiments   the source documents' experiments, as data
+    streams       every random number, keyed by seed and purpose; errors: what is the user's to mend
     evaluation/   numbers about a finished run, each with its protocol
 
 Imports flow one way (tests/test_import_rule.py enforces it):

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import pathlib
 import sys
 
 from jgen import config
 from jgen.errors import UserError
 
+INSTALL = "make setup, then use .venv/bin/python; or pip install -r requirements.txt"
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+REQUIRED = ("numpy", "safetensors", "PIL", "tqdm")  # what scripts import before they can catch that it is missing
+
+
+def require_packages():
+    """Exit with one line where a package that every script imports is missing."""
+    for name in REQUIRED:
+        if importlib.util.find_spec(name) is None:
+            sys.exit(_report(pathlib.Path(sys.argv[0]).name, f"the package {name} is missing: {INSTALL}"))
 
 
 def run(algorithm_class, arguments=None):
@@ -28,7 +40,7 @@ def exit_cleanly(program, job):
     except ModuleNotFoundError as error:
         if error.name and error.name.split(".")[0] == "jgen":
             raise
-        sys.exit(_report(program, f"the package {error.name} is missing: pip install -r requirements.txt"))
+        sys.exit(_report(program, f"the package {error.name} is missing: {INSTALL}"))
     except MemoryError as error:
         sys.exit(_report(program, f"not enough memory ({error}): ask for less, or for smaller layers"))
     except KeyboardInterrupt:
@@ -108,5 +120,8 @@ def _train(algorithm_class, prepared):
         trainer.fit()
     except Interrupted as stop:
         print(f"{stop}; its checkpoint is saved. Go on with: {prepared.resume_command(algorithm_class.name)}")
-        sys.exit(130)
+        sys.exit(stop.exit_code)
     run_outputs.finish(algorithm, directory)
+
+
+require_packages()

@@ -9,11 +9,11 @@ from tqdm import tqdm
 class Progress:
     """A bar over the whole run: loss terms, images/s and the time left; one line per epoch stays on the screen."""
 
-    def __init__(self, total_steps, batch_size):
+    def __init__(self, total_steps, images_per_step):
         interactive = sys.stderr.isatty()
-        self._batch_size = batch_size
+        self._images_per_step = images_per_step
         self._bar = tqdm(
-            total=total_steps * batch_size,
+            total=total_steps * images_per_step,
             unit=" images",
             unit_scale=True,
             dynamic_ncols=True,
@@ -26,9 +26,9 @@ class Progress:
         if counted:
             if terms:
                 self._bar.set_postfix({name: f"{value:.4g}" for name, value in terms.items()}, refresh=False)
-            self._bar.update(steps * self._batch_size)
+            self._bar.update(steps * self._images_per_step)
         else:
-            self._bar.initial = self._bar.n = steps * self._batch_size
+            self._bar.initial = self._bar.n = steps * self._images_per_step
 
     def epoch_line(self, epochs, row):
         hidden = ("epoch", "seconds", "resident_mb")

@@ -170,7 +170,7 @@ class Prepared:
 
     def check_data(self, dataset):
         """A resumed run must find the images it was begun with; raises UserError."""
-        if self.saved and self.run.resume:
+        if self.saved:
             for key in ("train", "test", "files"):
                 if self.saved["data"].get(key) != dataset.source.get(key):
                     raise UserError(
@@ -201,9 +201,13 @@ class Prepared:
 
     def resume_command(self, script):
         """The command that continues this run."""
-        words = ["python", f"src/{script}.py", "--name", self.directory.name, "--resume"]
-        if self.run.out:
-            words += ["--out", self.run.out]
-        if "data_dir" in self.given:
-            words += ["--data-dir", self.run.data_dir]
-        return shlex.join(words)
+        words = [self.python, f"src/{script}.py", "--name", self.directory.name, "--resume"]
+        for name in ("out", "data_dir", "device", "save_every", "keep_every"):
+            if name in self.given:
+                words += ["--" + name.replace("_", "-"), str(getattr(self.run, name))]
+        return shlex.join(words + ["--tensorboard"] * self.run.tensorboard)
+
+    @property
+    def python(self):
+        """The interpreter as one types it from the repository's root."""
+        return ".venv/bin/python" if "/.venv/" in sys.executable else "python"

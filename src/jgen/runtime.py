@@ -93,6 +93,7 @@ def _check_platform(log):
 def _prepare_environment(cuda):
     """Set what Jittor reads from the environment when it is imported; what the user has set stays."""
     environment = os.environ
+    environment["JITTOR_HOME"] = str(_jittor_home())  # otherwise Jittor takes that of whatever run last had one
     environment.setdefault("cache_name", "default")  # otherwise every git branch compiles a cache of its own
     if not cuda:
         environment["nvcc_path"] = ""  # a stray nvcc without a driver crashes the import
@@ -109,16 +110,8 @@ def _prepare_environment(cuda):
 
 
 def _jittor_home():
-    """The folder whose .cache/jittor Jittor uses; it remembers JITTOR_HOME of earlier runs in a file."""
-    if os.environ.get("JITTOR_HOME"):
-        return pathlib.Path(os.environ["JITTOR_HOME"]).absolute()
-    with contextlib.suppress(OSError, ValueError):
-        import json
-
-        remembered = json.loads((pathlib.Path.home() / ".cache/jittor/config.json").read_text()).get("JITTOR_HOME")
-        if remembered:
-            return pathlib.Path(remembered)
-    return pathlib.Path.home()
+    """The folder whose .cache/jittor Jittor uses: JITTOR_HOME, or the user's home."""
+    return pathlib.Path(os.environ.get("JITTOR_HOME") or pathlib.Path.home()).absolute()
 
 
 def _link_onednn():
@@ -177,7 +170,7 @@ def _import_jittor():
         import jittor
     except ModuleNotFoundError as error:
         raise UserError(f"the package {error.name} is missing: pip install -r requirements.txt") from None
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise UserError(
             f"Jittor could not be set up: {error}; its cache is {_jittor_home()}/.cache/jittor (needs 1 GB)"
         ) from None

@@ -7,8 +7,9 @@ import pathlib
 import re
 
 from jgen import tool
-from jgen.artifacts import run_directory, video
+from jgen.artifacts import metrics, run_directory, video
 from jgen.config import option
+from jgen.errors import UserError
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -28,6 +29,11 @@ def stitch(options):
     directory = run_directory.RunDirectory(pathlib.Path(options.out), options.name)
     suffix = "" if options.kind == "epoch" else f"-{options.kind}"
     target = directory.video.with_name(f"{options.name}{suffix}.mp4")
-    frames = directory.grids(options.kind)
+    frames, epochs = directory.grids(options.kind), metrics.read_rows(directory.metrics)
+    if len(frames) < len(epochs):
+        raise UserError(
+            f"{len(frames)} of {len(epochs)} grids are in {directory.intermediate}: a film of them would not show the "
+            "training; train again, or copy the grids there"
+        )
     made = video.stitch(frames, target, seconds=options.seconds, fps=video.frames_per_second(len(frames)))
     print(f"{target}: {made['frames']} frames, {made['size'][0]}x{made['size'][1]}, {made['fps']} per second")

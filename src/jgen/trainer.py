@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import signal
 import time
 
 import numpy as np
@@ -30,6 +31,7 @@ class Interrupted(Exception):
 
     def __init__(self, position, signal_name):
         super().__init__(f"stopped by {signal_name} at epoch {position.epoch}, step {position.step}")
+        self.exit_code = 128 + signal.Signals[signal_name]
 
 
 @dataclasses.dataclass
@@ -69,7 +71,10 @@ class Trainer:
         """Train from the checkpoint's position, or from the start, to the last epoch. Raises Interrupted."""
         position = self._restore() if self.run.resume else self._begin()
         total = self.settings.epochs * self.n_steps
-        with StopRequest() as self.stop, Progress(total, self.settings.batch_size) as self.progress:
+        with (
+            StopRequest() as self.stop,
+            Progress(total, min(self.settings.batch_size, len(self.dataset.x_train))) as self.progress,
+        ):
             self.progress.advance((position.epoch - 1) * self.n_steps + position.step, counted=False)
             while position.epoch <= self.settings.epochs:
                 self._train_epoch(position)
@@ -183,7 +188,7 @@ class Trainer:
         x, y = self.preview
         x = jt.array(x).float32() / 255
         y = None if y is None else jt.array(y.astype(np.int32))
-        noise = Noise(self.settings.seed, 0, 0, purpose=streams.PREVIEW)
+        noise = Noise(self.settings.seed, 0, 1, purpose=streams.PREVIEW)  # (0, 0) chose the images
         pictures = {}
         with networks.evaluating(self.algorithm.networks):
             for kind, images in self.algorithm.grids(jt.array(self.latents), x, y, noise).items():

@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from jgen.data import cache, images, parallel
 
-_VERSION = 1  # part of every key; raise it when the conversion changes its pixels
+_VERSION = 2  # part of every key; raise it when the conversion changes its pixels
 _CHUNK = 256  # images per task: one alone takes less than handing it to a thread
 
 

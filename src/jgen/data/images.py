@@ -64,8 +64,8 @@ def resize(image, size):
     height, width = size
     if image.size != (width, height):
         scale = min(image.width / width, image.height / height)
-        left, top = (image.width - scale * width) / 2, (image.height - scale * height) / 2
-        # Less the same margin on either side, and never beyond the image by a rounding error.
+        # Less the same margin on either side; rounding must not put the box outside the image, which Pillow refuses.
+        left, top = max(0.0, (image.width - scale * width) / 2), max(0.0, (image.height - scale * height) / 2)
         box = (left, top, image.width - left, image.height - top)
         image = image.resize((width, height), Image.Resampling.LANCZOS, box=box, reducing_gap=3.0)
     pixels = np.asarray(image)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+import types
 
 import numpy as np
 
@@ -13,11 +14,26 @@ from jgen.exploration import latents
 
 def held_out(dataset, limit=0, seed=0):
     """(x uint8, y or None) of at most `limit` test images (0: all), or of training images where there is no test."""
-    x, y = (dataset.x_test, dataset.y_test) if len(dataset.x_test) else (dataset.x_train, dataset.y_train)
+    x, y = _held_out_arrays(dataset)
     rows = np.arange(len(x))
     if limit and limit < len(x):
         rows = np.sort(streams.stream(seed, streams.AUGMENTATION).permutation(len(x))[:limit])
     return data.gather(x, rows), None if y is None else y[rows]
+
+
+def _held_out_arrays(dataset):
+    """The whole arrays, which may be memory maps: gather from them only what is needed."""
+    return (dataset.x_test, dataset.y_test) if len(dataset.x_test) else (dataset.x_train, dataset.y_train)
+
+
+def as_held_out(dataset, split):
+    """The data set for `split` "test"; for "train", one whose training images stand in for the held-out ones."""
+    if split == "test":
+        return dataset
+    x, y = dataset.x_train, dataset.y_train
+    return types.SimpleNamespace(
+        name=dataset.name, n_classes=dataset.n_classes, x_train=x, y_train=y, x_test=x, y_test=y
+    )
 
 
 def images(dataset, count, given=(), seed=0):
@@ -25,7 +41,7 @@ def images(dataset, count, given=(), seed=0):
 
     Raises UserError for a number that there is not.
     """
-    x, y = held_out(dataset)
+    x, y = _held_out_arrays(dataset)
     if given:
         if max(given) >= len(x):
             raise UserError(f"there is no image {max(given)}: {dataset.name} has {len(x)} held-out images, from 0")

@@ -1,4 +1,4 @@
-"""Held-out images over their reconstructions from the posterior's mean."""
+"""Images over their reconstructions from the posterior's mean."""
 
 from __future__ import annotations
 
@@ -19,18 +19,21 @@ class Options(ends.Looking):
     """Held-out images over their reconstructions, with the mean squared error."""
 
     n: int = option(32, "how many images", "-n", at_least=1)
+    split: str = option("test", "of which images; an overfitted model knows those it saw", choices=("test", "train"))
     images: tuple[int, ...] = option((), "numbers of held-out images (default: drawn, each class in turn)", at_least=0)
 
 
 def pictures(run, dataset, options):
-    """{"reconstruct": uint8 [H, W, 3]}; prints the mean squared error."""
+    """{"reconstruct" or "reconstruct-train": uint8 [H, W, 3]}; prints the mean squared error."""
     ends.require_encoder(run.algorithm, "reconstruct one")
+    known = options.split == "train" or not len(dataset.x_test)
+    dataset = chosen.as_held_out(dataset, options.split)
     x, y = chosen.images(dataset, options.n, options.images, options.seed)
     back = _back(run.algorithm, x, y)
     error = _squared_error(x, back)
     some, labels = chosen.held_out(dataset, MEASURED, options.seed)
     measured = _squared_error(some, _back(run.algorithm, some, labels))
-    split = "test" if len(dataset.x_test) else "training (there are no test)"
+    split = "training" if known else "test"
     print(
         f"mean squared error per pixel: {error.mean():.5f} over the {len(x)} images shown, {measured.mean():.5f} ± "
         f"{measured.std() / len(some) ** 0.5:.5f} over {len(some)} {split} images"
@@ -38,7 +41,8 @@ def pictures(run, dataset, options):
     pairs = [part[i : i + COLUMNS] for i in range(0, len(x), COLUMNS) for part in (latents.unit(x), back)]
     if len(x) > COLUMNS:  # a last row that is not full keeps its place below its originals
         pairs = [_filled(part) for part in pairs]
-    return {"reconstruct": grid.image_grid(np.concatenate(pairs), min(COLUMNS, len(x)))}
+    name = "reconstruct" if options.split == "test" else "reconstruct-train"
+    return {name: grid.image_grid(np.concatenate(pairs), min(COLUMNS, len(x)))}
 
 
 def _back(algorithm, x, y):

@@ -13,11 +13,23 @@ SMALLEST_SIGMA = 1e-6  # stands for 0, whose logarithm is not finite
 WIDTHS = (32, 64, 64, 64, 64)
 
 
+class SameTranspose(nn.Module):
+    """Keras's transposed convolution, kernel 3, stride 2, "same": doubles a size by cutting the last row and column."""
+
+    def __init__(self, n_in, n_out):
+        self.convolution = nn.ConvTranspose(n_in, n_out, 3, stride=2)
+
+    def execute(self, x):
+        return self.convolution(x)[:, :, :-1, :-1]
+
+
 class PublishedConvEncoder(nn.Module):
     """Images [N, C, H, W], sides from 127 up, -> mu, logvar [N, D].
 
     mu and sigma pass through ReLU: the document's first mistake.
     """
+
+    initial_values = "keras"
 
     def __init__(self, image_shape, latent_dim):
         channels, height, width = image_shape
@@ -39,14 +51,15 @@ class PublishedConvEncoder(nn.Module):
 class PublishedConvDecoder(nn.Module):
     """Latents [N, D] -> logits [N, C, H, W]; H and W are multiples of 16."""
 
+    initial_values = "keras"
+
     def __init__(self, latent_dim, image_shape):
         channels, height, width = image_shape
         self.first_shape = (64, height // 16, width // 16)
         self.dense = nn.Linear(latent_dim, 64 * (height // 16) * (width // 16))
         layers = []
         for n_in, n_maps in zip((64, 64, 64, 64), (64, 64, 64, 32)):
-            # "same" padding at stride 2: a full transposed convolution without its last row and column.
-            layers += [nn.ConvTranspose(n_in, n_maps, 3, stride=2, padding=1, output_padding=1), nn.LeakyReLU(SLOPE)]
+            layers += [SameTranspose(n_in, n_maps), nn.LeakyReLU(SLOPE)]
         layers += [nn.Conv(32, channels, 3, padding=1), nn.LeakyReLU(SLOPE)]
         self.layers = nn.Sequential(*layers)
 

@@ -36,26 +36,29 @@ def initialise(networks, seed):
     """Draw the initial values of {name: network} as PyTorch does, from the seed's own stream.
 
     Linear and convolutional weights and biases: U(-1/sqrt(fan_in), 1/sqrt(fan_in)); embeddings: N(0, 1);
-    normalisation layers keep ones and zeros. Jittor's own generator depends on the device and repeats itself for
-    neighbouring seeds.
+    normalisation layers keep ones and zeros. A network with `initial_values = "keras"` gets Glorot's uniform weights
+    and zero biases instead. Jittor's own generator depends on the device and repeats itself for neighbouring seeds.
     """
     for position, network in enumerate(networks.values()):
         generator = streams.stream(seed, streams.INIT, position)
         for module in _modules(network):
-            _initialise_module(module, generator)
+            _initialise_module(module, generator, getattr(network, "initial_values", "pytorch") == "keras")
 
 
-def _initialise_module(module, generator):
+def _initialise_module(module, generator, as_keras):
     def fill(var, values):
         var.update(jt.array(values.astype(np.float32)))
         var.sync()  # now, as in load_state
 
     if isinstance(module, (nn.Linear, nn.Conv, nn.ConvTranspose)):
         # PyTorch counts the fan-in of a transposed convolution on the axis of its outputs.
-        bound = 1 / math.sqrt(np.prod(module.weight.shape[1:]))
+        n_first, n_second = module.weight.shape[0], np.prod(module.weight.shape[1:])
+        glorot = math.sqrt(6 / (n_second + n_first * np.prod(module.weight.shape[2:])))
+        bound = glorot if as_keras else 1 / math.sqrt(n_second)
         fill(module.weight, generator.uniform(-bound, bound, module.weight.shape))
         if isinstance(module.bias, jt.Var):
-            fill(module.bias, generator.uniform(-bound, bound, module.bias.shape))
+            drawn = generator.uniform(-bound, bound, module.bias.shape)
+            fill(module.bias, 0 * drawn if as_keras else drawn)
     elif isinstance(module, nn.Embedding):
         fill(module.weight, generator.standard_normal(module.weight.shape))
 
@@ -66,17 +69,21 @@ def _modules(network):
 
 
 class RunningMean(nn.Module):
-    """A scalar that follows its minibatches in training and stands still afterwards, like BatchNorm's statistics."""
+    """A positive scalar that follows its minibatches in training and stands still afterwards, like BatchNorm's.
 
-    def __init__(self, initial, momentum=0.05):
-        self.value = jt.array(np.float32([initial])).stop_grad()
+    The first minibatch sets it, so that a short run's value is not its initial 0.
+    """
+
+    def __init__(self, momentum=0.05):
+        self.value = jt.array(np.float32([0])).stop_grad()
         self.momentum = momentum
 
     def execute(self, current):
         """current [1] -> current, noted, in training; the running mean [1] in evaluation."""
         if not self.is_training():
             return self.value
-        self.value.update(self.value + self.momentum * (current.detach() - self.value))
+        share = jt.maximum((self.value == 0).float32(), self.momentum)
+        self.value.update(self.value + share * (current.detach() - self.value))
         return current
 
 
