@@ -154,6 +154,16 @@ def test_video_refuses_in_one_line(out, capsys, words, message):
     assert code == 2 and message in printed and printed.count("\n") == 1
 
 
+def test_a_film_is_not_replaced_by_one_of_fewer_grids(out, capsys):
+    """As in a fresh clone, where only a run's last grid is committed."""
+    film, metrics = out / "results/mp4/vae.mp4", out / "results/vae/metrics.jsonl"
+    before, rows = film.read_bytes(), metrics.read_text()
+    metrics.write_text(rows + rows.splitlines()[-1].replace('"epoch": 1', '"epoch": 2') + "\n")
+    code, printed = video(capsys, "vae", "--out", out)
+    metrics.write_text(rows)
+    assert code == 2 and "1 of 2 grids" in printed and film.read_bytes() == before
+
+
 def test_a_broken_frame_is_named(out, capsys):
     frame = out / "intermediate/vae/epoch_0001.png"
     frame.write_bytes(frame.read_bytes()[:40])

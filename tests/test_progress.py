@@ -9,7 +9,7 @@ from jgen.progress import Progress, StopRequest
 
 
 def test_the_bar_counts_images_and_earlier_steps_do_not_enter_the_rate(capsys):
-    with Progress(total_steps=10, batch_size=4) as progress:
+    with Progress(total_steps=10, images_per_step=4) as progress:
         progress.advance(6, counted=False)
         progress.advance(3, {"loss": 1.25})
         assert (progress._bar.n, progress._bar.total, progress._bar.initial) == (36, 40, 24)

@@ -66,7 +66,7 @@ def test_a_run_that_is_asked_to_stop_saves_says_how_to_go_on_and_goes_on(command
     directory, process = start_until_the_first_checkpoint(command, name)
     process.send_signal(number)
     printed, errors = process.communicate(timeout=300)
-    assert process.returncode == 130, errors
+    assert process.returncode == 128 + number, errors
     position = checkpoint.load(directory.checkpoint)[1]["position"]
     assert position["step"] > 0  # in the middle of an epoch
     assert f"stopped by {number.name} at epoch {position['epoch']}, step {position['step']}" in printed

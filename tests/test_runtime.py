@@ -115,14 +115,13 @@ def test_the_branch_does_not_name_the_cache(environment):
     assert environment["cache_name"] == "default" and "log_silent" not in environment
 
 
-def test_the_home_that_jittor_remembers_is_used(environment, tmp_path):
+def test_the_home_of_an_earlier_run_does_not_become_this_ones(environment, tmp_path):
+    """Jittor remembers JITTOR_HOME in a file; it reads that only where the variable is not set."""
     del environment["JITTOR_HOME"]
-    assert runtime._jittor_home() == tmp_path / "home"
     (tmp_path / "home/.cache/jittor").mkdir(parents=True)
     (tmp_path / "home/.cache/jittor/config.json").write_text(json.dumps({"JITTOR_HOME": "/remembered"}))
-    assert runtime._jittor_home() == pathlib.Path("/remembered")
-    (tmp_path / "home/.cache/jittor/config.json").write_text("{torn")
-    assert runtime._jittor_home() == tmp_path / "home"
+    runtime._prepare_environment(cuda=False)
+    assert environment["JITTOR_HOME"] == str(tmp_path / "home")
 
 
 def test_a_first_use_says_how_long_it_takes_and_a_later_one_nothing(environment, tmp_path):

@@ -30,7 +30,7 @@ def stitch(options):
     suffix = "" if options.kind == "epoch" else f"-{options.kind}"
     target = directory.video.with_name(f"{options.name}{suffix}.mp4")
     frames, epochs = directory.grids(options.kind), metrics.read_rows(directory.metrics)
-    if len(frames) < len(epochs):
+    if 0 < len(frames) < len(epochs):
         raise UserError(
             f"{len(frames)} of {len(epochs)} grids are in {directory.intermediate}: a film of them would not show the "
             "training; train again, or copy the grids there"

@@ -58,7 +58,9 @@ def test_nothing_made_in_evaluation_can_be_differentiated_and_everything_afterwa
 
 
 def test_a_running_mean_follows_in_training_and_keeps_the_gradient():
-    mean = networks.RunningMean(1.0, momentum=0.5)
+    mean = networks.RunningMean(momentum=0.5)
+    mean(jt.array(np.float32([1.0])))
+    assert mean.value.item() == 1  # the first sets it
     current = jt.array(np.float32([3.0]))
     out = mean(current * 2)
     assert jt.grad(out, current).item() == 2 and out.item() == 6
