@@ -110,6 +110,10 @@ class Algorithm(abc.ABC):
         """Scalars of a held-out minibatch, without an update; nothing by default."""
         return {}
 
+    def corrupted(self, x, noise: Noise):
+        """What the model is given in place of images x [N, C, H, W]: x itself, unless it learns to denoise."""
+        return x
+
     def grids(self, z, x, y, noise: Noise) -> dict[str, Grid]:
         """Pictures of an epoch: {kind: Grid}. z are the run's fixed latents, x and y fixed held-out examples."""
         return {"epoch": Grid(self.sample(z))}

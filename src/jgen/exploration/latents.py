@@ -6,7 +6,8 @@ import math
 
 import numpy as np
 
-from jgen import networks
+from jgen import networks, streams
+from jgen.algorithm import Noise
 from jgen.errors import UserError
 
 BATCH = 200
@@ -26,6 +27,12 @@ def decode(algorithm, z, x=None, y=None):
     if x is not None and hasattr(algorithm, "decode"):
         return _batched(algorithm, lambda z, x, y: (algorithm.decode(z, x),), z, unit(x), y)[0]
     return _batched(algorithm, lambda z, y: (algorithm.sample(z, y),), z, y)[0]
+
+
+def corrupted(algorithm, x, seed):
+    """What a denoising model is given in place of images x, float32 [N, C, H, W]; x itself for any other."""
+    noise = Noise(seed, 0, 0, purpose=streams.AUGMENTATION)
+    return _batched(algorithm, lambda x: (algorithm.corrupted(x, noise),), unit(x))[0]
 
 
 def can_classify(algorithm):

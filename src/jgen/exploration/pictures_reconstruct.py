@@ -1,4 +1,4 @@
-"""Images over their reconstructions from the posterior's mean."""
+"""Images over their reconstructions from the posterior's mean; a denoising model's corrupted images between."""
 
 from __future__ import annotations
 
@@ -29,20 +29,26 @@ def pictures(run, dataset, options):
     known = options.split == "train" or not len(dataset.x_test)
     dataset = chosen.as_held_out(dataset, options.split)
     x, y = chosen.images(dataset, options.n, options.images, options.seed)
-    back = _back(run.algorithm, x, y)
+    given = latents.corrupted(run.algorithm, x, options.seed)
+    back = _back(run.algorithm, given, y)
     error = _squared_error(x, back)
     some, labels = chosen.held_out(dataset, MEASURED, options.seed)
-    measured = _squared_error(some, _back(run.algorithm, some, labels))
+    some_given = latents.corrupted(run.algorithm, some, options.seed)
+    measured = _squared_error(some, _back(run.algorithm, some_given, labels))
     split = "training" if known else "test"
     print(
         f"mean squared error per pixel: {error.mean():.5f} over the {len(x)} images shown, {measured.mean():.5f} ± "
         f"{measured.std() / len(some) ** 0.5:.5f} over {len(some)} {split} images"
     )
-    pairs = [part[i : i + COLUMNS] for i in range(0, len(x), COLUMNS) for part in (latents.unit(x), back)]
+    rows = [latents.unit(x), back]
+    if not np.array_equal(given, rows[0]):
+        rows.insert(1, given)
+        print(f"of the corrupted images before they are restored: {_squared_error(some, some_given).mean():.5f}")
+    parts = [part[i : i + COLUMNS] for i in range(0, len(x), COLUMNS) for part in rows]
     if len(x) > COLUMNS:  # a last row that is not full keeps its place below its originals
-        pairs = [_filled(part) for part in pairs]
+        parts = [_filled(part) for part in parts]
     name = "reconstruct" if options.split == "test" else "reconstruct-train"
-    return {name: grid.image_grid(np.concatenate(pairs), min(COLUMNS, len(x)))}
+    return {name: grid.image_grid(np.concatenate(parts), min(COLUMNS, len(x)))}
 
 
 def _back(algorithm, x, y):

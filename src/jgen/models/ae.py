@@ -48,8 +48,11 @@ class AE(Algorithm):
         networks.initialise(self.networks, config.seed)
         self.optimizers = {"adam": optim.Adam(networks.trainable(self.encoder, self.decoder), config.lr)}
 
+    def corrupted(self, x, noise):
+        return corruption.corrupt(x, self.config.noise_kind, self.config.noise, noise)
+
     def losses(self, x, noise):
-        noisy = corruption.corrupt(x, self.config.noise_kind, self.config.noise, noise)  # [N, C, H, W]
+        noisy = self.corrupted(x, noise)  # [N, C, H, W]
         return {"loss": distributions.squared_error(self.reconstruct(noisy), x).mean()}
 
     def step(self, x, y, noise):
@@ -73,5 +76,5 @@ class AE(Algorithm):
     def grids(self, z, x, y, noise):
         if not self.config.noise:
             return {"epoch": Grid.rows(x, self.reconstruct(x))}
-        noisy = corruption.corrupt(x, self.config.noise_kind, self.config.noise, noise)
+        noisy = self.corrupted(x, noise)
         return {"epoch": Grid.rows(x, noisy, self.reconstruct(noisy))}
