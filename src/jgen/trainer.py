@@ -119,8 +119,7 @@ class Trainer:
 
     def _minibatch(self, indices, position):
         chosen = self._images(self.dataset.x_train, indices, position.epoch, position.step)
-        x = jt.array(chosen).float32() / 255
-        return x, None if self.dataset.y_train is None else jt.array(self.dataset.y_train[indices].astype(np.int32))
+        return _vars(chosen, None if self.dataset.y_train is None else self.dataset.y_train[indices])
 
     def _read(self, unread, position):
         """Add the steps' losses to the epoch's sums; a loss that is not finite stops the run."""
@@ -176,8 +175,7 @@ class Trainer:
         with networks.evaluating(self.algorithm.networks):
             for step, start in enumerate(range(0, len(x_test), VALIDATION_BATCH)):
                 rows = np.arange(start, min(start + VALIDATION_BATCH, len(x_test)))
-                x = jt.array(self._images(x_test, rows, 0, step)).float32() / 255
-                y = None if y_test is None else jt.array(y_test[rows].astype(np.int32))
+                x, y = _vars(self._images(x_test, rows, 0, step), None if y_test is None else y_test[rows])
                 noise = Noise(self.settings.seed, epoch, step, purpose=streams.PREVIEW)
                 for name, value in self.algorithm.validate(x, y, noise).items():
                     sums[name] = sums.get(name, 0.0) + float(value.item()) * len(rows)
@@ -185,9 +183,7 @@ class Trainer:
 
     def _draw(self, epoch):
         """Write the epoch's grids; returns them as {kind: uint8 picture}."""
-        x, y = self.preview
-        x = jt.array(x).float32() / 255
-        y = None if y is None else jt.array(y.astype(np.int32))
+        x, y = _vars(*self.preview)
         noise = Noise(self.settings.seed, 0, 1, purpose=streams.PREVIEW)  # (0, 0) chose the images
         pictures = {}
         with networks.evaluating(self.algorithm.networks):
@@ -240,3 +236,8 @@ class Trainer:
 def averages(position):
     """The epoch's mean of each term, over the steps that reported it."""
     return {name: total / position.counts[name] for name, total in position.sums.items()}
+
+
+def _vars(x, y):
+    """Images uint8 [N, C, H, W] and labels [N] or None as Vars: x in [0, 1], y int32."""
+    return jt.array(x).float32() / 255, None if y is None else jt.array(y.astype(np.int32))
