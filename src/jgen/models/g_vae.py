@@ -14,7 +14,7 @@ import math
 
 from jgen import distributions, isda, networks, optim
 from jgen.algorithm import Algorithm, Grid
-from jgen.config import Training, option
+from jgen.config import Training, option, units
 
 ON_OFF = ("on", "off")
 
@@ -33,12 +33,12 @@ class Config(Training):
         "encoder", "Sigma of the ISDA loss", choices=("encoder", "class-diagonal", "class-full")
     )
     strength: float | None = option(None, "lambda of the ISDA loss [encoder: 1; class-…: grows to 0.5]", at_least=0)
-    latent_dim: int = option(128, "dimensions of z", at_least=1)
-    stem: int = option(16, "channels at full size", at_least=1)
-    widths: tuple[int, ...] = option((32, 64), "channels of the stages; each halves the size", at_least=1)
-    blocks: tuple[int, ...] = option((1, 1), "residual blocks of the encoder's stages", at_least=0)
+    latent_dim: int = units(128, "dimensions of z")
+    stem: int = units(16, "channels at full size")
+    widths: tuple[int, ...] = units((32, 64), "channels of the stages; each halves the size")
+    blocks: tuple[int, ...] = option((1, 1), "residual blocks of the encoder's stages", at_least=0, at_most=64)
     decoder: str = option("residual", "unet: the ablation with skip connections", choices=("residual", "unet"))
-    decoder_blocks: tuple[int, ...] = option((1, 1), "residual blocks of the decoder's stages", at_least=0)
+    decoder_blocks: tuple[int, ...] = option((1, 1), "residual blocks of the decoder's stages", at_least=0, at_most=64)
     flip: str = option("off", "mirror training images at random", choices=ON_OFF)
     shift: int = option(0, "move training images at random by up to so many pixels", at_least=0)
 
@@ -47,9 +47,9 @@ MNIST = {"epochs": 30, "latent_dim": 128, "shift": 2}
 CIFAR10 = {
     "epochs": 20,
     "classifier_weight": 20.0,
-    "latent_dim": 512,
-    "stem": 32,
-    "widths": (64, 128, 256),
+    "latent_dim": 256,
+    "stem": 24,
+    "widths": (48, 96, 192),
     "blocks": (1, 1, 1),
     "decoder_blocks": (0, 0, 0),
     "flip": "on",

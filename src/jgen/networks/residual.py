@@ -6,6 +6,7 @@ crops where a side was odd.
 """
 
 import itertools
+import math
 
 from jgen.distributions import flat
 from jgen.networks.normalisation import BatchNorm
@@ -81,22 +82,31 @@ class ResidualEncoder(nn.Module):
         return self.posterior(self.features(x)[-1])
 
 
+class FirstFeatures(nn.Module):
+    """Latents [N, D] -> the features that a decoder starts from, [N, C, H, W]."""
+
+    def __init__(self, latent_dim, shape):
+        self.shape = tuple(shape)
+        self.linear = nn.Linear(latent_dim, math.prod(self.shape))
+        self.norm = BatchNorm(self.shape[0])
+
+    def execute(self, z):
+        return self.norm(self.linear(z).reshape((z.shape[0], *self.shape)))
+
+
 class ResidualDecoder(nn.Module):
     """Latents [N, D] -> logits of the pixels [N, C, H, W]."""
 
     def __init__(self, latent_dim, image_shape, stem, widths, blocks):
         sizes = stage_sizes(image_shape, len(widths))
-        self.first_shape = (widths[-1], *sizes[-1])
-        self.first = nn.Linear(latent_dim, widths[-1] * sizes[-1][0] * sizes[-1][1])
-        self.first_norm = BatchNorm(widths[-1])
+        self.first = FirstFeatures(latent_dim, (widths[-1], *sizes[-1]))
         channels = (stem, *widths)
         stages = [Up(channels[i + 1], channels[i], blocks[i], sizes[i]) for i in reversed(range(len(widths)))]
         self.stages = nn.Sequential(*stages)
         self.pixels = nn.Conv(stem, image_shape[0], 3, padding=1)
 
     def execute(self, z):
-        x = self.first_norm(self.first(z).reshape((z.shape[0], *self.first_shape)))
-        return self.pixels(self.stages(x))
+        return self.pixels(self.stages(self.first(z)))
 
 
 class UNetDecoder(nn.Module):
@@ -108,9 +118,7 @@ class UNetDecoder(nn.Module):
 
     def __init__(self, latent_dim, image_shape, stem, widths, blocks):
         sizes = stage_sizes(image_shape, len(widths))
-        self.first_shape = (widths[-1], *sizes[-1])
-        self.first = nn.Linear(latent_dim, widths[-1] * sizes[-1][0] * sizes[-1][1])
-        self.first_norm = BatchNorm(widths[-1])
+        self.first = FirstFeatures(latent_dim, (widths[-1], *sizes[-1]))
         channels = (stem, *widths)
         stages, mergers = [], []
         for i in reversed(range(len(widths))):
@@ -121,7 +129,7 @@ class UNetDecoder(nn.Module):
         self.pixels = nn.Conv(stem, image_shape[0], 3, padding=1)
 
     def execute(self, z, features=None):
-        x = self.first_norm(self.first(z).reshape((z.shape[0], *self.first_shape)))
+        x = self.first(z)
         skips = [None] * len(self.stages.layers) if features is None else features[-2::-1]
         for stage, merge, skip in zip(self.stages.layers.values(), self.mergers.layers.values(), skips):
             x = stage(x)
