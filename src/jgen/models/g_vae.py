@@ -45,7 +45,7 @@ class Config(Training):
 
 MNIST = {"epochs": 30, "latent_dim": 128, "shift": 2}
 CIFAR10 = {
-    "epochs": 20,
+    "epochs": 14,
     "classifier_weight": 20.0,
     "latent_dim": 256,
     "stem": 24,
