@@ -5,7 +5,7 @@ import os
 
 import numpy as np
 import pytest
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save_file
 
 from jgen.artifacts import checkpoint
 from jgen.errors import UserError
@@ -112,7 +112,7 @@ def test_describe(tmp_path):
     assert checkpoint.describe(path) == f"{path} (epoch 3, step 7)"
 
 
-def test_weights_are_halved(tmp_path):
+def test_small_weights_are_halved(tmp_path):
     path = tmp_path / "weights.safetensors"
     saved = {
         "weight": np.linspace(-1, 1, 2000, dtype=np.float32),
@@ -132,6 +132,44 @@ def test_weights_are_halved(tmp_path):
     np.testing.assert_allclose(loaded["weight"], saved["weight"], atol=2**-12)
     np.testing.assert_array_equal(loaded["running_var"], saved["running_var"], "too large for float16")
     np.testing.assert_array_equal(loaded["t"], saved["t"])
+
+
+def test_large_matrices_take_a_byte_a_number(tmp_path):
+    path = tmp_path / "weights.safetensors"
+    matrix = np.random.default_rng(0).standard_normal((64, 3, 5, 5)).astype(np.float32)
+    matrix[7] = 0
+    checkpoint.save_weights(path, {"a.weight": matrix})
+    assert path.stat().st_size < matrix.size + 1000
+    loaded = checkpoint.load_weights(path)
+    assert set(loaded) == {"a.weight"} and loaded["a.weight"].dtype == np.float32
+    largest = np.abs(matrix).max(axis=(1, 2, 3), keepdims=True)
+    assert (np.abs(loaded["a.weight"] - matrix) <= largest / 127 / 2 * (1 + 1e-5)).all()
+    first = path.read_bytes()
+    checkpoint.save_weights(path, loaded)
+    assert path.read_bytes() == first, "saving what was loaded changes nothing"
+
+
+def test_matrices_that_are_not_finite_are_kept_as_they_are(tmp_path):
+    path = tmp_path / "weights.safetensors"
+    matrix = np.full((64, 64), np.nan, np.float32)
+    checkpoint.save_weights(path, {"a": matrix})
+    assert np.isnan(checkpoint.load_weights(path)["a"]).all()
+
+
+@pytest.mark.parametrize(
+    "tensors",
+    [
+        {"a.row_scale": np.ones(4, np.float32)},
+        {"a": np.ones((4, 2), np.float32), "a.row_scale": np.ones(4, np.float32)},
+        {"a": np.ones((4, 2), np.int8), "a.row_scale": np.ones(3, np.float32)},
+    ],
+    ids=["no codes", "codes are not bytes", "another number of rows"],
+)
+def test_scales_that_fit_no_tensor_are_refused(tensors, tmp_path):
+    path = tmp_path / "weights.safetensors"
+    save_file(tensors, path)
+    with pytest.raises(UserError, match=r"a\.row_scale fits no tensor"):
+        checkpoint.load_weights(path)
 
 
 def test_weights_are_no_checkpoint(tmp_path):

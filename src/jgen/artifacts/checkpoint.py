@@ -7,6 +7,7 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
+from jgen.artifacts import quantised
 from jgen.artifacts.files import atomic_write
 from jgen.errors import UserError
 
@@ -47,16 +48,29 @@ def describe(path):
 
 
 def save_weights(path, tensors):
-    """Write what sampling needs, atomically, in half the size: floating-point tensors as float16."""
-    _write(path, {name: _halved(np.asarray(tensor)) for name, tensor in tensors.items()}, None)
+    """Write what sampling needs, atomically and small: large matrices with 8 bits a number, the rest as float16."""
+    stored = {}
+    for name, tensor in tensors.items():
+        tensor = np.asarray(tensor)
+        if quantised.worth_it(tensor):
+            stored[name], stored[name + quantised.SCALE] = quantised.quantise(tensor)
+        else:
+            stored[name] = _halved(tensor)
+    _write(path, stored, None)
 
 
 def load_weights(path):
     """The tensors of `save_weights`, floating-point ones as float32; UserError as for `load`."""
-    tensors, _ = _read(path)
+    stored, _ = _read(path)
+    scales = {name: stored.pop(name) for name in list(stored) if name.endswith(quantised.SCALE)}
+    for name, scale in scales.items():
+        codes = stored.get(name.removesuffix(quantised.SCALE))
+        if codes is None or codes.dtype != np.int8 or codes.ndim == 0 or scale.shape != (len(codes),):
+            raise UserError(f"{path} is not ours ({name} fits no tensor): delete it and train again")
+        stored[name.removesuffix(quantised.SCALE)] = quantised.restore(codes, scale)
     return {
         name: tensor.astype(np.float32) if np.issubdtype(tensor.dtype, np.floating) else tensor
-        for name, tensor in tensors.items()
+        for name, tensor in stored.items()
     }
 
 

@@ -6,7 +6,7 @@ Quantising what was quantised before changes nothing.
 
 import numpy as np
 
-SCALE = ".scale"  # a quantised tensor NAME has its scales beside it, as NAME.scale
+SCALE = ".row_scale"  # a quantised tensor NAME has its scales beside it, as NAME.row_scale
 SMALLEST = 4096  # numbers; smaller tensors (biases, statistics, heads of a few units) are not worth an error
 
 

@@ -36,7 +36,7 @@ class Training:
 
 
 def train(options):
-    """Train, then measure what was written: the float16 weights, on the test images."""
+    """Train, then measure what was written, on the test images."""
     from jgen import data, runtime
     from jgen.artifacts import checkpoint, files
     from jgen.errors import UserError
