@@ -21,7 +21,7 @@ def tool_parser(cls):
     return config.parser_for("tool.py", "A tool", {"options": (cls, config.fields_of(cls))})
 
 
-PARSERS = {cls.name: experiment._parser(cls) for cls in ALGORITHMS}
+PARSERS = {cls.name: experiment.training_parser(cls) for cls in ALGORITHMS}
 PARSERS |= {cls.__name__: tool_parser(cls) for cls in (Sampling, Stitching, Evaluation)}
 
 

@@ -27,7 +27,10 @@ def units(default, help):
 
 
 def argument(help, choices=None, default=None):
-    """A dataclass field that is a positional argument: a text, which must be given unless it has a default."""
+    """A dataclass field that is a positional argument: a text, which must be given unless it has a default.
+
+    A field of type tuple[str, ...] takes any number of texts.
+    """
     metadata = {"help": help, "flags": None, "choices": choices, "bounds": {}, "parse": None}
     given = {} if default is None else {"default": default}
     return dataclasses.field(metadata=metadata, **given)
@@ -125,7 +128,8 @@ def fields_of(cls, without=()):
 def _add_flag(group, field, hint):
     metadata = field.metadata
     if metadata["flags"] is None:
-        optional = {} if field.default is dataclasses.MISSING else {"nargs": "?", "default": field.default}
+        nargs = "*" if _element_type(hint)[1] else "?"
+        optional = {} if field.default is dataclasses.MISSING else {"nargs": nargs, "default": field.default}
         group.add_argument(field.name, help=metadata["help"], choices=metadata["choices"], **optional)
         return
     names = (*metadata["flags"], "--" + field.name.replace("_", "-"))

@@ -27,7 +27,7 @@ def require_packages():
 def run(algorithm_class, arguments=None):
     """Train `algorithm_class` as the command line says; exits with 2 on what the user can mend, 130 when stopped."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    namespace = _parser(algorithm_class).parse_args(arguments)
+    namespace = training_parser(algorithm_class).parse_args(arguments)
     exit_cleanly(algorithm_class.name, lambda: _run(algorithm_class, namespace))
 
 
@@ -56,7 +56,8 @@ def _report(program, message):
     return 2
 
 
-def _parser(algorithm_class):
+def training_parser(algorithm_class):
+    """The parser of the script that trains `algorithm_class`: its settings, the training's and the run's."""
     groups = {
         "model": (algorithm_class.Config, config.fields_of(algorithm_class.Config, without=(config.Training,))),
         "training": (

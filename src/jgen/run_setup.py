@@ -38,7 +38,7 @@ def prepare(algorithm_class, namespace, root):
         run = dataclasses.replace(run, as_published=saved["as_published"])
         run = run if directory.checkpoint.exists() else dataclasses.replace(run, resume=False)
     else:
-        settings = _fresh_settings(algorithm_class, explicit, run)
+        settings = fresh_settings(algorithm_class, explicit, run)
         run = dataclasses.replace(run, resume=False)
     return Prepared(settings, run, directory, notes, saved, explicit, frozenset(vars(namespace)))
 
@@ -98,7 +98,8 @@ def _check_resumable(directory, saved, algorithm_class):
         )
 
 
-def _fresh_settings(algorithm_class, explicit, run):
+def fresh_settings(algorithm_class, explicit, run):
+    """Settings of a new run: defaults, under the data set's preset, the published recipe, the flags that were given."""
     cls = algorithm_class.Config
     data = explicit.get("data", cls.data)
     values = dict(algorithm_class.presets.get(preset_name(data), {}))
@@ -166,7 +167,7 @@ class Prepared:
         """The settings for the data that were really loaded: a fallback brings its own preset."""
         if self.saved or loaded == self.settings.data:
             return dataclasses.replace(self.settings, data=loaded)
-        return _fresh_settings(algorithm_class, {**self.explicit, "data": loaded}, self.run)
+        return fresh_settings(algorithm_class, {**self.explicit, "data": loaded}, self.run)
 
     def check_data(self, dataset):
         """A resumed run must find the images it was begun with; raises UserError."""

@@ -110,7 +110,7 @@ def test_the_learning_rate_follows_a_cosine():
 
 def test_settings_are_layered_defaults_preset_document_command_line():
     def settings(as_published=False, **explicit):
-        return run_setup._fresh_settings(GVAE, explicit, types.SimpleNamespace(as_published=as_published))
+        return run_setup.fresh_settings(GVAE, explicit, types.SimpleNamespace(as_published=as_published))
 
     assert settings(data="some/folder").classifier_weight == Config.classifier_weight
     assert settings(data="cifar10").latent_dim == CIFAR10["latent_dim"]

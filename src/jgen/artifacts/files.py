@@ -61,6 +61,50 @@ def atomic_write(path, data):
         temporary.write_bytes(data)
 
 
+@contextlib.contextmanager
+def locked(path, refusal):
+    """Keep other processes out during the block. Raises UserError(refusal(holder)) where one holds PATH's lock.
+
+    The system drops the lock when its process ends, however it ends, so PATH may stay behind without harm.
+    """
+    descriptor = _acquire(path, refusal)
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _acquire(path, refusal):
+    with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, str(os.getpid()).encode())
+        except BlockingIOError:
+            holder = os.read(descriptor, 20).decode() or "(not known)"
+            os.close(descriptor)
+            raise UserError(refusal(holder)) from None
+        except OSError:
+            os.close(descriptor)
+            raise
+    return descriptor
+
+
+def lock_holder(path):
+    """The process that holds PATH's lock, as text; "" where none does. Writes nothing."""
+    try:
+        with open(path, "rb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return file.read(20).decode() or "(not known)"
+    except OSError:
+        pass
+    return ""
+
+
 def _prefix(path):
     return f".{path.name[:40]}."  # shortened: a file's name has at most 255 bytes, and some letters take four
 

@@ -1,13 +1,11 @@
 """Where everything of one run lies: results/NAME, intermediate/NAME and results/mp4/NAME.mp4."""
 
-import contextlib
-import fcntl
 import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from jgen.artifacts.files import disk_errors
+from jgen.artifacts.files import disk_errors, lock_holder, locked
 from jgen.errors import UserError
 
 
@@ -131,38 +129,23 @@ class RunDirectory:
             with disk_errors(path):
                 path.unlink(missing_ok=True)
 
-    @contextlib.contextmanager
     def lock(self):
-        """Keep other processes from writing this run during the block.
+        """Keep other processes from writing this run during the block; raises UserError if another one does."""
+        return locked(
+            self._lock,
+            lambda holder: (
+                f"the run {self.name!r} is being written by process {holder}: "
+                "wait until it ends, or choose another --name"
+            ),
+        )
 
-        Raises UserError if another one holds the lock. The system drops it when its process ends, however it
-        ends, so the file results/NAME/.lock may stay behind without harm.
-        """
-        descriptor = self._acquire(self.results / ".lock")
-        try:
-            yield
-        finally:
-            os.close(descriptor)
+    def writer(self):
+        """The process that writes this run just now, as text; "" if there is none."""
+        return lock_holder(self._lock)
 
-    def _acquire(self, path):
-        with disk_errors(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                os.ftruncate(descriptor, 0)
-                os.write(descriptor, str(os.getpid()).encode())
-            except BlockingIOError:
-                holder = os.read(descriptor, 20).decode() or "(not known)"
-                os.close(descriptor)
-                raise UserError(
-                    f"the run {self.name!r} is being written by process {holder}: "
-                    "wait until it ends, or choose another --name"
-                ) from None
-            except OSError:
-                os.close(descriptor)
-                raise
-        return descriptor
+    @property
+    def _lock(self):
+        return self.results / ".lock"
 
 
 def _numbered(folder, pattern):
