@@ -1,0 +1,131 @@
+"""Every training script of the package against PyTorch and JAX:  make benchmark
+
+    python tests/benchmarks/benchmark.py [--models NAME …] [--rounds 5] [--threads 2] [--quick] [--out DIR]
+    python tests/benchmarks/benchmark.py --start-up [--cold]
+    python tests/benchmarks/benchmark.py --scaling
+
+Same initial weights, images, order, batch and noise for all; each framework in a process of its own, told over a pipe
+to run a block of steps while the others sleep; blocks interleaved A B A B; five rounds after warm-up; medians. Ours is
+the package's trainer and loader (ours.py), and draws its noise itself; the peers (peers/) are given theirs.
+
+results/benchmark.json:
+
+    machine      {cpu, cores, memory_gb, python, versions: {package: version}}
+    date, threads, rounds, seconds    of the whole call
+    models       {NAME: {
+        batch, image_shape, data, n_images, convolutional, steps    steps of a block
+        ours_ms            median milliseconds of a step, over the rounds
+        peers_ms           {torch-eager, torch-fused, torch-compile, jax-jit: the same}
+        rounds_ms          {ours or peer: one number for each round}
+        best_peer, ratio_to_best          best peer's time / ours: above 1 ours is faster
+        target             the ratio that is aimed at: 1.25, convolutional models 1.15
+        floor_ms, floor    FLOPs / sgemm rate + optimizer's bytes / copy rate, and {gflop, megabytes, sgemm_gflops,
+                           copy_gb_per_s, arithmetic_ms, traffic_ms}
+        share_of_floor     floor_ms / ours_ms
+        memory_mb          {ours or peer: peak resident size of its process}
+        first_losses       {ours or peer: {term: its values in the first ten steps}}
+        largest_difference, same_work     relative, of the first losses against ours; whether below the tolerance
+        idle_cpu_share     CPU time of a waiting worker per second of another's block, the largest
+    }}
+    rates        {"sgemm_gflops": {ours, torch-fused, jax-jit}}   the largest makes the floor
+
+--start-up adds "start_up" (startup.py), --scaling writes results/scaling.json and .png (scaling.py).
+"""
+
+import argparse
+import datetime
+import json
+import os
+import pathlib
+import platform
+import sys
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+sys.path[:0] = [str(HERE), str(ROOT / "src")]
+
+import cases  # noqa: E402
+import compare  # noqa: E402
+import startup  # noqa: E402
+
+from jgen.artifacts.files import atomic_write  # noqa: E402
+from jgen.errors import UserError  # noqa: E402
+
+
+def machine():
+    import importlib.metadata
+
+    model = [line for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    versions = {name: importlib.metadata.version(name) for name in ("jittor", "numpy", "onednn-cpu-gomp")}
+    pinned = (HERE / "requirements.txt").read_text().splitlines()
+    versions |= dict(line.split("==") for line in pinned if "==" in line)
+    return {
+        "cpu": model[0].split(":", 1)[1].strip() if model else platform.processor(),
+        "cores": len(os.sched_getaffinity(0)),
+        "memory_gb": round(memory / 1e9, 1),
+        "python": platform.python_version(),
+        "versions": versions,
+    }
+
+
+def parse_arguments(arguments=None):
+    parser = argparse.ArgumentParser(prog="benchmark.py", description=__doc__.splitlines()[0])
+    parser.add_argument("--models", nargs="+", choices=list(cases.CASES), help="default: all")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=2, help="cores that every framework may use")
+    parser.add_argument("--quick", action="store_true", help="one round of ten steps: checks the harness, times nothing")
+    parser.add_argument("--start-up", action="store_true", help="only: from import to the first step, and the grids")
+    parser.add_argument("--cold", action="store_true", help="with --start-up: also with an empty cache (minutes)")
+    parser.add_argument("--scaling", action="store_true", help="only: against batch, data-set and image size")
+    parser.add_argument("--data-dir", type=pathlib.Path, default=ROOT / "data")
+    parser.add_argument("--out", type=pathlib.Path, help="folder of the results (default: results, if all is measured)")
+    options = parser.parse_args(arguments)
+    cores = len(os.sched_getaffinity(0))
+    if not 1 <= options.threads <= cores:
+        parser.error(f"--threads {options.threads}: this process may use 1 to {cores} cores")
+    if options.rounds < 1:
+        parser.error("--rounds must be at least 1")
+    return options
+
+
+def write_json(path, content):
+    atomic_write(path, (json.dumps(content, indent=1) + "\n").encode())
+    print(f"written: {path}")
+
+
+def main():
+    options = parse_arguments()
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: options.threads])  # the workers inherit it
+    environment = {"OMP_NUM_THREADS": str(options.threads), "PYTHONWARNINGS": "ignore"}
+    folder = options.out or ROOT / "results"
+    started = time.time()
+    if options.scaling:
+        import scaling
+
+        scaling.measure(options, environment, folder, machine())
+        return
+    path = folder / "benchmark.json"
+    if options.start_up:
+        report = json.loads(path.read_text()) if path.is_file() else {"machine": machine()}
+        report["start_up"] = startup.measure(options, environment, report.get("start_up", {}))
+        write_json(path, report)
+        return
+    report = {"machine": machine(), "date": datetime.date.today().isoformat(), "threads": options.threads}
+    report["rounds"] = 1 if options.quick else options.rounds
+    report |= compare.measure(options, environment)
+    report["seconds"] = round(time.time() - started)
+    compare.print_table(report)
+    if options.out or not (options.quick or options.models):
+        earlier = json.loads(path.read_text()) if path.is_file() else {}
+        report |= {"start_up": earlier["start_up"]} if "start_up" in earlier else {}
+        write_json(path, report)
+        compare.draw(report, folder / "benchmark.png")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except UserError as error:
+        sys.exit(f"benchmark: error: {error}")
