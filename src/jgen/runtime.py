@@ -8,6 +8,7 @@ right here, so that no other module needs to know.
 """
 
 import atexit
+import builtins
 import contextlib
 import ctypes
 import importlib.metadata
@@ -204,15 +205,20 @@ def _check_jittor(jittor, device):
 
 @contextlib.contextmanager
 def _python_defaults_kept():
-    """Undo what importing Jittor does to the process: signal handlers, TLS verification, global generators."""
+    """Undo what importing Jittor does to the process: signal handlers, TLS verification, global generators.
+
+    It does not notice that it is in a notebook either, where it would take over the streams and print a line.
+    """
     # Jittor's kernels flush denormals to zero; NumPy notices when it prints or compares floats, and says so.
     warnings.filterwarnings("ignore", message="The value of the smallest subnormal", category=UserWarning)
     https_context = ssl._create_default_https_context
     random_state = random.getstate()
     handlers = {number: signal.getsignal(number) for number in (getattr(signal, name) for name in _SIGNALS)}
+    notebook = {name: vars(builtins).pop(name) for name in ("get_ipython",) if hasattr(builtins, name)}
     try:
         yield
     finally:
+        vars(builtins).update(notebook)
         ssl._create_default_https_context = https_context
         random.setstate(random_state)
         with contextlib.suppress(ValueError):  # only the main thread may set handlers
