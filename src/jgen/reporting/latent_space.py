@@ -1,0 +1,159 @@
+"""The section of the page in which a reader moves through the latent space of trained models."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pathlib
+
+import numpy as np
+
+from jgen import run_setup, streams
+from jgen.artifacts import checkpoint
+from jgen.artifacts.run_directory import RunDirectory
+from jgen.evaluation import report
+from jgen.reporting import decoders
+from jgen.reporting.fragment import Fragment
+
+ASSETS = pathlib.Path(__file__).parent / "assets"
+SHOWN = 8  # sliders at first sight, at most
+SILENT = 0.01  # nats; a latent with a smaller KL carries nothing
+REACH = 2.0  # standard deviations, where pictures are compared without an encoder
+DRAWS = 256  # over which the eight bits' error is measured
+START = 18  # seed of the two draws that the section opens with
+
+
+@dataclasses.dataclass(frozen=True)
+class Shown:
+    """A model of the section: the runs that can stand for it, the preferred one first."""
+
+    label: str
+    runs: tuple[str, ...]
+    about: str
+
+
+MODELS = (
+    Shown("VAE", ("vae",), "The variational autoencoder trained with the plain ELBO: every latent is in use."),
+    Shown(
+        "beta-VAE",
+        ("beta-vae",),
+        "The KL weighs more here: the model keeps few latents, each with a meaning of its own, and blurs the rest.",
+    ),
+    Shown(
+        "CVAE",
+        ("cvae-mlp-beta-4", "cvae-mlp"),
+        "The decoder is told the class, so the latents hold what is left: slant, width, stroke. Keep them, and change "
+        "the class.",
+    ),
+    Shown(
+        "WGAN",
+        ("wgan",),
+        "A generator that has only ever met a critic: sharper strokes, but no encoder, and no latent that stands out.",
+    ),
+)
+
+
+def fragment(out):
+    """The section over the runs below the folder `out`; None where there is none of them.
+
+    Raises UserError for a run whose files cannot be read.
+    """
+    models = [model for shown in MODELS if (model := _model(pathlib.Path(out), shown))]
+    if not models:
+        return None
+    data = json.dumps(models, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c")
+    read = {path.name: path.read_text(encoding="utf-8") for path in ASSETS.iterdir() if path.is_file()}
+    return Fragment(
+        title="A latent space to touch",
+        html=read["latent_space.html"].replace("{{data}}", data),
+        css=read["latent_space.css"],
+        js=read["decoders.js"] + read["latent_space.js"],
+        markdown=_markdown(models),
+    )
+
+
+def _model(out, shown):
+    """What the page must know of the first run of `shown` that is there and can be shown, as JSON; or None."""
+    for name in shown.runs:
+        directory = RunDirectory(out, name)
+        if directory.config.exists() and directory.weights.exists():
+            record = run_setup.read_config(directory)
+            layers = decoders.chain(record, checkpoint.load_weights(directory.weights))
+            if layers is not None:
+                return _described(shown, directory, record, layers)
+    return None
+
+
+def _described(shown, directory, record, layers):
+    latents = layers[0].weight.shape[1]
+    classes = record["data"]["classes"] if len(layers[0].bias) > 1 else []
+    sizes = "-".join(map(str, [latents, *(len(layer.weight) for layer in layers)]))
+    packed = [layer.packed() for layer in layers]
+    error = _error(layers, [decoders.unpacked(layer) for layer in packed], latents)
+    draws = streams.stream(START, streams.PREVIEW).standard_normal((2, latents))
+    return {
+        "name": directory.name,
+        "label": shown.label,
+        "about": shown.about,
+        "sizes": sizes,
+        "facts": f"Run {directory.name}, {sizes}. Its weights have eight bits here, which moves a pixel by "
+        f"{error['mean']:.2f} of 255 on average, one in a thousand by {error['thousandth']:.0f} or more, none by more "
+        f"than {error['largest']:.0f} ({DRAWS} draws).",
+        "shape": record["image_shape"],
+        "latents": latents,
+        "classes": [str(name) for name in classes],
+        "start": {"pair": np.round(draws, 2).tolist(), "label": min(3, max(0, len(classes) - 1))},
+        "error": error,
+        **_ranking(directory, layers, latents),
+        "layers": packed,
+    }
+
+
+def _ranking(directory, layers, latents):
+    """The latents' order and what it follows: the encoder's KL, or else how far the pixels move, RMS, from -2 to 2."""
+    likelihood = report.read(directory).get("likelihood", {"numbers": {}})
+    kl = likelihood["numbers"].get("kl_per_dimension", {}).get("values")
+    if kl is not None and len(kl) == latents:
+        values, unit, active = np.asarray(kl), "nats", int((np.asarray(kl) >= SILENT).sum())
+        heading = f"Latents by KL: {active} of {latents} carry at least {SILENT} nats"
+        note = "" if active == latents else f"Below {SILENT} nats a latent carries nothing: its slider changes nothing."
+    else:
+        steps = REACH * np.eye(latents, dtype=np.float32)
+        change = decoders.decode(layers, steps, 0) - decoders.decode(layers, -steps, 0)
+        values, unit, active = np.sqrt((change**2).mean(1)), "RMS", latents
+        heading = f"Latents by how much they move the pixels, from {-REACH:g} to {REACH:g}"
+        note = "Without an encoder there is no KL: this is the order of the pixels' root mean square change."
+    return {
+        "values": np.round(values.astype(float), 5).tolist(),
+        "order": np.argsort(-values, kind="stable").tolist(),
+        "unit": unit,
+        "shown": min(SHOWN, max(2, active), latents),
+        "heading": heading,
+        "note": note,
+    }
+
+
+def _error(layers, eight_bit, latents):
+    """How far eight bits a weight move the pixels, in 255ths, over draws of the prior."""
+    generator = streams.stream(0, streams.SAMPLES)
+    z = generator.standard_normal((DRAWS, latents), dtype=np.float32)
+    y = generator.integers(0, len(layers[0].bias), DRAWS)
+    difference = 255 * np.abs(decoders.decode(eight_bit, z, y) - decoders.decode(layers, z, y))
+    found = {"mean": difference.mean(), "thousandth": np.quantile(difference, 0.999), "largest": difference.max()}
+    return {name: round(float(value), 3) for name, value in found.items()}
+
+
+def _markdown(models):
+    lines = [
+        "On the page (`index.html`) these decoders run in the browser, from weights of eight bits: sliders for the",
+        "latents, a map over two of them, draws and morphs. What eight bits cost, over "
+        f"{DRAWS} draws of the prior, in 255ths of a pixel:",
+        "",
+        "| model | run | decoder | mean difference | one pixel in a thousand above | largest |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for model in models:
+        mean, thousandth, largest = (model["error"][name] for name in ("mean", "thousandth", "largest"))
+        named = f"| {model['label']} | `{model['name']}` | {model['sizes']} "
+        lines.append(f"{named}| {mean:.2f} | {thousandth:.1f} | {largest:.1f} |")
+    return "\n".join(lines) + "\n"
