@@ -39,7 +39,7 @@ FEW = ("-n", 40, "--images", 30, "--samples", 4)
 def test_all_of_a_vae_with_its_protocol(out, capsys):
     run(out, "vae", *FEW)
     found = read(out, "vae")
-    assert list(found) == ["reconstruction", "likelihood", "distances", "labels", "memorisation"]
+    assert list(found) == ["reconstruction", "likelihood", "distances", "labels", "memorisation", "preservation"]
     digest = hashlib.sha256((out / "results/vae/weights.safetensors").read_bytes()).hexdigest()
     for part in found.values():
         protocol = part["protocol"]

@@ -105,7 +105,7 @@ def load(image_shape, path=WEIGHTS):
     if trained_on != tuple(image_shape):
         raise UserError(
             f"the classifier {path.name} judges images of {trained_on}, not of {tuple(image_shape)}: train one on "
-            "this data set (python src/train_classifier.py --data …)"
+            "this data set (python src/train_classifier.py --data … --weights FILE) and give --classifier FILE"
         )
     network = Network(trained_on, n_classes)
     try:

@@ -10,7 +10,9 @@ from jgen.config import option
 from jgen.errors import UserError
 from jgen.experiment import ROOT
 
-WHAT = ("all", "reconstruction", "likelihood", "distances", "labels", "memorisation", "critic", "fid")
+WHAT = (
+    "all", "reconstruction", "likelihood", "distances", "labels", "memorisation", "critic", "fid", "preservation",
+)  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,11 +23,16 @@ class Evaluation:
     what: str = config.argument("all that fits the model (default), or one part", choices=WHAT, default="all")
     compare: tuple[str, ...] = option((), "instead: a table and a picture of these evaluated runs")
     to: str = option("comparison", "with --compare: write results/TO.md and results/TO.png")
-    images: int = option(0, "held-out images for likelihood and reconstruction, 0 for all", at_least=0)
+    images: int | None = option(
+        None,
+        "held-out images for likelihood, reconstruction and preservation, 0 for all (default: all; preservation: 1000)",
+        at_least=0,
+    )
     samples: int = option(200, "importance samples an image for the NLL", at_least=1)
     binarise: str = option("as-trained", "black-and-white targets", choices=("as-trained", *config.BINARISATIONS))
     n: int = option(10_000, "samples of the model, and real images beside them", "-n", at_least=2)
     classifier: str = option("", "weights of another classifier, for images that are not 28x28 grey digits")
+    beside: tuple[str, ...] = option((), "with preservation: further runs, measured on the same images")
     inception: str = option("", "safetensors of the 2015 Inception network, for fid (not part of this package)")
     seed: int = option(0, "seed of latents, importance samples and subsets", at_least=0)
     data_dir: str = option(str(ROOT / "data"), "folder that holds the data sets")

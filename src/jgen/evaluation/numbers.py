@@ -26,3 +26,17 @@ def share(hits, total):
     """A proportion in per cent, with its binomial standard error."""
     proportion = hits / total
     return number(100 * proportion, "%", 100 * np.sqrt(proportion * (1 - proportion) / total))
+
+
+def series(values, unit="", **spreads):
+    """One number for each name, {name: float}, with what `spreads` has of each: standard_errors or deviations."""
+    measured = {"values": {name: float(value) for name, value in values.items()}}
+    for kind, known in spreads.items():
+        if known is not None:
+            measured[kind] = {name: float(value) for name, value in known.items()}
+    return {**measured, "unit": unit} if unit else measured
+
+
+def detail(measured):
+    """The number for the file alone: the printed table leaves it out."""
+    return {**measured, "detail": True}

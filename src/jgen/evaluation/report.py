@@ -44,11 +44,13 @@ def write(directory, sections):
 
 
 def table(sections):
-    """The numbers as lines of text, section by section, with the protocol's short facts above."""
+    """The numbers but for details as lines of text, section by section, with the protocol's short facts above."""
     lines = []
     for name, part in sections.items():
         lines.append(f"{name}  ({_facts(part['protocol'])})")
         for label, measured in part["numbers"].items():
+            if "detail" in measured:
+                continue
             lines.append(f"  {label.replace('_', ' '):38} {shown(measured)}")
         if "warning" in part["protocol"]:
             lines.append(f"  warning: {part['protocol']['warning']}")
@@ -68,12 +70,17 @@ def shown(measured):
     if "values" in measured:
         values = measured["values"]
         named = values.items() if isinstance(values, dict) else ()
-        items = [f"{name}: {_short(value)} " for name, value in named] or map(_short, values)
-        return " ".join(items) + f"  {measured.get('unit', '')}"
+        spreads = measured.get("standard_errors") or measured.get("deviations") or {}
+        items = [f"{name}: {_short(value)}{_spread(spreads.get(name))} " for name, value in named]
+        return " ".join(items or map(_short, values)) + f"  {measured.get('unit', '')}"
     words = [_short(measured["value"])]
     if "standard_error" in measured:
         words.append(f"± {_short(measured['standard_error'])}")
     return " ".join([*words, measured.get("unit", "")]).rstrip()
+
+
+def _spread(value):
+    return "" if value is None else f" ± {value:.2g}"
 
 
 def _short(value):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from jgen import streams
-from jgen.artifacts import checkpoint, grid, metrics
+from jgen.artifacts import checkpoint, files, grid, metrics
 from jgen.errors import UserError
 from jgen.evaluation import (
     classifier,
@@ -15,6 +15,8 @@ from jgen.evaluation import (
     labels,
     likelihood,
     memorisation,
+    preservation,
+    preservation_picture,
     reconstruction,
 )
 from jgen.evaluation.numbers import number
@@ -22,6 +24,7 @@ from jgen.evaluation.report import sha256
 from jgen.evaluation.subject import NotApplicable
 
 MEMORISATION_IMAGES = 1000
+PRESERVATION_IMAGES = 1000
 
 
 def reconstruction_section(subject):
@@ -163,6 +166,37 @@ def fid_section(subject):
     return protocol, measured
 
 
+def preservation_section(subject):
+    """Label retention and diversity along the latents' directions, of the run and of those beside it."""
+    x, y = subject.targets(PRESERVATION_IMAGES)
+    runs = subject.runs_with_encoder()
+    judge = subject.judge_of_labels()
+    found = {
+        name: preservation.measure(
+            run.algorithm, judge, x, y, subject.options.seed, subject.progress(f"{name}: moved images")
+        )
+        for name, run in runs.items()
+    }
+    path = subject.directory.results / "preservation.png"
+    files.atomic_write(path, preservation_picture.draw(found))
+    protocol = subject.protocol(
+        split=subject.split,
+        images=len(x),
+        binarisation=subject.binarisation,
+        classifier=judge.protocol,
+        beside={name: sha256(run.directory.weights) for name, run in list(runs.items())[1:]},
+        steps="posterior mean ± step * direction, both signs averaged for each image; standard errors over images",
+        directions=", ".join(next(iter(found.values()))),
+        retention="share of images whose label the classifier still sees; where_reconstructed: among those whose "
+        "reconstruction it read rightly",
+        distance="Euclidean, from the reconstruction (to_source: from the image); pixels in [0, 1], or features",
+        picture=path.name,
+    )
+    if subject.split == "train" or subject.dataset.name == "mnist5k":
+        protocol["warning"] = "the classifier may have been trained on these images"
+    return protocol, preservation.numbers_of_runs(found)
+
+
 def _some(subject, images, count):
     """`count` images chosen by the seed, as float32 in [0, 1]."""
     chosen = streams.stream(subject.options.seed, streams.SPLIT).permutation(len(images))[:count]
@@ -177,4 +211,5 @@ SECTIONS = {
     "memorisation": memorisation_section,
     "critic": critic_section,
     "fid": fid_section,
+    "preservation": preservation_section,
 }

@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from jgen import data, finished_run, run_data, runtime, sampling, streams
 from jgen.data import binarise
+from jgen.errors import UserError
 from jgen.evaluation import classifier
 from jgen.evaluation.report import sha256
 
@@ -51,12 +52,15 @@ class Subject:
         asked = self.options.binarise
         return getattr(self.algorithm.config, "binarise", "none") if asked == AS_TRAINED else asked
 
-    def targets(self):
-        """The images whose likelihood is measured: (x float32 in [0, 1], y or None), binarised where asked."""
+    def targets(self, images=0):
+        """Held-out images to be encoded: (x float32 in [0, 1], y or None), binarised where asked.
+
+        `images`: how many where the options do not say it; 0 for all.
+        """
         x, y = self.held_out
         rows = np.arange(len(x))
-        if self.options.images:
-            rows = np.sort(streams.stream(self.options.seed, streams.SPLIT).permutation(len(x))[: self.options.images])
+        if count := images if self.options.images is None else self.options.images:
+            rows = np.sort(streams.stream(self.options.seed, streams.SPLIT).permutation(len(x))[:count])
         if self.binarisation == "static":
             x = binarise.static(x, binarise.TEST if self.split == "test" else binarise.TRAIN)
         x, y = data.gather(x, rows), None if y is None else y[rows]
@@ -75,6 +79,45 @@ class Subject:
     def classifier(self):
         path = self.options.classifier or classifier.weights_for(self.dataset.name)
         return classifier.load(self.algorithm.shape.image_shape, path)
+
+    def judge_of_labels(self):
+        """The independent classifier. Raises UserError unless its classes are the data's."""
+        known, wanted = list(self.classifier.record["classes"]), list(self.dataset.classes)
+        if known != wanted:
+            raise UserError(
+                f"the classifier {self.classifier.protocol['weights']} knows the classes {', '.join(known)}, but "
+                f"{self.dataset.name} has {', '.join(wanted)}: train one on it (python src/train_classifier.py "
+                f"--data {self.dataset.name} --weights FILE) and give --classifier FILE"
+            )
+        return self.classifier
+
+    def runs_with_encoder(self):
+        """{name: FinishedRun} of this run and of those --beside names, which can all encode its labelled images."""
+        if not self.dataset.n_classes:
+            raise NotApplicable(f"{self.dataset.name} has no labels to be kept")
+        runs = {self.options.name: self.run}
+        for name in self.options.beside:
+            runs[name] = finished_run.load(self.options.out, name, self.options.device)
+        for name, run in runs.items():
+            algorithm = run.algorithm
+            if not hasattr(algorithm, "encode") or not algorithm.has_prior:
+                raise NotApplicable(f"{name} ({algorithm.name}) has no q(z|x) to move along")
+            self._require_same_images(name, run)
+        return runs
+
+    def _require_same_images(self, name, run):
+        ours, theirs = self.algorithm, run.algorithm
+        if theirs.shape.image_shape != ours.shape.image_shape:
+            raise UserError(
+                f"{name} has images of {theirs.shape.image_shape}, {self.options.name} of {ours.shape.image_shape}"
+            )
+        if theirs.conditional and run.record["data"]["classes"] != list(self.dataset.classes):
+            raise UserError(f"{name} is conditional on other classes than those of {self.dataset.name}")
+        if theirs.config.binarise != ours.config.binarise:
+            raise UserError(
+                f"{name} was trained on --binarise {theirs.config.binarise} images, {self.options.name} on "
+                f"{ours.config.binarise}: they do not compare"
+            )
 
     @functools.cached_property
     def judged_samples(self):

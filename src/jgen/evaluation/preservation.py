@@ -1,0 +1,173 @@
+"""Whether moving an image's latents keeps its class, and how far the image moves: z = mu ± step * direction.
+
+An independent classifier says which class a decoded image shows; the model's own head is never asked. A model keeps
+every class that hardly changes the image, so retention means something only beside diversity: the Euclidean distance,
+in pixels and in the classifier's features, to the image's own reconstruction (what the move alone did) and to the
+image itself (reconstruction error included). Both signs of a step are averaged for each image, and standard errors are
+over images.
+
+    top10%          the tenth of the latents with the largest sigma, each moved by its own sigma
+    one             one of those, drawn for each image
+    mu+sigma eps    every latent moved by sigma times a draw from N(0, 1): at step 1 a sample of q(z|x)
+    mu+N(0,I)       every latent moved by a draw from N(0, 1), whatever its sigma; one step only
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from jgen import streams
+from jgen.evaluation.numbers import detail, number, series, share
+from jgen.exploration import latents
+from jgen.exploration.directions import Directions
+
+STEPS = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0)  # in units of sigma
+DRAWN_FROM_POSTERIOR, DRAWN_FROM_PRIOR = "mu+sigma eps", "mu+N(0,I)"
+DIRECTIONS = ("top10%", "one", DRAWN_FROM_POSTERIOR)
+NO_STEP = 0.0
+DISTANCES = ("pixel_distance", "feature_distance", "pixel_distance_to_source", "feature_distance_to_source")
+
+
+@dataclasses.dataclass(frozen=True)
+class Moved:
+    """What one step did to each image, both signs averaged: retention (0 to 1) and distances, float64 [N] each."""
+
+    retention: np.ndarray
+    pixel_distance: np.ndarray
+    feature_distance: np.ndarray
+    pixel_distance_to_source: np.ndarray
+    feature_distance_to_source: np.ndarray
+
+
+def measure(algorithm, classifier, x, labels, seed=0, progress=iter):
+    """{direction: {step: Moved}} of images x float32 [N, C, H, W] in [0, 1] with labels int64 [N].
+
+    Step 0 is the reconstruction, the decoded posterior mean; the draw from the prior has step 1 alone.
+    """
+    y = labels if algorithm.conditional else None
+    mu, logvar = latents.encode(algorithm, x, y)  # [N, D] each
+    moves = _moves(np.exp(0.5 * logvar), seed)
+    source = Images(x, classifier)
+    reconstruction = Images(latents.decode(algorithm, mu, x, y), classifier)
+    unmoved = _moved([reconstruction], source, reconstruction, labels)
+    found = {name: {NO_STEP: unmoved} for name in moves}
+    for kind, step in progress([(name, step) for name in moves for step in _steps(name)]):
+        offset = np.float32(step) * moves[kind]
+        both = [Images(latents.decode(algorithm, z, x, y), classifier) for z in (mu + offset, mu - offset)]
+        found[kind][step] = _moved(both, source, reconstruction, labels)
+    return found
+
+
+def _steps(kind):
+    return (1.0,) if kind == DRAWN_FROM_PRIOR else STEPS
+
+
+def _moves(sigma, seed):
+    """The offset of a step of 1, [N, D] for each direction."""
+    noise = streams.stream(seed, streams.EVALUATION, 1).standard_normal(sigma.shape, dtype=np.float32)
+    drawn = {DRAWN_FROM_POSTERIOR: sigma * noise, DRAWN_FROM_PRIOR: noise}
+    chosen = {}
+    for kind in DIRECTIONS:
+        if kind not in drawn:
+            directions = Directions(kind, seed)
+            chosen[kind] = np.concatenate([directions.of(i, row, 1)[0] for i, row in enumerate(sigma)])
+    return {**chosen, **drawn}
+
+
+class Images:
+    """Images with what the classifier sees in them: flat pixels [N, P], features [N, F], classes [N]."""
+
+    def __init__(self, x, classifier):
+        self.pixels = x.reshape(len(x), -1)
+        self.features, probabilities = classifier.judge(x)
+        self.classes = probabilities.argmax(1)
+
+
+def _moved(variants, source, reconstruction, labels):
+    def average(of):
+        return np.mean([of(images) for images in variants], axis=0, dtype=np.float64)
+
+    return Moved(
+        average(lambda images: images.classes == labels),
+        average(lambda images: _distance(images.pixels, reconstruction.pixels)),
+        average(lambda images: _distance(images.features, reconstruction.features)),
+        average(lambda images: _distance(images.pixels, source.pixels)),
+        average(lambda images: _distance(images.features, source.features)),
+    )
+
+
+def _distance(a, b):
+    return np.linalg.norm(a - b, axis=1)
+
+
+def numbers(found):
+    """What `measure` found, as numbers: of the reconstruction, and a series over the steps for each direction."""
+    reconstruction = next(iter(found.values()))[NO_STEP]
+    right = reconstruction.retention == 1
+    measured = {
+        "retention_of_reconstruction": share(right.sum(), len(right)),
+        "pixel_distance_of_reconstruction": _mean(reconstruction.pixel_distance_to_source),
+        "feature_distance_of_reconstruction": _mean(reconstruction.feature_distance_to_source),
+    }
+    for kind, by_step in found.items():
+        moved = {f"{step:g}": outcome for step, outcome in by_step.items() if step != NO_STEP}
+        measured[f"retention {kind}"] = _series(moved, lambda outcome: 100 * outcome.retention, "%")
+        if right.any():
+            of_the_right = _series(moved, lambda outcome: 100 * outcome.retention[right], "%")
+            measured[f"retention_where_reconstructed {kind}"] = of_the_right
+        for name in DISTANCES:
+            of_each = _series(moved, lambda outcome, name=name: getattr(outcome, name))
+            measured[f"{name} {kind}"] = of_each if name == "pixel_distance" else detail(of_each)
+    return measured
+
+
+def numbers_of_runs(runs):
+    """`numbers` of {name: what `measure` found}: the first run's as they are, the others' under their names.
+
+    Where there are several, also what each retains at equal diversity.
+    """
+    first, *others = runs
+    measured = numbers(runs[first])
+    for name in others:
+        measured.update({f"{name}: {label}": value for label, value in numbers(runs[name]).items()})
+    for kind in DIRECTIONS if others else ():
+        if equal := at_equal_diversity(runs, kind):
+            distance, retained = equal
+            unit = f"% where the pixel distance from the reconstruction is {distance:.3g}"
+            measured[f"retention_at_equal_diversity {kind}"] = series(retained, unit)
+    return measured
+
+
+def _mean(values):
+    return number(values.mean(), "", standard_error(values))
+
+
+def standard_error(values):
+    """Standard error of the mean over images; None for a single one."""
+    return values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else None
+
+
+def _series(moved, of, unit=""):
+    values = {step: of(outcome) for step, outcome in moved.items()}
+    errors = {step: standard_error(each) for step, each in values.items()}
+    known = None if None in errors.values() else errors
+    return series({step: each.mean() for step, each in values.items()}, unit, standard_errors=known)
+
+
+def at_equal_diversity(runs, kind, distance="pixel_distance"):
+    """(distance, {run: retention in %}): the largest distance that every run reaches, and what each retains there.
+
+    runs: {name: what `measure` found}. Retention is interpolated linearly between steps, the reconstruction being
+    at distance 0. None where a run does not move at all.
+    """
+    curves = {}
+    for name, found in runs.items():
+        outcomes = found[kind].values()
+        curve = [(getattr(moved, distance).mean(), 100 * moved.retention.mean()) for moved in outcomes]
+        curves[name] = np.array(sorted(curve)).T
+    reached = min(curve[0, -1] for curve in curves.values())
+    if reached <= 0:
+        return None
+    return float(reached), {name: float(np.interp(reached, *curve)) for name, curve in curves.items()}
