@@ -1,14 +1,15 @@
-# make setup | demo | test | lint; `make` lists them. Everything is kept in .venv and re-used.
+# make setup | demo | test | lint | notebook; `make` lists them. Everything is kept in .venv and re-used.
 .DEFAULT_GOAL := help
 PYTHON ?= $(firstword $(foreach v,3.11 3.12 3.10,$(shell command -v python$(v) 2>/dev/null)) python3)
 BIN := .venv/bin
-.PHONY: help setup demo test lint
+.PHONY: help setup demo test lint notebook
 
 help:
 	@echo "make setup   create .venv and install requirements.txt"
 	@echo "make demo    setup, then train a beta-VAE and make its video (some minutes)"
 	@echo "make test    setup, then run the tests"
 	@echo "make lint    setup, then ruff"
+	@echo "make notebook  setup, then execute report/g-vae.ipynb in place"
 
 setup:
 	@PYTHON="$(PYTHON)" sh .ci/setup
@@ -21,3 +22,6 @@ test: setup
 
 lint: setup
 	$(BIN)/ruff check
+
+notebook: setup
+	$(BIN)/jupyter-execute --inplace report/g-vae.ipynb
