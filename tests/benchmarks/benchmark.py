@@ -46,8 +46,10 @@ ROOT = HERE.parents[1]
 sys.path[:0] = [str(HERE), str(ROOT / "src")]
 
 import cases  # noqa: E402
+import chart  # noqa: E402
 import compare  # noqa: E402
 import startup  # noqa: E402
+from workers import COMMANDS  # noqa: E402
 
 from jgen.artifacts.files import atomic_write  # noqa: E402
 from jgen.errors import UserError  # noqa: E402
@@ -63,7 +65,7 @@ def machine():
     versions |= dict(line.split("==") for line in pinned if "==" in line)
     return {
         "cpu": model[0].split(":", 1)[1].strip() if model else platform.processor(),
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": os.cpu_count(),
         "memory_gb": round(memory / 1e9, 1),
         "python": platform.python_version(),
         "versions": versions,
@@ -73,6 +75,7 @@ def machine():
 def parse_arguments(arguments=None):
     parser = argparse.ArgumentParser(prog="benchmark.py", description=__doc__.splitlines()[0])
     parser.add_argument("--models", nargs="+", choices=list(cases.CASES), help="default: all")
+    parser.add_argument("--peers", nargs="+", choices=[who for who in COMMANDS if who != "ours"], help="default: all")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2, help="cores that every framework may use")
     parser.add_argument("--quick", action="store_true", help="one round of ten steps: checks the harness, times nothing")
@@ -117,11 +120,11 @@ def main():
     report |= compare.measure(options, environment)
     report["seconds"] = round(time.time() - started)
     compare.print_table(report)
-    if options.out or not (options.quick or options.models):
+    if options.out or not (options.quick or options.models or options.peers):
         earlier = json.loads(path.read_text()) if path.is_file() else {}
         report |= {"start_up": earlier["start_up"]} if "start_up" in earlier else {}
         write_json(path, report)
-        compare.draw(report, folder / "benchmark.png")
+        chart.draw(report, folder / "benchmark.png")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,198 @@
+"""Every model in every framework, interleaved: the measurement behind results/benchmark.json, its table and chart."""
+
+import contextlib
+import statistics
+import sys
+import tempfile
+import time
+
+import cases
+import numpy as np
+from cases import CASES, CHECKED_STEPS, Job
+from pipes import Worker, WorkerError
+from rates import copy_rate
+from workers import COMMANDS
+
+from jgen import config
+from jgen.data import loader
+from jgen.errors import UserError
+
+BLOCK_SECONDS = 0.8  # of our steps in a block
+WARM_UP = 30  # steps after the compared ones
+TOLERANCE = 1e-3  # of the first losses, relative: rounding grows from step to step
+GEMM_SIZE, RATE_SECONDS = 2048, 0.4
+TARGET = {False: 1.25, True: 1.15}  # by whether the model is convolutional
+
+
+def measure(options, environment):
+    """{"models": …, "rates": …} as benchmark.py documents them."""
+    models, rates = {}, {}
+    for name in options.models or CASES:
+        started = time.perf_counter()
+        try:
+            models[name], rates[name] = measure_case(name, options, environment)
+        except WorkerError as error:
+            raise UserError(f"{name}: {error}") from None
+        model = models[name]
+        print(
+            f"{name}: ours {model['ours_ms']:.2f} ms, {model['best_peer']} {model['peers_ms'][model['best_peer']]:.2f} "
+            f"ms ({time.perf_counter() - started:.0f} s)",
+            flush=True,
+        )
+    best = {who: max(rate[who] for rate in rates.values()) for who in next(iter(rates.values()))}
+    return {"models": models, "rates": {"sgemm_gflops": best}}
+
+
+def chosen(options):
+    """The workers' commands, ours first; one of PyTorch's eager ones, which count the FLOPs, is always there."""
+    peers = options.peers or list(COMMANDS)
+    if not {"torch-eager", "torch-fused"} & set(peers):
+        peers = [*peers, "torch-fused"]
+    return {who: command for who, command in COMMANDS.items() if who == "ours" or who in peers}
+
+
+def write_job(name, folder, options):
+    """The job of a case in `folder` -> (Job, name of the data)."""
+    case = CASES[name]
+    settings = config.to_json(case.config())
+    data_name, images, labels, n_classes = cases.data_set(case, options.data_dir)
+    steps_per_epoch = loader.steps_per_epoch(len(images), settings["batch_size"])
+    first_step = cases.first_step_of(0, CHECKED_STEPS, steps_per_epoch)
+    job = Job(name, settings, images.shape[1:], len(images), n_classes, first_step, folder)
+    np.save(job.file("images.npy"), images)
+    np.save(job.file("labels.npy"), labels)
+    job.write()
+    return job, data_name
+
+
+def write_order(job, block, steps):
+    """The images of a block's steps, for the peers; ours asks the same loader."""
+    first = job.steps_per_epoch - steps
+    order = loader.batches(job.n_images, job.settings["batch_size"], job.settings["seed"], block + 1, first)
+    np.save(job.file(f"order_{block}.npy"), np.stack(list(order)))
+
+
+def measure_case(name, options, environment):
+    """(the entry of one model, {who: GFLOP/s of its matrix product})."""
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+        job, data_name = write_job(name, folder, options)
+        write_order(job, 0, CHECKED_STEPS)
+        workers, first = {}, {}
+        for who, command in chosen(options).items():  # ours first: it writes the initial weights
+            workers[who] = stack.enter_context(Worker(who, [*command[:2], folder, *command[2:]], environment))
+            first[who] = workers[who].ask("steps", block=0, count=CHECKED_STEPS)["terms"]
+        first = {who: {term: [t[term] for t in terms if term in t] for term in terms[0] | terms[-5]}
+                 for who, terms in first.items()}  # fmt: skip
+        difference = largest_difference(first)
+        steps = min(WARM_UP, job.steps_per_epoch)
+        write_order(job, 1, steps)
+        seconds = [worker.ask("steps", block=1, count=steps)["seconds"] for worker in workers.values()]
+        if not options.quick:
+            steps = min(max(10, round(BLOCK_SECONDS / seconds[0] * steps / 5) * 5), job.steps_per_epoch)
+        times, idle = interleaved(workers, job, steps, 1 if options.quick else options.rounds)
+        memory = {who: worker.peak_megabytes() for who, worker in workers.items()}
+        gemm = {
+            who: workers[who].ask("gemm_rate", size=GEMM_SIZE, seconds=RATE_SECONDS)["gflops"]
+            for who in ("ours", "torch-fused", "jax-jit")
+            if who in workers
+        }
+        counting = next(worker for who, worker in workers.items() if who in ("torch-eager", "torch-fused"))
+        floor = lower_bound(counting.ask("work", block=0, count=CHECKED_STEPS), gemm, options.threads)
+    medians = {who: round(statistics.median(values), 4) for who, values in times.items()}
+    ours = medians.pop("ours")
+    best = min(medians, key=medians.get)
+    floor_ms = floor["arithmetic_ms"] + floor["traffic_ms"]
+    return {
+        "batch": job.settings["batch_size"],
+        "image_shape": list(job.image_shape),
+        "data": data_name,
+        "n_images": job.n_images,
+        "convolutional": CASES[name].convolutional,
+        "steps": steps,
+        "ours_ms": ours,
+        "peers_ms": medians,
+        "rounds_ms": times,
+        "best_peer": best,
+        "ratio_to_best": round(medians[best] / ours, 3),
+        "target": TARGET[CASES[name].convolutional],
+        "floor_ms": round(floor_ms, 4),
+        "floor": {key: round(value, 4) for key, value in floor.items()},
+        "share_of_floor": round(floor_ms / ours, 3),
+        "memory_mb": memory,
+        "first_losses": first,
+        "largest_difference": difference,
+        "same_work": difference <= TOLERANCE,
+        "idle_cpu_share": round(idle, 4),
+    }, gemm
+
+
+def largest_difference(first):
+    """Of the peers' first losses from ours, relative to the largest loss of its kind. Raises UserError beyond reason."""
+    largest = 0.0
+    for who, terms in first.items():
+        for term in terms:
+            ours, theirs = np.array(first["ours"][term]), np.array(terms[term])
+            difference = float(np.abs(ours - theirs).max() / np.abs(ours).max())
+            if not difference <= TOLERANCE:
+                print(f"  {who} does other work than ours: {term} {theirs} against {ours}", file=sys.stderr)
+            largest = max(largest, difference)
+    return largest
+
+
+def interleaved(workers, job, steps, rounds):
+    """({who: milliseconds of a step in each round}, CPU time of a waiting worker per second, the largest)."""
+    times = {who: [] for who in workers}
+    idle, waited = dict.fromkeys(workers, 0.0), dict.fromkeys(workers, 0.0)
+    for number in range(rounds):
+        write_order(job, 2 + number, steps)
+        for who, worker in workers.items():
+            before = {other: workers[other].cpu_seconds() for other in workers if other != who}
+            started = time.perf_counter()
+            seconds = worker.ask("steps", block=2 + number, count=steps)["seconds"]
+            elapsed = time.perf_counter() - started
+            for other, cpu in before.items():
+                idle[other] += workers[other].cpu_seconds() - cpu
+                waited[other] += elapsed
+            times[who].append(round(1000 * seconds / steps, 4))
+    return times, max(idle[who] / waited[who] for who in workers)
+
+
+def lower_bound(work, gemm, threads):
+    """Time that the arithmetic and the optimizer's traffic of a step take at the best rates seen here."""
+    rate, copying = max(gemm.values()), copy_rate(int(work["bytes"]), threads, RATE_SECONDS)
+    return {
+        "gflop": work["flops"] / 1e9,
+        "megabytes": work["bytes"] / 1e6,
+        "sgemm_gflops": rate,
+        "copy_gb_per_s": copying,
+        "arithmetic_ms": work["flops"] / rate / 1e6,
+        "traffic_ms": work["bytes"] / copying / 1e6,
+    }
+
+
+def print_table(report):
+    """Milliseconds of a step, the ratio to the best peer, the floor and peak memory."""
+    peers = list(next(iter(report["models"].values()))["peers_ms"])
+    torch = next(who for who in peers if who.startswith("torch"))
+    headers = ["model", "ours ms", *peers, "best/ours", "floor ms", "of floor", "MB ours", f"MB {torch}", "first losses"]
+    rows = [
+        [
+            name,
+            f"{m['ours_ms']:.2f}",
+            *(f"{m['peers_ms'][who]:.2f}" for who in peers),
+            f"{m['ratio_to_best']:.2f}",
+            f"{m['floor_ms']:.2f}",
+            f"{m['share_of_floor']:.0%}",
+            f"{m['memory_mb']['ours']:.0f}",
+            f"{m['memory_mb'][torch]:.0f}",
+            f"{'equal to' if m['same_work'] else 'DIFFER BY'} {m['largest_difference']:.0e}",
+        ]
+        for name, m in report["models"].items()
+    ]
+    widths = [max(len(row[i]) for row in [headers, *rows]) for i in range(len(headers))]
+    for row in [headers, *rows]:
+        print("  ".join(text.rjust(width) for text, width in zip(row, widths)))
+    idle = max(m["idle_cpu_share"] for m in report["models"].values())
+    print(f"{report['threads']} threads, {report['rounds']} rounds, {report['seconds']} s; waiting workers used {idle:.1%}")
+    if idle > 0.03:
+        print("benchmark: warning: waiting workers were not idle, so the times are not each framework's own")
