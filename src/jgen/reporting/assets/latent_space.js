@@ -255,6 +255,7 @@ use(0);
 // For the tests, and for a reader's console: the picture of any latents.
 window.latentSpace = {
   names: models.map(({ name }) => name),
+  latents: (name) => new Array(models.find((candidate) => candidate.name === name).latents).fill(0),
   show(name, z, label = 0) {
     use(models.findIndex((candidate) => candidate.name === name));
     if (model.classes.length) choose(label);

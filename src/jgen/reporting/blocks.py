@@ -1,0 +1,138 @@
+"""What a section is made of; html.py and markdown.py each know how to show every one of these."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from jgen.reporting.verdicts import Claim
+
+
+@dataclasses.dataclass(frozen=True)
+class Prose:
+    """Markdown, with $…$ for formulas."""
+
+    text: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Heading:
+    text: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """Cells are Markdown; all columns but the first `words` are numbers."""
+
+    head: tuple[str, ...]
+    rows: list[tuple[str, ...]]
+    caption: str = ""
+    words: int = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Folded:
+    """Blocks behind a line that opens them."""
+
+    summary: str
+    blocks: tuple
+
+
+@dataclasses.dataclass(frozen=True)
+class Picture:
+    """A picture below results/. sharp: pixels are shown as squares. wide: it takes a row of its own."""
+
+    parts: tuple[str, ...]  # of its path below results/
+    alt: str
+    caption: str = ""
+    sharp: bool = True
+    wide: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Pictures:
+    items: tuple[Picture, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Film:
+    """An MP4 below results/; poster: the picture that stands there before it plays."""
+
+    parts: tuple[str, ...]
+    caption: str
+    poster: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Films:
+    items: tuple[Film, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Mistake:
+    """published and corrected: LaTeX, or Markdown where it is no formula (`formula` is False)."""
+
+    what: str
+    published: str
+    corrected: str
+    effect: str
+    formula: bool = True
+
+
+@dataclasses.dataclass(frozen=True)
+class Mistakes:
+    items: tuple[Mistake, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Chart:
+    """An SVG that was drawn from numbers. name: of its file for README.md."""
+
+    name: str
+    svg: str
+    alt: str
+    caption: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Raw:
+    """HTML of its own, and the blocks that README.md has in its place."""
+
+    html: str
+    instead: tuple = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Missing:
+    """A part whose numbers or pictures are not there yet, and the command that makes them."""
+
+    what: str
+    command: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Document:
+    """One source document: what it claims, in one line and one by one, and everything that shows what came out.
+
+    key: of its section's id. source: its file. runs: the names of its runs.
+    """
+
+    key: str
+    title: str
+    source: str
+    line: str
+    claims: tuple[Claim, ...]
+    runs: tuple[str, ...]
+    mistakes: tuple[Mistake, ...]
+    blocks: tuple
+
+
+@dataclasses.dataclass(frozen=True)
+class Section:
+    """A part that belongs to no single document."""
+
+    key: str
+    title: str
+    blocks: tuple
+
+
+Block = Prose | Heading | Table | Folded | Pictures | Films | Mistakes | Chart | Raw | Missing

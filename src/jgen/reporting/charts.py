@@ -1,0 +1,185 @@
+"""Charts as SVG, drawn from numbers.
+
+Colours are the page's CSS variables, so that a chart follows the page's light or dark; `standalone` gives a chart the
+colours that it needs as a file of its own.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from html import escape
+
+WIDTH, HEIGHT = 480, 330
+LEFT, RIGHT, BOTTOM = 58, 16, 48
+LEGEND_ROW, LETTER = 20, 6.6  # height of a line of the legend, and about the width of a letter
+SERIES = 5  # colours that page.css knows
+BAR, BAR_GAP, NAME, VALUE = 16, 5, 150, 84
+
+
+@dataclasses.dataclass(frozen=True)
+class Series:
+    """points: (x, y) in the order in which they are joined; labels: one for each point, or none."""
+
+    name: str
+    points: list[tuple[float, float]]
+    labels: tuple[str, ...] = ()
+    marks: bool = True
+
+
+@dataclasses.dataclass(frozen=True)
+class Axis:
+    """label: with the unit. low, high: ends that are shown at least."""
+
+    label: str
+    low: float | None = None
+    high: float | None = None
+    log: bool = False
+
+    def scaled(self, value):
+        return math.log10(value) if self.log else value
+
+    def span(self, values):
+        """(low, high) of the scaled values, with some air around them."""
+        known = [self.scaled(value) for value in [*values, self.low, self.high] if value is not None]
+        low, high = min(known), max(known)
+        air = 0.06 * ((high - low) or abs(high) or 1)
+        return (
+            low if self.low is not None and low == self.scaled(self.low) else low - air,
+            high if self.high is not None and high == self.scaled(self.high) else high + air,
+        )
+
+    def ticks(self, low, high):
+        """(scaled position, text) of some round numbers between the ends."""
+        from matplotlib.ticker import MaxNLocator
+
+        if self.log:
+            decades = range(math.ceil(low), math.floor(high) + 1)
+            return [(decade, f"{10.0**decade:g}") for decade in decades]
+        found = MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
+        return [(float(tick), f"{tick:g}") for tick in found.round(12) if low <= tick <= high]
+
+
+def lines(series, x_axis, y_axis, alt):
+    """A line with marks for each series, and a legend where there are several; SVG text."""
+    series = [one for one in series if one.points]
+    legend, top = _legend(series)
+    place = _Place(series, x_axis, y_axis, top)
+    parts = [*place.frame(), *legend]
+    for index, one in enumerate(series):
+        parts += _line(one, index % SERIES, place)
+    return _svg(parts, HEIGHT + top, alt)
+
+
+class _Place:
+    """Where a value lies in the picture."""
+
+    def __init__(self, series, x_axis, y_axis, top):
+        self.axes = (x_axis, y_axis)
+        points = [point for one in series for point in one.points]
+        self.x_span = x_axis.span([x for x, _ in points])
+        self.y_span = y_axis.span([y for _, y in points])
+        self.top, self.bottom = top + 10, HEIGHT + top - BOTTOM
+
+    def x(self, scaled):
+        low, high = self.x_span
+        return LEFT + (scaled - low) / (high - low) * (WIDTH - LEFT - RIGHT)
+
+    def y(self, scaled):
+        low, high = self.y_span
+        return self.bottom - (scaled - low) / (high - low) * (self.bottom - self.top)
+
+    def of(self, point):
+        return self.x(self.axes[0].scaled(point[0])), self.y(self.axes[1].scaled(point[1]))
+
+    def frame(self):
+        """The grid, the ticks and the axes' labels."""
+        parts = []
+        for at, text in self.axes[0].ticks(*self.x_span):
+            x = self.x(at)
+            parts.append(f'<path class="grid" d="M{x:.1f} {self.top}V{self.bottom}"/>')
+            parts.append(_text(x, self.bottom + 17, text, "tick", "middle"))
+        for at, text in self.axes[1].ticks(*self.y_span):
+            y = self.y(at)
+            parts.append(f'<path class="grid" d="M{LEFT} {y:.1f}H{WIDTH - RIGHT}"/>')
+            parts.append(_text(LEFT - 7, y + 4.5, text, "tick", "end"))
+        middle = (self.top + self.bottom) / 2
+        parts.append(_text((LEFT + WIDTH - RIGHT) / 2, self.bottom + 39, self.axes[0].label, "label", "middle"))
+        turned = f' transform="rotate(-90 14 {middle:.1f})"'
+        return [*parts, _text(14, middle, self.axes[1].label, "label", "middle", turned)]
+
+
+def _line(one, colour, place):
+    spots = [place.of(point) for point in one.points]
+    path = "L".join(f"{x:.1f} {y:.1f}" for x, y in spots)
+    parts = [f'<path class="line series-{colour}" d="M{path}"/>'] if len(spots) > 1 else []
+    if one.marks:
+        parts += [
+            f'<circle class="mark series-{colour}" data-index="{index}" cx="{x:.1f}" cy="{y:.1f}" r="4"/>'
+            for index, (x, y) in enumerate(spots)
+        ]
+    for (x, y), label in zip(spots, one.labels):
+        near_edge = x > WIDTH - RIGHT - LETTER * len(label) - 10
+        parts.append(_text(x - 8 if near_edge else x + 8, y - 7, label, "point", "end" if near_edge else "start"))
+    return parts
+
+
+def _legend(series):
+    """The legend's parts and its height; nothing for a single series."""
+    if len(series) < 2:
+        return [], 0
+    parts, x, y = [], LEFT, 14
+    for index, one in enumerate(series):
+        width = 26 + LETTER * len(one.name) + 14
+        if x > LEFT and x + width > WIDTH:
+            x, y = LEFT, y + LEGEND_ROW
+        parts.append(f'<path class="line series-{index % SERIES}" d="M{x:.1f} {y - 4}h18"/>')
+        parts.append(_text(x + 24, y, one.name, "tick", "start"))
+        x += width
+    return parts, y + 8
+
+
+def bars(groups, unit, alt):
+    """Horizontal bars from 0. groups: {heading: [(name, value, colour 0…4)]}; one scale for each heading."""
+    parts, y = [], 4
+    room = WIDTH - NAME - VALUE
+    for heading, rows in groups.items():
+        parts.append(_text(0, y + 14, heading, "heading", "start"))
+        y += 24
+        longest = max(value for _, value, _ in rows)
+        for name, value, colour in rows:
+            length = room * value / longest
+            parts.append(_text(NAME - 8, y + BAR - 4, name, "tick", "end"))
+            parts.append(
+                f'<rect class="bar series-{colour}" x="{NAME}" y="{y}" width="{length:.1f}" height="{BAR}" rx="2"/>'
+            )
+            parts.append(_text(NAME + length + 6, y + BAR - 4, f"{value:.3g} {unit}", "tick", "start"))
+            y += BAR + BAR_GAP
+        y += 12
+    return _svg(parts, y, alt)
+
+
+def _text(x, y, words, kind, anchor, more=""):
+    return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{more}>{escape(words)}</text>'
+
+
+def _svg(parts, height, alt):
+    opening = f'<svg class="chart" viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(alt)}">'
+    return "\n".join([opening, *parts, "</svg>"])
+
+
+_STANDALONE = """<style>
+svg{--ink:#1c1e21;--faint:#5d6269;--rule:#dfe1e4;--paper:#fff;
+--series-0:#2563a8;--series-1:#b8541a;--series-2:#2f7d4f;--series-3:#7b4fa3;--series-4:#7a7f87}
+@media (prefers-color-scheme:dark){svg{--ink:#e6e8ea;--faint:#a3a9b0;--rule:#363b42;--paper:#15181c;
+--series-0:#79b0ee;--series-1:#eb9c62;--series-2:#74c495;--series-3:#bf9ae3;--series-4:#9aa0a8}}
+svg{background:var(--paper)}
+CSS</style>"""
+
+
+def standalone(svg, css):
+    """The chart as the text of an .svg file, which follows the reader's light or dark; css: the page's, of charts."""
+    style = _STANDALONE.replace("CSS", css)
+    opening, rest = svg.split(">", 1)
+    width, height = (float(size) for size in opening.split('viewBox="0 0 ')[1].split('"')[0].split())
+    return f'{opening} xmlns="http://www.w3.org/2000/svg" width="{width:g}" height="{height:g}">{style}{rest}\n'

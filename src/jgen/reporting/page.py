@@ -1,0 +1,71 @@
+"""The report's contents, before it becomes Markdown or HTML."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+
+from jgen.reporting import documents, likelihoods, runs, speed
+from jgen.reporting.blocks import Document, Folded, Section, Table
+from jgen.reporting.fragment import Fragment
+from jgen.reporting.verdicts import Claim, Outcome, Verdict, together
+
+TITLE = "Five documents on image generation, run again"
+INTRO = (
+    "Five documents describe autoencoders, VAEs, CVAEs, a G-VAE and a WGAN. This project builds all of them on "
+    "[Jittor](https://github.com/Jittor/jittor), runs what the documents ran, and says what holds. Every number on "
+    "this page is read from a file below [`results/`](../results), which the named command wrote."
+)
+VERDICTS = (
+    "A verdict follows from the numbers by the rule that stands beside it; a claim without a number is judged with "
+    "the evidence given. A document is *reproduced* or *not reproduced* where all of its claims are, else *partly*; "
+    "what was not run yet does not count."
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Judgement:
+    """A document with the outcome of each of its claims."""
+
+    document: Document
+    outcomes: tuple[tuple[Claim, Outcome], ...]
+    runs: Table
+
+    @property
+    def verdict(self):
+        return together([outcome.verdict for _, outcome in self.outcomes])
+
+    @property
+    def counts(self):
+        """Such as "4 reproduced, 1 partly"."""
+        found = collections.Counter(outcome.verdict for _, outcome in self.outcomes)
+        return ", ".join(f"{found[verdict]} {verdict.value}" for verdict in Verdict if found[verdict])
+
+
+@dataclasses.dataclass(frozen=True)
+class Page:
+    judgements: tuple[Judgement, ...]
+    sections: tuple[Section, ...]
+    fragments: tuple[Fragment, ...]
+    title: str = TITLE
+    intro: str = INTRO
+    verdicts: str = VERDICTS
+
+    @property
+    def entries(self):
+        """(anchor, title) of everything after the documents."""
+        found = [(section.key, section.title) for section in self.sections]
+        return [(fragment.anchor, fragment.title) for fragment in self.fragments] + found
+
+
+def contents(results, fragments):
+    judged = []
+    for module in documents.ALL:
+        document = module.document(results)
+        outcomes = tuple((claim, claim.outcome(results)) for claim in document.claims)
+        judged.append(Judgement(document, outcomes, runs.table(results, document.runs)))
+    return Page(tuple(judged), (likelihoods.section(results), speed.section(results)), tuple(fragments))
+
+
+def folded_runs(judgement):
+    return Folded("Runs: commands, protocol, seconds", (judgement.runs,))

@@ -1,0 +1,147 @@
+"""What results/ says: runs, their numbers, and what is missing."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import pathlib
+
+from jgen.artifacts import metrics
+from jgen.artifacts.run_directory import RunDirectory
+from jgen.evaluation import report
+from jgen.run_setup import read_config
+
+
+class NotRunYet(Exception):
+    """Something that a part of the report needs is not in results/; the message names it."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A finished run: config.json, metrics.jsonl and evaluation.json as they lie on the disk.
+
+    config: the whole of config.json. rows: one dict an epoch. evaluation: {section: {"protocol", "numbers"}}.
+    """
+
+    directory: RunDirectory
+    config: dict
+    rows: list[dict]
+    evaluation: dict
+
+    @property
+    def name(self):
+        return self.directory.name
+
+    @property
+    def settings(self):
+        return self.config["config"]
+
+    @property
+    def command(self):
+        return self.config.get("command", "")
+
+    @property
+    def seconds(self):
+        """Of training, all epochs together; the evaluation is not counted."""
+        return sum(row.get("seconds", 0) for row in self.rows)
+
+    def last(self, key):
+        """The last epoch's value; NotRunYet if it has none."""
+        if not self.rows or key not in self.rows[-1]:
+            raise NotRunYet(f"{key} of {self.name}")
+        return self.rows[-1][key]
+
+    def measured(self, section, key):
+        """A number of the evaluation as it is stored: {"value": …} or {"values": …}; NotRunYet if it has none."""
+        try:
+            return self.evaluation[section]["numbers"][key]
+        except KeyError:
+            raise NotRunYet(f"{key.replace('_', ' ')} of {self.name}") from None
+
+    def value(self, section, key):
+        return self.measured(section, key)["value"]
+
+    def protocol(self, section):
+        return self.evaluation.get(section, {}).get("protocol", {})
+
+
+class Results:
+    """The results below the folder OUT; nothing is read before it is asked for, and nothing is written."""
+
+    def __init__(self, out):
+        self.out = pathlib.Path(out)
+        self._runs = {}
+
+    @property
+    def folder(self):
+        return self.out / "results"
+
+    def run(self, name):
+        """The finished run `name`. NotRunYet without one; UserError where one of its files is broken."""
+        if name not in self._runs:
+            self._runs[name] = self._read(name)
+        if self._runs[name] is None:
+            raise NotRunYet(f"the run {name}")
+        return self._runs[name]
+
+    def has(self, name):
+        try:
+            return bool(self.run(name))
+        except NotRunYet:
+            return False
+
+    def existing(self, names):
+        """The finished runs among `names`, in this order."""
+        return [self.run(name) for name in names if self.has(name)]
+
+    def _read(self, name):
+        directory = RunDirectory(self.out, name)
+        if not directory.config.exists() or not directory.weights.exists():  # weights come with a run's end
+            return None
+        return Run(directory, read_config(directory), metrics.read_rows(directory.metrics), report.read(directory))
+
+    def path(self, *parts):
+        """results/PARTS if it is a file; NotRunYet if not."""
+        path = self.folder.joinpath(*parts)
+        if not path.is_file():
+            raise NotRunYet(f"results/{'/'.join(parts)}")
+        return path
+
+
+@dataclasses.dataclass(frozen=True)
+class Number:
+    """Where a number lies: the evaluation's section and key of a run, or its last epoch's key (section "training").
+
+    form: how it is written, as in format().
+    """
+
+    run: str
+    section: str
+    key: str
+    form: str = ".3g"
+    unit: str = ""
+
+    def of(self, results):
+        run = results.run(self.run)
+        return run.last(self.key) if self.section == "training" else run.value(self.section, self.key)
+
+    @property
+    def name(self):
+        return f"{self.key.replace('_', ' ')} of `{self.run}`"
+
+    def write(self, value):
+        return f"{value:{self.form}}{self.unit}"
+
+    def shown(self, results):
+        return self.write(self.of(results))
+
+
+loss = functools.partial(Number, section="training", key="loss", form=".4f")
+agreement = functools.partial(Number, section="labels", key="agreement", form=".1f", unit=" %")
+frechet = functools.partial(Number, section="distances", key="frechet_distance", form=".0f")
+mse = functools.partial(Number, section="reconstruction", key="mse", form=".4f")
+certainty = functools.partial(Number, section="labels", key="certainty", form=".2f")
+entropy = functools.partial(Number, section="labels", key="class_entropy", form=".2f", unit=" nats")
+rate = functools.partial(Number, section="likelihood", key="rate", form=".3g", unit=" nats")
+active_units = functools.partial(Number, section="likelihood", key="active_units", form=".0f")
+nll = functools.partial(Number, section="likelihood", key="nll", form=".2f", unit=" nats")

@@ -1,0 +1,200 @@
+"""Verdicts, each derived from numbers by a rule that is printed beside it, or backed by a sentence of evidence."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import string
+import typing
+
+from jgen.reporting.results import NotRunYet, Number
+
+
+class Verdict(enum.Enum):
+    """From the best to the worst."""
+
+    REPRODUCED = "reproduced"
+    PARTLY = "partly"
+    NOT = "not reproduced"
+    MISSING = "not run yet"
+
+    @property
+    def key(self):
+        return self.name.lower()
+
+    @property
+    def sign(self):
+        return {"REPRODUCED": "✓", "PARTLY": "◐", "NOT": "✗", "MISSING": "…"}[self.name]
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """A verdict and what was found, one line of Markdown."""
+
+    verdict: Verdict
+    found: str
+
+
+class Rule(typing.Protocol):
+    text: str  # how the verdict follows from the numbers
+
+    def judge(self, results) -> Outcome: ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Claim:
+    """One thing that a document says.
+
+    statement: Markdown; short: the same in a few words, for the overview; quote: the document's own words, in Chinese.
+    """
+
+    short: str
+    statement: str
+    rule: Rule
+    quote: str = ""
+
+    def outcome(self, results):
+        try:
+            return self.rule.judge(results)
+        except NotRunYet as missing:
+            return Outcome(Verdict.MISSING, f"missing: {missing}")
+
+
+def together(verdicts):
+    """All reproduced: reproduced; none even partly: not; else partly. What is not run yet does not count."""
+    known = [verdict for verdict in verdicts if verdict is not Verdict.MISSING]
+    if not known:
+        return Verdict.MISSING
+    if len(set(known)) == 1:
+        return known[0]
+    return Verdict.PARTLY
+
+
+def _graded(met, partly=False):
+    return Verdict.REPRODUCED if met else Verdict.PARTLY if partly else Verdict.NOT
+
+
+@dataclasses.dataclass(frozen=True)
+class Within:
+    """A published number is met up to a relative tolerance; partly up to three times that."""
+
+    number: Number
+    published: float
+    tolerance: float = 0.02
+
+    @property
+    def text(self):
+        return f"|ours − {self.published:g}| ≤ {self.tolerance:.0%}; partly up to {3 * self.tolerance:.0%}"
+
+    def judge(self, results):
+        ours = self.number.of(results)
+        off = abs(ours - self.published) / abs(self.published)
+        found = f"{self.number.write(ours)}, {(ours - self.published) / abs(self.published):+.1%}"
+        return Outcome(_graded(off <= self.tolerance, off <= 3 * self.tolerance), found)
+
+
+@dataclasses.dataclass(frozen=True)
+class WithinAbsolute:
+    """A published number is met within so many units; partly within three times as many."""
+
+    number: Number
+    published: float
+    tolerance: float
+
+    @property
+    def text(self):
+        unit = self.number.unit
+        return f"|ours − {self.published:g}| ≤ {self.tolerance:g}{unit}; partly up to {3 * self.tolerance:g}{unit}"
+
+    def judge(self, results):
+        ours = self.number.of(results)
+        off = abs(ours - self.published)
+        found = f"{self.number.write(ours)}, {ours - self.published:+.2f}"
+        return Outcome(_graded(off <= self.tolerance, off <= 3 * self.tolerance), found)
+
+
+@dataclasses.dataclass(frozen=True)
+class Greater:
+    """`larger` exceeds `smaller` by the factor; with a factor above 1, partly where it exceeds it by less."""
+
+    larger: Number
+    smaller: Number
+    factor: float = 1.0
+
+    @property
+    def text(self):
+        if self.factor == 1:
+            return f"{self.larger.name} > that of `{self.smaller.run}`"
+        return f"{self.larger.name} ≥ {self.factor:g} × that of `{self.smaller.run}`; partly if only larger"
+
+    def judge(self, results):
+        larger, smaller = self.larger.of(results), self.smaller.of(results)
+        met = larger > smaller if self.factor == 1 else larger >= self.factor * smaller
+        found = f"{self.larger.write(larger)} against {self.smaller.write(smaller)}"
+        return Outcome(_graded(met, larger > smaller), found)
+
+
+@dataclasses.dataclass(frozen=True)
+class AtLeast:
+    """A number reaches `threshold`; partly from `partly` on."""
+
+    number: Number
+    threshold: float
+    partly: float
+
+    @property
+    def text(self):
+        number = self.number
+        return f"{number.name} ≥ {self.threshold:g}{number.unit}; partly from {self.partly:g}{number.unit}"
+
+    def judge(self, results):
+        ours = self.number.of(results)
+        return Outcome(_graded(ours >= self.threshold, ours >= self.partly), self.number.write(ours))
+
+
+@dataclasses.dataclass(frozen=True)
+class AtMost:
+    """A number stays below `threshold`; partly up to `partly`."""
+
+    number: Number
+    threshold: float
+    partly: float
+
+    @property
+    def text(self):
+        number = self.number
+        return f"{number.name} ≤ {self.threshold:g}{number.unit}; partly up to {self.partly:g}{number.unit}"
+
+    def judge(self, results):
+        ours = self.number.of(results)
+        return Outcome(_graded(ours <= self.threshold, ours <= self.partly), self.number.write(ours))
+
+
+@dataclasses.dataclass(frozen=True)
+class Every:
+    """Several rules that have to hold at once: the weakest verdict counts."""
+
+    rules: tuple[Rule, ...]
+
+    @property
+    def text(self):
+        return "; and ".join(rule.text for rule in self.rules)
+
+    def judge(self, results):
+        outcomes = [rule.judge(results) for rule in self.rules]
+        weakest = max((outcome.verdict for outcome in outcomes), key=list(Verdict).index)
+        return Outcome(weakest, "; ".join(outcome.found for outcome in outcomes))
+
+
+@dataclasses.dataclass(frozen=True)
+class Judged:
+    """No number decides: a verdict with its evidence, in which $name stands for a number that was measured."""
+
+    verdict: Verdict
+    evidence: str
+    numbers: dict[str, Number] = dataclasses.field(default_factory=dict)
+    text: str = "judged, with the evidence given"
+
+    def judge(self, results):
+        shown = {name: number.shown(results) for name, number in self.numbers.items()}
+        return Outcome(self.verdict, string.Template(self.evidence).substitute(shown))
