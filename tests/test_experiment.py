@@ -87,6 +87,16 @@ def test_resuming_a_finished_run_trains_the_epochs_that_were_added(trained, vae,
     assert len({path.joinpath("weights.safetensors").read_bytes() for path in results}) == 1
     assert [row["epoch"] for row in metrics.read_rows(results[0] / "metrics.jsonl")] == [1, 2, 3]
     assert record(tmp_path)["config"]["epochs"] == 3
+    assert len(record(tmp_path)["resumed"]) == 1  # the command that changed the record, beside the first one
+
+
+def test_a_schedule_over_the_epochs_forbids_another_number_of_them(vae, train, tmp_path):
+    assert vae("--name", "falling", "--epochs", 2, "--schedule", "iwae")[0] == 0
+    before = (tmp_path / "results/falling/config.json").read_bytes()
+    code, printed = train(VAE, "--out", tmp_path, "--name", "falling", "--resume", "--epochs", 3)
+    assert code == 2 and "the learning rate is laid out over this run's 2 epochs" in printed
+    assert train(VAE, "--out", tmp_path, "--name", "falling", "--resume", "--epochs", 2)[0] == 0
+    assert (tmp_path / "results/falling/config.json").read_bytes() == before
 
 
 def test_resuming_what_is_not_there_starts_from_the_beginning_and_says_so(vae):

@@ -94,6 +94,11 @@ class Algorithm(abc.ABC):
         """`published` for the data set `data`."""
         return {**cls.published, **cls.published_presets.get(data, {})}
 
+    @classmethod
+    def spread_over_epochs(cls, settings) -> str:
+        """What is laid out over the whole number of epochs, in words, so that a resumed run must keep it; or ''."""
+        return ""
+
     @abc.abstractmethod
     def step(self, x, y, noise: Noise) -> dict[str, typing.Any]:
         """Update on one minibatch: x [N, C, H, W] in [0, 1], y int [N] or None. Returns scalars to log."""

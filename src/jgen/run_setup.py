@@ -29,7 +29,7 @@ def prepare(algorithm_class, namespace, root):
     saved = read_config(directory) if run.resume and directory.config.exists() else None
     if saved:
         _check_resumable(directory, saved, algorithm_class)
-        settings = _resumed_settings(algorithm_class.Config, saved, explicit, directory)
+        settings = _resumed_settings(algorithm_class, saved, explicit, directory)
         if run.as_published and not saved["as_published"]:
             raise UserError(
                 f"{directory.results} was not begun with --as-published: a resumed run keeps its settings; leave the "
@@ -113,8 +113,8 @@ def preset_name(data):
     return data.partition(":")[0]
 
 
-def _resumed_settings(cls, saved, explicit, directory):
-    settings = config.from_json(cls, saved["config"], directory.config)
+def _resumed_settings(algorithm_class, saved, explicit, directory):
+    settings = config.from_json(algorithm_class.Config, saved["config"], directory.config)
     requested = {**vars(settings), "data": saved["data"].get("requested", settings.data)}
     differing = [name for name, value in explicit.items() if name != "epochs" and value != requested[name]]
     if differing:
@@ -123,7 +123,14 @@ def _resumed_settings(cls, saved, explicit, directory):
             f"{flag} {explicit[differing[0]]} differs from the run's {requested[differing[0]]}: a resumed run keeps "
             "its settings; leave the flag out, or start another run with --name"
         )
-    return dataclasses.replace(settings, epochs=explicit.get("epochs", settings.epochs))
+    epochs = explicit.get("epochs", settings.epochs)
+    spread = algorithm_class.spread_over_epochs(settings)
+    if spread and epochs != settings.epochs:
+        raise UserError(
+            f"--epochs {epochs}: {spread} is laid out over this run's {settings.epochs} epochs, so they stay; leave "
+            "the flag out, or start another run with --name"
+        )
+    return dataclasses.replace(settings, epochs=epochs)
 
 
 @dataclasses.dataclass
@@ -196,7 +203,9 @@ class Prepared:
         }
         values["data"]["requested"] = self.settings.data
         if self.saved:  # a resumed run keeps its record; only its number of epochs may grow
-            values = {**self.saved, "config": values["config"]}
+            grown = values["config"] != self.saved["config"]
+            resumed = [*self.saved.get("resumed", []), values["command"]]
+            values = {**self.saved, **({"config": values["config"], "resumed": resumed} if grown else {})}
         text = json.dumps(values, indent=1, ensure_ascii=False) + "\n"
         atomic_write(self.directory.config, text.encode("utf-8"))
 

@@ -48,6 +48,10 @@ class BetaVAE(Algorithm):
         self.beta_eff = config.beta * self.n_pixels / (2 * self.latent_dim)
         self.likelihood = f"Gaussian of variance 1 (there the training's beta {config.beta:g} is {self.beta_eff:.3g})"
 
+    @classmethod
+    def spread_over_epochs(cls, settings):
+        return "the rise of beta" if settings.warm_up else ""
+
     def begin_epoch(self, epoch, epochs):
         rise = self.config.warm_up * epochs
         # A Var, because Jittor compiles another kernel for a Python number that passes through 0 or 1.

@@ -118,6 +118,11 @@ class GVAE(Algorithm):
             len(config.decoder_blocks) == stages, f"--decoder-blocks needs {stages} numbers, one for each of --widths"
         )
 
+    @classmethod
+    def spread_over_epochs(cls, settings):
+        grows = settings.classifier == "on" and settings.isda == "on" and settings.covariance != "encoder"
+        return "the learning rate" if settings.schedule == "cosine" else "ISDA's strength" if grows else ""
+
     def begin_epoch(self, epoch, epochs):
         if self.config.schedule == "cosine":
             self.optimizers["adam"].lr = self.config.lr * (1 + math.cos(math.pi * (epoch - 1) / epochs)) / 2

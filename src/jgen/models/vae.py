@@ -59,6 +59,10 @@ class VAE(Algorithm):
         networks.initialise(self.networks, config.seed)
         self.optimizers = {"adam": optim.Adam(networks.trainable(self.encoder, self.decoder), config.lr)}
 
+    @classmethod
+    def spread_over_epochs(cls, settings):
+        return "the learning rate" if settings.schedule == "iwae" else ""
+
     def begin_epoch(self, epoch, epochs):
         if self.config.schedule == "iwae":
             part = 3280 * (epoch - 1) / epochs
