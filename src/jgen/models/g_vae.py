@@ -45,7 +45,9 @@ class Config(Training):
 
 MNIST = {"epochs": 30, "latent_dim": 128, "shift": 2}
 CIFAR10 = {
-    "epochs": 14,
+    "epochs": 15,
+    "batch_size": 64,
+    "lr": 1e-3,
     "classifier_weight": 20.0,
     "latent_dim": 256,
     "stem": 24,
@@ -81,6 +83,8 @@ class GVAE(Algorithm):
             "blocks": ((3, 4, 6, 3), _TWO_HOURS),
             "decoder_blocks": ((3, 4, 6, 3), _TWO_HOURS),
             "epochs": (100, _TWO_HOURS),
+            "batch_size": (128, _TWO_HOURS),
+            "lr": (5e-4, _TWO_HOURS),
             "shift": (0, "with mirror images alone the classifier overfits sooner"),
         },
         "celeba": {"latent_dim": (2048, _TWO_HOURS)},
