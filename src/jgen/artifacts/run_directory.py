@@ -114,7 +114,7 @@ class RunDirectory:
         one_each = [self.config, self.metrics, self.curves, self.samples]
         one_each += [self.checkpoint, self.checkpoint_json, self.weights, self.best, self.video]
         one_each += [self.results / f"{kind}.png" for kind in self.grid_kinds()]
-        one_each += [self.results / name for name in ("evaluation.json", "neighbours.png", "critic.png")]
+        one_each += [self.results / name for name in _EVALUATION]
         many = _numbered(self.results, "weights_*.safetensors") + sorted(self.tensorboard.glob("events.*"))
         many += [path for suffix in ("png", "mp4") for path in sorted(self.explored.glob(f"*.{suffix}"))]
         return [path for path in one_each if path.exists()] + many + self.grids()
@@ -146,6 +146,9 @@ class RunDirectory:
     @property
     def _lock(self):
         return self.results / ".lock"
+
+
+_EVALUATION = ("evaluation.json", "neighbours.png", "critic.png", "preservation.png", "low-data.jsonl", "low-data.png")
 
 
 def _numbered(folder, pattern):

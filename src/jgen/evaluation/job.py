@@ -12,6 +12,7 @@ from jgen.experiment import ROOT
 
 WHAT = (
     "all", "reconstruction", "likelihood", "distances", "labels", "memorisation", "critic", "fid", "preservation",
+    "low-data",
 )  # fmt: skip
 
 
@@ -20,7 +21,11 @@ class Evaluation:
     """Measure a finished run, each number with its protocol, into results/NAME/evaluation.json."""
 
     name: str = config.argument("name of the run, such as beta-vae", default="")
-    what: str = config.argument("all that fits the model (default), or one part", choices=WHAT, default="all")
+    what: str = config.argument(
+        "all that fits the model (default), or one part; low-data, which trains, only when named",
+        choices=WHAT,
+        default="all",
+    )
     compare: tuple[str, ...] = option((), "instead: a table and a picture of these evaluated runs")
     to: str = option("comparison", "with --compare: write results/TO.md and results/TO.png")
     images: int | None = option(
@@ -33,6 +38,8 @@ class Evaluation:
     n: int = option(10_000, "samples of the model, and real images beside them", "-n", at_least=2)
     classifier: str = option("", "weights of another classifier, for images that are not 28x28 grey digits")
     beside: tuple[str, ...] = option((), "with preservation: further runs, measured on the same images")
+    sizes: tuple[int, ...] = option((10, 50, 100), "with low-data: training images per class", at_least=1)
+    seeds: int = option(5, "with low-data: how many seeds, from --seed on", at_least=1)
     inception: str = option("", "safetensors of the 2015 Inception network, for fid (not part of this package)")
     seed: int = option(0, "seed of latents, importance samples and subsets", at_least=0)
     data_dir: str = option(str(ROOT / "data"), "folder that holds the data sets")
@@ -50,12 +57,12 @@ def evaluate(options):
         compare.compare(options)
         return
     from jgen.evaluation import report
-    from jgen.evaluation.sections import SECTIONS
+    from jgen.evaluation.sections import ALL, SECTIONS
     from jgen.evaluation.subject import NotApplicable, Subject
 
     subject = Subject(options)
     measured = {}
-    for name in SECTIONS if options.what == "all" else (options.what,):
+    for name in ALL if options.what == "all" else (options.what,):
         started = time.perf_counter()
         try:
             protocol, numbers = SECTIONS[name](subject)

@@ -11,9 +11,11 @@ from jgen.evaluation import (
     classifier,
     critic,
     distances,
+    few_images,
     inception,
     labels,
     likelihood,
+    low_data,
     memorisation,
     preservation,
     preservation_picture,
@@ -22,6 +24,7 @@ from jgen.evaluation import (
 from jgen.evaluation.numbers import number
 from jgen.evaluation.report import sha256
 from jgen.evaluation.subject import NotApplicable
+from jgen.exploration import latents
 
 MEMORISATION_IMAGES = 1000
 PRESERVATION_IMAGES = 1000
@@ -197,6 +200,36 @@ def preservation_section(subject):
     return protocol, preservation.numbers_of_runs(found)
 
 
+def low_data_section(subject):
+    """Accuracy of a classifier from few images, augmented in five ways; it trains all of them."""
+    algorithm, dataset, options = subject.algorithm, subject.dataset, subject.options
+    if not latents.can_classify(algorithm) or not hasattr(algorithm, "encode"):
+        raise NotApplicable(f"{options.name} ({algorithm.name}) does not classify: name a run of G-VAE")
+    if subject.split != "test":
+        raise NotApplicable(f"{dataset.name} has no held-out images")
+    recipe = few_images.Recipe(flip=algorithm.config.flip == "on")
+    wanted = low_data.cells(options.sizes, options.seed, options.seeds)
+    rows = subject.directory.results / "low-data.jsonl"
+    accuracies = low_data.make(rows, dataset, algorithm, recipe, wanted)
+    picture = rows.with_suffix(".png")
+    files.atomic_write(picture, low_data.draw(accuracies, wanted))
+    settings = low_data.settings_of(dataset, algorithm, recipe)
+    protocol = subject.protocol(
+        split=subject.split,
+        images=len(dataset.x_test),
+        seeds=options.seeds,
+        trained_on="classifier, VAE and G-VAE of a cell: its few labelled training images and nothing else; the run's "
+        "own weights are not used, its model is trained anew, half as wide, without moving or mirroring",
+        tested_on="the whole test split",
+        ways=few_images.WAYS,
+        recipe=settings["recipe"],
+        model=settings["model"],
+        rows=rows.name,
+        picture=picture.name,
+    )
+    return protocol, low_data.numbers(accuracies, wanted)
+
+
 def _some(subject, images, count):
     """`count` images chosen by the seed, as float32 in [0, 1]."""
     chosen = streams.stream(subject.options.seed, streams.SPLIT).permutation(len(images))[:count]
@@ -212,4 +245,6 @@ SECTIONS = {
     "critic": critic_section,
     "fid": fid_section,
     "preservation": preservation_section,
+    "low-data": low_data_section,
 }
+ALL = tuple(name for name in SECTIONS if name != "low-data")  # which trains for many minutes: only when named
