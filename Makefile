@@ -2,11 +2,13 @@
 .DEFAULT_GOAL := help
 PYTHON ?= $(firstword $(foreach v,3.11 3.12 3.10,$(shell command -v python$(v) 2>/dev/null)) python3)
 BIN := .venv/bin
-.PHONY: help setup demo test lint notebook
+.PHONY: help setup demo reproduce test lint notebook
 
 help:
 	@echo "make setup   create .venv and install requirements.txt"
 	@echo "make demo    setup, then train a beta-VAE and make its video (some minutes)"
+	@echo "make reproduce  setup, then train and measure what results/ lacks (hours), and build report/"
+	@echo "              (make reproduce ARGS=--quick: everything small, in minutes)"
 	@echo "make test    setup, then run the tests"
 	@echo "make lint    setup, then ruff"
 	@echo "make notebook  setup, then execute report/g-vae.ipynb in place"
@@ -16,6 +18,9 @@ setup:
 
 demo: setup
 	$(BIN)/python src/beta-vae.py -b 0.1
+
+reproduce: setup
+	$(BIN)/python src/report.py --run $(ARGS)
 
 test: setup
 	$(BIN)/python -m pytest

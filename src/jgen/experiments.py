@@ -1,4 +1,9 @@
-"""The source documents' experiments, as data: what was run under which name, and what the document reports of it."""
+"""The campaign as data: every experiment of the five source documents, what is made of it, and how long that takes.
+
+`python src/report.py --run` (jgen.campaign) carries it out; `--list` shows what of it is done. A new experiment is one
+`Experiment` in its document's tuple. Minutes are of one core of two, measured or estimated; they only serve the
+remaining time.
+"""
 
 from __future__ import annotations
 
@@ -6,52 +11,223 @@ import dataclasses
 
 
 @dataclasses.dataclass(frozen=True)
-class Experiment:
-    """The run `name`, made by `python src/COMMAND --name NAME` on full MNIST unless the command says otherwise.
+class FollowUp:
+    """`python src/COMMAND` after a training; {name} stands for the run.
 
-    published: numbers that the document reports, such as {"loss": 0.2213}.
+    makes: the files below results/NAME that it leaves, or "evaluation:SECTION" for a part of evaluation.json; it is
+    done when all of them are there. quick: flags that make it small.
+    """
+
+    command: str
+    makes: tuple[str, ...]
+    minutes: float = 0.5
+    quick: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """The run `name`, made by `python src/COMMAND --name NAME --keep-every 0`, on full MNIST unless it says otherwise.
+
+    published: numbers that its source reports, such as {"loss": 0.2213}. quick: flags that make it small, in place of
+    those that the command has.
     """
 
     name: str
     command: str
+    minutes: float
+    follow_ups: tuple[FollowUp, ...] = ()
     published: dict[str, float] = dataclasses.field(default_factory=dict)
+    quick: str = "--data mnist5k --epochs 1"
 
 
-BETA_VAE_AND_WGAN = (
-    Experiment("beta-vae", "beta-vae.py -b 0.1"),
-    Experiment("beta-vae-as-published", "beta-vae.py -b 0.1 --as-published"),
-    Experiment("wgan", "wgan.py"),
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """`python src/evaluate.py --compare RUNS --to NAME`: one table and one picture of the evaluated `runs`."""
+
+    name: str
+    runs: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Document:
+    """A source document: its number, its experiments, and the tables that put them side by side."""
+
+    slug: str
+    number: int
+    title: str
+    experiments: tuple[Experiment, ...]
+    comparisons: tuple[Comparison, ...] = ()
+
+
+def evaluation(words, *sections, minutes=1.0, quick=""):
+    """`evaluate.py NAME WORDS`, done when evaluation.json has `sections` of the run's weights, measured with WORDS."""
+    makes = tuple(f"evaluation:{section}" for section in sections)
+    return FollowUp(f"evaluate.py {{name}} {words}".rstrip(), makes, minutes, f"{QUICK_EVALUATION} {quick}".rstrip())
+
+
+def pictures(words, *files, quick=""):
+    """`explore.py NAME WORDS`, which makes `files` below results/NAME/explore."""
+    return FollowUp(f"explore.py {{name}} {words}", tuple(f"explore/{file}" for file in files), quick=quick)
+
+
+QUICK_EVALUATION = "-n 500 --images 100 --samples 10"
+EVALUATED = evaluation("", "reconstruction", "likelihood", "distances", "labels", "memorisation")
+RECONSTRUCTION = evaluation("reconstruction", "reconstruction", minutes=0.3)
+LIKELIHOOD_5000 = evaluation("likelihood --samples 5000 --images 1000", "likelihood", minutes=6)
+CVAE_EVALUATED = (
+    RECONSTRUCTION,
+    evaluation("likelihood --images 1000 --samples 50", "likelihood", minutes=0.4),
+    evaluation("labels", "labels", minutes=0.2),
+)
+MORPH = pictures("morph", "morph-linear.png", "morph-spherical.png", "morph-linear.mp4", "morph-spherical.mp4")
+RECONSTRUCTED = pictures("reconstruct", "reconstruct.png")
+RECONSTRUCTED_TRAIN = pictures("reconstruct --split train", "reconstruct-train.png")
+
+# NLL in nats: of the first with 200 importance samples an image (pythae's table), of the others with 5,000 (Burda et
+# al., 2015, table 1). The published runs have 500 and 3,280 epochs.
+VAE_CVAE = (
+    Experiment("vae", "vae.py", 7, (EVALUATED,)),
+    Experiment(
+        "vae-static-40",
+        "vae.py --latent-dim 40 --binarise static",
+        7,
+        (evaluation("likelihood --samples 200", "likelihood", minutes=1),),
+        {"nll": 89.78},
+    ),
+    Experiment("iwae-1", "vae.py --arch iwae --samples 1 --binarise dynamic", 8, (LIKELIHOOD_5000,), {"nll": 86.76}),
+    Experiment("iwae-5", "vae.py --arch iwae --samples 5 --binarise dynamic", 25, (LIKELIHOOD_5000,), {"nll": 85.54}),
+    Experiment(
+        "iwae-50", "vae.py --arch iwae --samples 50 --binarise dynamic", 200, (LIKELIHOOD_5000,), {"nll": 84.78}
+    ),
 )
 
-# The second document prints one loss for each batch size; of the rates and the losses it describes the pictures.
+
+def cvae(name, words, minutes, loss=None):
+    published = {} if loss is None else {"loss": loss}
+    return Experiment(name, f"cvae.py {words}".rstrip(), minutes, CVAE_EVALUATED, published)
+
+
+# The document prints one loss for each batch size; of the rates and the losses it describes the pictures.
 CVAE = (
-    Experiment("cvae-batch-32", "cvae.py --as-published --batch-size 32", {"loss": 0.2222}),
-    Experiment("cvae-published", "cvae.py --as-published", {"loss": 0.2213}),
-    Experiment("cvae-batch-128", "cvae.py --as-published --batch-size 128", {"loss": 0.2213}),
-    Experiment("cvae-lr-1e-3", "cvae.py --as-published --lr 1e-3"),
-    Experiment("cvae-lr-1e-5", "cvae.py --as-published --lr 1e-5"),
-    Experiment("cvae-sum", "cvae.py --as-published --reduction sum"),
-    Experiment("cvae-sum-0.9", "cvae.py --as-published --reduction sum --combine power --alpha 0.9"),
-    Experiment("cvae-sum-0.8", "cvae.py --as-published --reduction sum --combine power --alpha 0.8"),
-    Experiment("cvae-mean-6", "cvae.py --as-published --combine power --alpha 6"),
-    Experiment("cvae-mlp-published", "cvae.py --as-published --net mlp"),
-    Experiment("cvae", "cvae.py"),
-    Experiment("cvae-mlp", "cvae.py --net mlp"),
+    cvae("cvae-batch-32", "--as-published --batch-size 32", 4, loss=0.2222),
+    cvae("cvae-published", "--as-published", 3, loss=0.2213),
+    cvae("cvae-batch-128", "--as-published --batch-size 128", 2.5, loss=0.2213),
+    cvae("cvae-lr-1e-3", "--as-published --lr 1e-3", 3),
+    cvae("cvae-lr-1e-5", "--as-published --lr 1e-5", 3),
+    cvae("cvae-sum", "--as-published --reduction sum", 3),
+    cvae("cvae-sum-0.9", "--as-published --reduction sum --combine power --alpha 0.9", 3),
+    cvae("cvae-sum-0.8", "--as-published --reduction sum --combine power --alpha 0.8", 3),
+    cvae("cvae-mean-6", "--as-published --combine power --alpha 6", 3),
+    cvae("cvae-mlp-published", "--as-published --net mlp", 1),
+    cvae("cvae", "", 12),
+    cvae("cvae-mlp", "--net mlp", 2),
     # A heavier KL brings the codes closer to the prior: what is drawn from it is more often the digit asked for.
-    Experiment("cvae-beta-4", "cvae.py --beta-weight 4"),
-    Experiment("cvae-mlp-beta-4", "cvae.py --net mlp --beta-weight 4"),
+    cvae("cvae-beta-4", "--beta-weight 4", 12),
+    cvae("cvae-mlp-beta-4", "--net mlp --beta-weight 4", 2),
 )
 
-POKEMON = "--data data/pokemon/pokemon_jpg/pokemon_jpg --size 128"
-FAMILY = (
-    Experiment("vae", "vae.py"),
-    Experiment("ae", "ae.py"),
-    Experiment("dae", "ae.py --noise 0.5"),
-    Experiment("pokemon", f"conv-vae.py {POKEMON} --batch-size 16 --epochs 150"),
-    Experiment("pokemon-as-published", f"conv-vae.py {POKEMON} --as-published --batch-size 16 --epochs 80"),
+POKEMON_FOLDER = "--data data/pokemon/pokemon_jpg/pokemon_jpg"
+POKEMON = f"{POKEMON_FOLDER} --size 128"
+AE_POKEMON = (
+    Experiment("ae", "ae.py", 2, (RECONSTRUCTION,)),
+    Experiment("dae", "ae.py --noise 0.5", 3, (RECONSTRUCTION, RECONSTRUCTED)),
+    Experiment(
+        "pokemon",
+        f"conv-vae.py {POKEMON} --batch-size 16 --epochs 150",
+        29,
+        (
+            RECONSTRUCTION,
+            RECONSTRUCTED,
+            RECONSTRUCTED_TRAIN,
+            MORPH,
+            FollowUp(f"conv-vae.py {POKEMON} --name {{name}} --summary", ("network.svg",)),
+        ),
+        quick="--epochs 1 --latent-dim 100",
+    ),
+    Experiment(
+        "pokemon-as-published",
+        f"conv-vae.py {POKEMON} --as-published --batch-size 16 --epochs 80",
+        24,
+        (RECONSTRUCTION, RECONSTRUCTED_TRAIN),
+        quick="--epochs 1 --latent-dim 100",
+    ),
 )
 
-ALL = (*BETA_VAE_AND_WGAN, *CVAE, *FAMILY)
+
+def beta_vae(beta):
+    return Experiment(f"beta-vae-{beta}", f"beta-vae.py -b {beta}", 10, (EVALUATED,))
+
+
+BETA_STUDY = (
+    *(beta_vae(beta) for beta in ("0", "0.02", "0.03", "0.05")),
+    Experiment("beta-vae", "beta-vae.py -b 0.1", 10, (EVALUATED,)),
+    *(beta_vae(beta) for beta in ("0.12", "0.15", "1")),
+)
+BETA_VAE_WGAN = (
+    *BETA_STUDY,
+    Experiment("beta-vae-as-published", "beta-vae.py -b 0.1 --as-published", 20, (EVALUATED,)),
+    Experiment("wgan", "wgan.py", 24, (evaluation("", "distances", "labels", "memorisation", "critic"),)),
+)
+
+
+def g_vae_pair(name, words, minutes, evaluated, judged=True, quick=Experiment.quick):
+    """The same VAE without a classifier, NAME-plain, and the G-VAE `name`, with what shows one beside the other.
+
+    evaluated: the evaluation of each. judged: whether there is an independent classifier of these images.
+    """
+    plain, command = f"{name}-plain", f"g-vae.py {words}".rstrip()
+    judgement = (
+        evaluation(f"preservation --beside {plain}", "preservation", minutes=3),
+        evaluation("low-data", "low-data", minutes=20, quick="--sizes 5 --seeds 1"),
+    )
+    beside = (
+        *(judgement if judged else ()),
+        pictures(f"augment --beside {plain}", "augment.png"),
+        pictures(f"axes --beside {plain}", "axes.png"),
+        pictures(f"pca --beside {plain}", "pca.png"),
+    )
+    return (
+        Experiment(plain, f"{command} --classifier off", minutes, (evaluated, MORPH), quick=quick),
+        Experiment(name, command, minutes, (evaluated, MORPH, *beside), quick=quick),
+    )
+
+
+# 10,000 images with 200 samples each would be two million images to decode for the likelihood.
+ON_CIFAR10 = evaluation("--images 1000", "reconstruction", "likelihood", minutes=10)
+G_VAE = (
+    *g_vae_pair("g-vae-mnist", "--epochs 20", 40, EVALUATED),
+    # The pair with a heavier KL belongs here.
+    *g_vae_pair(
+        "g-vae-cifar10",
+        "--data cifar10",
+        50,
+        ON_CIFAR10,
+        judged=False,
+        quick="--epochs 1 --batch-size 500 --stem 8 --widths 8 16 32 --latent-dim 32",
+    ),
+    Experiment("g-vae-unet", "g-vae.py --data mnist5k --decoder unet", 5, (RECONSTRUCTION, MORPH, RECONSTRUCTED)),
+)
+
+DOCUMENTS = (
+    Document("vae-cvae", 1, "VAE and CVAE", VAE_CVAE),
+    Document(
+        "cvae-study",
+        2,
+        "CVAE on MNIST, and tuning",
+        CVAE,
+        (Comparison("cvae-study", tuple(experiment.name for experiment in CVAE)),),
+    ),
+    Document("ae-pokemon", 3, "Autoencoders, and a VAE of Pokémon", AE_POKEMON),
+    Document(
+        "beta-vae-wgan",
+        4,
+        "beta-VAE and WGAN",
+        BETA_VAE_WGAN,
+        (Comparison("beta-study", tuple(experiment.name for experiment in BETA_STUDY)),),
+    ),
+    Document("g-vae", 5, "G-VAE", G_VAE),
+)
+ALL = tuple(experiment for document in DOCUMENTS for experiment in document.experiments)
 
 
 def published(name):

@@ -1,0 +1,107 @@
+"""The campaign of jgen.experiments, carried out: the work behind `src/report.py --run`.
+
+What is done is read from results/, never remembered: a campaign that was killed goes on where the files say, and so
+does one in another clone. Each step is a process of a script of src/; this package starts no Jittor itself.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import pathlib
+import signal
+import sys
+import time
+
+from jgen import config
+from jgen.artifacts.files import locked
+from jgen.config import option
+from jgen.errors import UserError
+from jgen.experiment import ROOT
+
+QUICK_OUT = ROOT / "intermediate" / "quick"
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """Build report/ from results/; with --run train and measure first what is missing there."""
+
+    parts: tuple[str, ...] = config.argument(
+        "with --run or --list: documents, studies or runs (default: all)", default=()
+    )
+    run: bool = option(False, "train and measure what is missing, then build the report")
+    quick: bool = option(False, "with --run: everything small, below intermediate/quick unless --out says otherwise")
+    list: bool = option(False, "print the parts, and what of them is done; do nothing")
+    overwrite: bool = option(False, "with --run: make again what was made with other settings than its command's")
+    jobs: int = option(0, "processes at a time (default: 2, or 1 on a single core)", at_least=0)
+    data_dir: str = option("", "folder that holds the data sets (default: data/)")
+    out: str = option("", "folder that holds results/, and receives report/ (default: the repository's root)")
+    device: str = option("auto", "where to compute", choices=("auto", "cpu", "cuda"))
+
+
+def report(options, build):
+    """Do what `options` (a Report) say; build(out) makes the report of out/results.
+
+    Exits with 1 where a step failed, with 128 + the signal's number where one stopped the campaign.
+    """
+    if not (options.run or options.list):
+        for name in ("parts", "quick", "overwrite"):
+            if getattr(options, name):
+                raise UserError(f"{'PARTS' if name == 'parts' else '--' + name} go with --run: add it")
+    out = pathlib.Path(options.out) if options.out else QUICK_OUT if options.quick else ROOT
+    if options.list:
+        list_parts(options, out)
+        return
+    well = carry_out(options, out) if options.run else True
+    for path in build(out):
+        print(f"made: {path}")
+    if not well:
+        sys.exit(1)
+
+
+def _selected(options, out):
+    from jgen.campaign import jobs
+
+    data_dir = str(pathlib.Path(options.data_dir).expanduser().absolute()) if options.data_dir else ""
+    place = jobs.Place(out.absolute(), data_dir, options.device, options.quick)
+    return place, *jobs.select(options.parts, place)
+
+
+def list_parts(options, out):
+    """Print the table of --list."""
+    from jgen.campaign import show
+
+    place, chosen, _ = _selected(options, out)
+    print("\n".join(show.table(chosen, place)))
+
+
+def carry_out(options, out):
+    """Do what is missing of the parts; whether nothing failed. Exits where a signal stopped it."""
+    from jgen.campaign import show
+    from jgen.campaign.scheduler import FAILED, Scheduler
+
+    place, chosen, every = _selected(options, out)
+    slots = options.jobs or min(2, len(os.sched_getaffinity(0)))
+    with locked(place.log_folder / "lock", lambda holder: f"process {holder} runs a campaign below {out} already"):
+        todo = _todo(chosen)
+        expected = sum(job.seconds() for job in chosen if job.key in todo) / slots
+        print(f"{len(chosen)} steps, {len(todo)} of them to do: about {show.duration(expected)}", flush=True)
+        scheduler = Scheduler(chosen, every, place, options.overwrite, slots, show.Show(len(todo)))
+        started = time.monotonic()
+        outcomes, stopped = scheduler.run()
+    print("\n".join(show.summary(outcomes, time.monotonic() - started, place.log_folder)), flush=True)
+    if stopped:
+        print(f"stopped by {stopped}; the same command goes on")
+        sys.exit(128 + signal.Signals[stopped])
+    return all(outcome.kind != FAILED for outcome in outcomes.values())
+
+
+def _todo(chosen):
+    """The keys of the jobs that are not done, or that need one that is not."""
+    from jgen.campaign.state import DONE
+
+    todo = set()
+    for job in chosen:  # what is needed comes first
+        if job.look().kind != DONE or todo.intersection(job.needs):
+            todo.add(job.key)
+    return todo
