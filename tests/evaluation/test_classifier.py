@@ -42,3 +42,10 @@ def test_shifts_move_whole_images_and_repeat_edges():
     ramp = np.tile(np.arange(9, dtype=np.uint8), (5, 1, 9, 1))
     assert classifier_training.shifted(ramp, 2, np.random.default_rng(0)).shape == ramp.shape
     assert classifier_training.shifted(x, 0, None) is x
+
+
+def test_mirroring_takes_half_of_the_images_left_to_right():
+    x = np.tile(np.arange(4, dtype=np.uint8), (400, 1, 3, 1))
+    mirrored = classifier_training.mirrored(x, np.random.default_rng(0))
+    changed = (mirrored == x[..., ::-1]).all((1, 2, 3))
+    assert (changed | (mirrored == x).all((1, 2, 3))).all() and 0.4 < changed.mean() < 0.6

@@ -28,6 +28,7 @@ class Training:
     batch_size: int = option(128, "images per step", at_least=1)
     lr: float = option(2e-3, "Adam's learning rate at the start; it falls to 0 along a half cosine", above=0)
     shift: int = option(2, "move each training image by up to this many pixels each way", at_least=0, at_most=16)
+    flip: bool = option(False, "mirror training images at random: for photographs, not for digits")
     seed: int = option(0, "seed of every random stream", at_least=0, at_most=2**32 - 1)
     steps: int = option(0, "stop after this many steps, for a try (default: all)", at_least=0)
     weights: str = option("", "write the weights here, and a record beside them as .json (default: in the package)")
@@ -64,7 +65,7 @@ def train(options):
         "steps": steps,
         "seconds": round(seconds, 1),
         "command": shlex.join(["python", "src/train_classifier.py", *sys.argv[1:]]),
-        **{name: getattr(options, name) for name in ("epochs", "batch_size", "lr", "shift", "seed")},
+        **{name: getattr(options, name) for name in ("epochs", "batch_size", "lr", "shift", "flip", "seed")},
     }
     files.atomic_write(path.with_suffix(".json"), _json({**record, "test_accuracy": None}))
     trained = classifier.load(dataset.image_shape, path)
@@ -91,6 +92,7 @@ def _fit(network, dataset, options):
                 adam.lr = options.lr * (1 + math.cos(math.pi * step / total)) / 2
                 generator = streams.stream(options.seed, streams.NOISE, epoch, at)
                 x = shifted(loader.gather(dataset.x_train, indices), options.shift, generator)
+                x = mirrored(x, generator) if options.flip else x
                 y = networks.as_var(dataset.y_train[indices].astype(np.int32))
                 loss = cross_entropy(network(networks.as_var(unit(x))), y)
                 adam.step(loss)
@@ -115,6 +117,11 @@ def shifted(x, most, generator):
     windows = np.lib.stride_tricks.sliding_window_view(padded, (height, width), axis=(2, 3))
     down, right = generator.integers(0, 2 * most + 1, (2, len(x)))
     return np.ascontiguousarray(windows[np.arange(len(x)), :, down, right])  # [N, C, H, W]
+
+
+def mirrored(x, generator):
+    """Images x [N, C, H, W], each mirrored left to right with probability 1/2."""
+    return np.where((generator.random(len(x)) < 0.5).reshape(-1, 1, 1, 1), x[..., ::-1], x)
 
 
 def _json(record):
