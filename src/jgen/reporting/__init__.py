@@ -15,7 +15,7 @@ import importlib
 import importlib.util
 import pathlib
 
-FRAGMENTS = ("latent_space",)  # modules of this package with fragment(out) -> Fragment
+FRAGMENTS = ("latent_space",)  # modules of this package with fragment(out) -> Fragment, or None without its runs
 
 
 def build(out):
@@ -31,7 +31,8 @@ def build(out):
 
     out = pathlib.Path(out)
     results = Results(out)
-    page = contents(results, [_module(name).fragment(out) for name in FRAGMENTS if _exists(name)])
+    fragments = [_module(name).fragment(out) for name in FRAGMENTS if _exists(name)]
+    page = contents(results, [fragment for fragment in fragments if fragment])
     folder = out / "report"
     texts = {folder / "README.md": markdown.render(page, results), folder / "index.html": html.render(page, results)}
     texts |= {folder / "figures" / f"{name}.svg": text for name, text in _figures(page).items()}

@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 
 from jgen.reporting import charts, media
-from jgen.reporting.blocks import Chart, Missing, Picture, Pictures, Raw, Table
+from jgen.reporting.blocks import Chart, Gallery, Missing, Picture, Raw, Table
 from jgen.reporting.results import NotRunYet, Number
 from jgen.reporting.templates import template
 from jgen.reporting.verdicts import Outcome, Verdict
@@ -27,9 +27,6 @@ def name_of(beta):
     return "beta-vae" if beta == 0.1 else f"beta-vae-{beta:g}"
 
 
-RUNS = tuple(name_of(beta) for beta in BETAS)
-
-
 def trained(results):
     """{beta: run} of what is there."""
     return {beta: results.run(name_of(beta)) for beta in BETAS if results.has(name_of(beta))}
@@ -41,6 +38,7 @@ class Extreme:
 
     section: str
     key: str
+    words: str
     smallest: bool
     betas: tuple[float, ...]
 
@@ -48,13 +46,13 @@ class Extreme:
     def text(self):
         where = " or ".join(f"{beta:g}" for beta in self.betas)
         end = "smallest" if self.smallest else "largest"
-        return f"of all betas, the {self.key.replace('_', ' ')} is {end} at {where}"
+        return f"of all betas, the {self.words} is {end} at {where}"
 
     def judge(self, results):
         values = _values(results, self.section, self.key, BETAS)
         best = (min if self.smallest else max)(values, key=values.get)
         verdict = Verdict.REPRODUCED if best in self.betas else Verdict.NOT
-        return Outcome(verdict, _listed(values))
+        return Outcome(verdict, f"{self.words} {_listed(values)}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,7 +67,7 @@ class BetterThanTheEnds:
         inside = {beta: value for beta, value in values.items() if low <= beta <= high}
         better = [beta for beta, value in inside.items() if value < min(values[0.0], values[1.0])]
         verdict = Verdict.REPRODUCED if len(better) == len(inside) else Verdict.PARTLY if better else Verdict.NOT
-        return Outcome(verdict, f"{len(better)} of {len(inside)} betas: {_listed(values)}")
+        return Outcome(verdict, f"{len(better)} of {len(inside)} betas; Fréchet distance {_listed(values)}")
 
 
 def _values(results, section, key, betas):
@@ -78,7 +76,7 @@ def _values(results, section, key, betas):
 
 
 def _listed(values):
-    return ", ".join(f"{beta:g}: {value:.3g}" for beta, value in values.items())
+    return ", ".join(f"{value:.3g} at {beta:g}" for beta, value in values.items())
 
 
 def blocks(results):
@@ -100,7 +98,7 @@ def blocks(results):
         for beta, run in runs.items()
         for kind, words in (("recon", "originals over reconstructions"), ("samples", "samples"))
     ]
-    return [Raw(html, (*([curve] if curve else []), Pictures(tuple(pictures)))), _table(runs), *found]
+    return [Raw(html, (*([curve] if curve else []), Gallery(tuple(pictures)))), _table(runs), *found]
 
 
 def _has_pictures(results, run):

@@ -49,13 +49,8 @@ class Picture:
 
 
 @dataclasses.dataclass(frozen=True)
-class Pictures:
-    items: tuple[Picture, ...]
-
-
-@dataclasses.dataclass(frozen=True)
 class Film:
-    """An MP4 below results/; poster: the picture that stands there before it plays."""
+    """An MP4 below results/; poster: the picture that stands there before it plays, else its middle frame."""
 
     parts: tuple[str, ...]
     caption: str
@@ -63,19 +58,21 @@ class Film:
 
 
 @dataclasses.dataclass(frozen=True)
-class Films:
-    items: tuple[Film, ...]
+class Gallery:
+    """Pictures and films side by side; what does not exist is left out. large: two in a row instead of three."""
+
+    items: tuple[Picture | Film, ...]
+    large: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
 class Mistake:
-    """published and corrected: LaTeX, or Markdown where it is no formula (`formula` is False)."""
+    """published and corrected: Markdown, in which $$…$$ is a formula on a line of its own."""
 
     what: str
     published: str
     corrected: str
     effect: str
-    formula: bool = True
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,13 +104,14 @@ class Missing:
 
     what: str
     command: str = ""
+    state: str = "Not run yet"
 
 
 @dataclasses.dataclass(frozen=True)
 class Document:
     """One source document: what it claims, in one line and one by one, and everything that shows what came out.
 
-    key: of its section's id. source: its file. runs: the names of its runs.
+    key: its slug in jgen.experiments, which says what its runs are. source: its file.
     """
 
     key: str
@@ -121,7 +119,6 @@ class Document:
     source: str
     line: str
     claims: tuple[Claim, ...]
-    runs: tuple[str, ...]
     mistakes: tuple[Mistake, ...]
     blocks: tuple
 
@@ -135,4 +132,4 @@ class Section:
     blocks: tuple
 
 
-Block = Prose | Heading | Table | Folded | Pictures | Films | Mistakes | Chart | Raw | Missing
+Block = Prose | Heading | Table | Folded | Gallery | Mistakes | Chart | Raw | Missing

@@ -55,5 +55,6 @@ class _Embedding:
         path = self._path(item.parts)
         width, height = media.film_size(path)
         embedded = self._budget.embed(path)
-        poster = media.poster(self._path(item.poster)) if item.poster and self._path(item.poster).is_file() else ""
+        given = item.poster and self._path(item.poster).is_file()
+        poster = media.poster(self._path(item.poster)) if given else media.middle_frame(path)
         return {"src": embedded or self.link(item), "width": width, "height": height, "poster": poster}

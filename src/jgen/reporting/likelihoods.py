@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from jgen import experiments
 from jgen.reporting.blocks import Prose, Section, Table
 from jgen.reporting.results import NotRunYet, nll
 from jgen.reporting.verdicts import WithinAbsolute
@@ -15,16 +16,19 @@ class Published:
 
     run: str
     model: str
-    value: float
     source: str
     tolerance: float = 1.0
 
+    @property
+    def value(self):
+        return experiments.published(self.run)["nll"]
+
 
 TABLE = (
-    Published("vae-static-40", "VAE 784-400-40, fixed-binarised MNIST, 200 importance samples", 89.78, "pythae"),
-    Published("iwae-1", "VAE 2×200 tanh, z 50, dynamically binarised, 5,000 samples", 86.76, "IWAE paper, table 1"),
-    Published("iwae-5", "IWAE, k = 5, the same", 85.54, "IWAE paper, table 1"),
-    Published("iwae-50", "IWAE, k = 50, the same", 84.78, "IWAE paper, table 1"),
+    Published("vae-static-40", "VAE 784-400-40, fixed-binarised MNIST, 200 importance samples", "pythae"),
+    Published("iwae-1", "VAE 2×200 tanh, z 50, dynamically binarised, 5,000 samples", "IWAE paper, table 1"),
+    Published("iwae-5", "IWAE, k = 5, the same", "IWAE paper, table 1"),
+    Published("iwae-50", "IWAE, k = 50, the same", "IWAE paper, table 1"),
 )
 
 

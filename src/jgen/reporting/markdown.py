@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from jgen.reporting.blocks import Film, Picture
 from jgen.reporting.page import folded_runs
 
 COLUMNS = 3  # pictures in a row
@@ -45,7 +46,7 @@ def _document(judgement, results):
     ]
     return [
         f'## <a id="document-{document.key}"></a>{document.title}',
-        f"Source document `{document.source}`. Verdict: **{judgement.verdict.value}** ({judgement.counts}).",
+        f"Document {judgement.number}, `{document.source}`: **{judgement.verdict.value}** ({judgement.counts}).",
         document.line,
         _table(("claim", "what came out", "rule", "verdict"), rows, words=4),
         *_blocks(document.blocks, results),
@@ -68,32 +69,37 @@ def _table(head, rows, words=1):
 
 
 def _mistake(mistake):
-    if not mistake.formula:
-        return (
-            f"**{mistake.what}.**\n\n- as printed: {mistake.published}\n- corrected: {mistake.corrected}\n\n"
-            f"{mistake.effect}"
-        )
-    return (
-        f"**{mistake.what}.** As printed:\n\n```math\n{mistake.published}\n```\n\ncorrected:\n\n"
-        f"```math\n{mistake.corrected}\n```\n\n{mistake.effect}"
-    )
+    printed, corrected = _side("as printed", mistake.published), _side("corrected", mistake.corrected)
+    return f"**{mistake.what}.**\n\n{printed}\n\n{corrected}\n\n{mistake.effect}"
+
+
+def _side(name, text):
+    """A formula in a fence of its own: there a code host leaves its backslashes alone."""
+    formula = re.fullmatch(r"\$\$(.*)\$\$", text, re.DOTALL)
+    return f"{name}:\n\n```math\n{formula[1]}\n```" if formula else f"{name}: {text}"
 
 
 def _block(block, results):
     return _RENDERERS[type(block).__name__](block, results)
 
 
-def _pictures(block, results):
+def _gallery(block, results):
     found = [item for item in block.items if results.folder.joinpath(*item.parts).is_file()]
-    wide = [f"{item.caption}:\n\n{_image(item)}" for item in found if item.wide]
-    rest = [item for item in found if not item.wide]
-    if rest:
-        columns = min(COLUMNS, len(rest))
-        rows = [rest[start : start + columns] for start in range(0, len(rest), columns)]
-        cells = [[f"{_image(item)}<br>{item.caption}" for item in row] for row in rows]
-        cells = [(*row, *[""] * (columns - len(row))) for row in cells]
-        wide.insert(0, _table([" "] * columns, cells, words=columns))
-    return "\n\n".join(wide)
+    films = [f"- film: [{item.caption}]({_link(item)})" for item in found if isinstance(item, Film)]
+    pictures = [item for item in found if isinstance(item, Picture)]
+    wide = [f"{item.caption}:\n\n{_image(item)}" for item in pictures if item.wide]
+    narrow = [item for item in pictures if not item.wide]
+    return "\n\n".join([*(["\n".join(films)] if films else []), *_grid(narrow, 2 if block.large else COLUMNS), *wide])
+
+
+def _grid(pictures, columns):
+    """Pictures side by side, as a table without a heading."""
+    if not pictures:
+        return []
+    columns = min(columns, len(pictures))
+    cells = [f"{_image(item)}<br>{item.caption}" for item in pictures]
+    cells += [""] * (-len(cells) % columns)
+    return [_table([" "] * columns, list(zip(*[iter(cells)] * columns)), words=columns)]
 
 
 def _image(item):
@@ -102,11 +108,6 @@ def _image(item):
 
 def _link(item):
     return "/".join(("..", "results", *item.parts))
-
-
-def _films(block, results):
-    found = [item for item in block.items if results.folder.joinpath(*item.parts).is_file()]
-    return "\n".join(f"- film: [{item.caption}]({_link(item)})" for item in found)
 
 
 def _folded(block, results):
@@ -121,7 +122,7 @@ def _captioned_table(block, results):
 
 def _missing(block, results):
     how = f": `{block.command}`" if block.command else ""
-    return f"*Not run yet: {block.what}*{how}"
+    return f"*{block.state}: {block.what}*{how}"
 
 
 _RENDERERS = {
@@ -129,8 +130,7 @@ _RENDERERS = {
     "Heading": lambda block, results: f"### {block.text}",
     "Table": _captioned_table,
     "Folded": _folded,
-    "Pictures": _pictures,
-    "Films": _films,
+    "Gallery": _gallery,
     "Chart": lambda block, results: f"![{block.alt}](figures/{block.name}.svg)\n\n{block.caption}",
     "Raw": lambda block, results: "\n\n".join(_blocks(block.instead, results)),
     "Missing": _missing,

@@ -14,8 +14,8 @@ WIDEST = 1000  # pixels of a picture in the page; the original stays linked
 FEW_BYTES = 60_000  # up to here a picture is kept without loss
 QUALITY = 80
 POSTER_WIDTH, POSTER_QUALITY = 400, 60
-FILM_BYTES = 1_500_000  # a film above this is linked, not embedded
-ALL_FILMS = 4_600_000  # and so are all films once this is spent, in the order of the page
+FILM_BYTES = 1_400_000  # a film above this is linked, not embedded
+ALL_FILMS = 3_200_000  # and so are all films once this is spent, in the order of the page
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,7 +41,19 @@ def picture(path):
 
 def poster(path):
     """A small picture that stands where a film has not begun."""
-    image = _open(path)
+    return _poster(_open(path))
+
+
+def middle_frame(path):
+    """The same, of a film's own middle frame."""
+    import imageio.v3
+
+    facts = _facts(path)
+    middle = int(facts["fps"] * facts["duration"] / 2)
+    return _poster(Image.fromarray(imageio.v3.imread(path, plugin="FFMPEG", index=middle)))
+
+
+def _poster(image):
     width = min(image.width, POSTER_WIDTH)
     image = image.resize((width, round(image.height * width / image.width)), Image.Resampling.LANCZOS)
     return _uri("image/webp", _webp(image, quality=POSTER_QUALITY))
@@ -49,9 +61,17 @@ def poster(path):
 
 def film_size(path):
     """(width, height) in pixels."""
+    return tuple(_facts(path)["size"])
+
+
+def _facts(path):
     import imageio.v3
 
-    return tuple(imageio.v3.immeta(path, plugin="FFMPEG")["size"])
+    try:
+        return imageio.v3.immeta(path, plugin="FFMPEG")
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(f"{path} cannot be read as a film ({reason}): make it again, or delete it") from None
 
 
 class FilmBudget:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import collections
 import dataclasses
 
+from jgen import experiments
 from jgen.reporting import documents, likelihoods, runs, speed
-from jgen.reporting.blocks import Document, Folded, Section, Table
+from jgen.reporting.blocks import Document, Folded, Gallery, Heading, Section, Table
 from jgen.reporting.fragment import Fragment
 from jgen.reporting.verdicts import Claim, Outcome, Verdict, together
 
@@ -18,8 +19,7 @@ INTRO = (
 )
 VERDICTS = (
     "A verdict follows from the numbers by the rule that stands beside it; a claim without a number is judged with "
-    "the evidence given. A document is *reproduced* or *not reproduced* where all of its claims are, else *partly*; "
-    "what was not run yet does not count."
+    "the evidence given. A document is *reproduced*, or *not*, where all of its claims are, else *partly*."
 )
 
 
@@ -29,6 +29,7 @@ class Judgement:
 
     document: Document
     outcomes: tuple[tuple[Claim, Outcome], ...]
+    number: int
     runs: Table
 
     @property
@@ -62,9 +63,27 @@ def contents(results, fragments):
     judged = []
     for module in documents.ALL:
         document = module.document(results)
+        document = dataclasses.replace(document, blocks=without_gaps(document.blocks, results))
         outcomes = tuple((claim, claim.outcome(results)) for claim in document.claims)
-        judged.append(Judgement(document, outcomes, runs.table(results, document.runs)))
+        planned = next(each for each in experiments.DOCUMENTS if each.slug == document.key)
+        table = runs.table(results, planned.experiments)
+        judged.append(Judgement(document, outcomes, planned.number, table))
     return Page(tuple(judged), (likelihoods.section(results), speed.section(results)), tuple(fragments))
+
+
+def without_gaps(blocks, results):
+    """The blocks without galleries of which nothing exists, and without headings that head nothing then."""
+    kept = [block for block in blocks if not isinstance(block, Gallery) or _any_exists(block, results)]
+    following = [*kept[1:], None]
+    return tuple(
+        block
+        for block, after in zip(kept, following)
+        if not isinstance(block, Heading) or (after is not None and not isinstance(after, Heading))
+    )
+
+
+def _any_exists(gallery, results):
+    return any(results.folder.joinpath(*item.parts).is_file() for item in gallery.items)
 
 
 def folded_runs(judgement):

@@ -112,7 +112,7 @@ class Results:
 class Number:
     """Where a number lies: the evaluation's section and key of a run, or its last epoch's key (section "training").
 
-    form: how it is written, as in format().
+    form: how it is written, as in format(). words: what it is, in place of its key.
     """
 
     run: str
@@ -120,6 +120,7 @@ class Number:
     key: str
     form: str = ".3g"
     unit: str = ""
+    words: str = ""
 
     def of(self, results):
         run = results.run(self.run)
@@ -127,21 +128,32 @@ class Number:
 
     @property
     def name(self):
-        return f"{self.key.replace('_', ' ')} of `{self.run}`"
+        return f"{self.what} of `{self.run}`"
+
+    @property
+    def what(self):
+        return self.words or self.key.replace("_", " ")
 
     def write(self, value):
         return f"{value:{self.form}}{self.unit}"
+
+    def described(self, value):
+        return f"{self.what} {self.write(value)}"
 
     def shown(self, results):
         return self.write(self.of(results))
 
 
-loss = functools.partial(Number, section="training", key="loss", form=".4f")
-agreement = functools.partial(Number, section="labels", key="agreement", form=".1f", unit=" %")
-frechet = functools.partial(Number, section="distances", key="frechet_distance", form=".0f")
-mse = functools.partial(Number, section="reconstruction", key="mse", form=".4f")
-certainty = functools.partial(Number, section="labels", key="certainty", form=".2f")
-entropy = functools.partial(Number, section="labels", key="class_entropy", form=".2f", unit=" nats")
-rate = functools.partial(Number, section="likelihood", key="rate", form=".3g", unit=" nats")
-active_units = functools.partial(Number, section="likelihood", key="active_units", form=".0f")
-nll = functools.partial(Number, section="likelihood", key="nll", form=".2f", unit=" nats")
+def _family(section, key, form, unit="", words=""):
+    return functools.partial(Number, section=section, key=key, form=form, unit=unit, words=words)
+
+
+loss = _family("training", "loss", ".4f")
+agreement = _family("labels", "agreement", ".1f", " %", "agreement with the label")
+frechet = _family("distances", "frechet_distance", ".0f", words="Fréchet distance")
+mse = _family("reconstruction", "mse", ".4f", words="squared error per pixel")
+ssim = _family("reconstruction", "ssim", ".2f", words="structural similarity")
+certainty = _family("labels", "certainty", ".2f", words="the classifier's certainty")
+entropy = _family("labels", "class_entropy", ".2f", " nats", "entropy of the classes drawn")
+active_units = _family("likelihood", "active_units", ".0f")
+nll = _family("likelihood", "nll", ".2f", " nats")

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from jgen import experiments
 from jgen.reporting.blocks import Table
 
 HEAD = ("run", "command", "data", "recipe", "evaluated on", "training, s", "evaluation, s")
 SETTINGS = (("epochs", "epochs"), ("batch_size", "batch"), ("lr", "rate"), ("seed", "seed"))
 
 
-def table(results, names):
-    """One row for each of `names`, also for those that are not run yet, with the command that makes them."""
-    rows = [_row(results.run(name)) if results.has(name) else _planned(name) for name in names]
+def table(results, experiments):
+    """One row for each of `experiments`, also for those that are not run yet, with the command that makes them."""
+    rows = [_row(results.run(each.name)) if results.has(each.name) else _planned(each) for each in experiments]
     return Table(HEAD, rows, "Every file of a run is in its folder below results/", words=5)
 
 
@@ -22,10 +21,9 @@ def _row(run):
     return (name, f"`{run.command}`", _data(run), _recipe(run), _evaluated(run), f"{run.seconds:,.0f}", evaluated)
 
 
-def _planned(name):
-    command = next((each.command for each in experiments.ALL if each.name == name), None)
-    shown = f"`python src/{command} --name {name}`" if command else "–"
-    return (f"`{name}`", shown, "–", "–", "not run yet", "–", "–")
+def _planned(experiment):
+    command = f"`python src/{experiment.command} --name {experiment.name}`"
+    return (f"`{experiment.name}`", command, "–", "–", "not run yet", "–", "–")
 
 
 def _data(run):

@@ -24,7 +24,7 @@ def section(results):
         report = _read(results)
         blocks = _blocks(report)
     except NotRunYet:
-        blocks = (Missing("the benchmark: not measured yet", COMMAND),)
+        blocks = (Missing("the benchmark", COMMAND, "Not measured yet"),)
     return Section("speed", "Speed beside PyTorch and JAX", blocks)
 
 

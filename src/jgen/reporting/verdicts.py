@@ -61,13 +61,8 @@ class Claim:
 
 
 def together(verdicts):
-    """All reproduced: reproduced; none even partly: not; else partly. What is not run yet does not count."""
-    known = [verdict for verdict in verdicts if verdict is not Verdict.MISSING]
-    if not known:
-        return Verdict.MISSING
-    if len(set(known)) == 1:
-        return known[0]
-    return Verdict.PARTLY
+    """The verdict that all claims share, else partly; a claim that was not run yet keeps the whole from being more."""
+    return verdicts[0] if len(set(verdicts)) == 1 else Verdict.PARTLY
 
 
 def _graded(met, partly=False):
@@ -130,7 +125,7 @@ class Greater:
     def judge(self, results):
         larger, smaller = self.larger.of(results), self.smaller.of(results)
         met = larger > smaller if self.factor == 1 else larger >= self.factor * smaller
-        found = f"{self.larger.write(larger)} against {self.smaller.write(smaller)}"
+        found = f"{self.larger.described(larger)} against {self.smaller.write(smaller)}"
         return Outcome(_graded(met, larger > smaller), found)
 
 
@@ -141,15 +136,17 @@ class AtLeast:
     number: Number
     threshold: float
     partly: float
+    note: str = ""  # what the threshold is to be read against
 
     @property
     def text(self):
         number = self.number
-        return f"{number.name} ≥ {self.threshold:g}{number.unit}; partly from {self.partly:g}{number.unit}"
+        bounds = f"≥ {self.threshold:g}{number.unit}; partly from {self.partly:g}{number.unit}"
+        return f"{number.name} {bounds}" + (f" ({self.note})" if self.note else "")
 
     def judge(self, results):
         ours = self.number.of(results)
-        return Outcome(_graded(ours >= self.threshold, ours >= self.partly), self.number.write(ours))
+        return Outcome(_graded(ours >= self.threshold, ours >= self.partly), self.number.described(ours))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -159,15 +156,17 @@ class AtMost:
     number: Number
     threshold: float
     partly: float
+    note: str = ""  # what the threshold is to be read against
 
     @property
     def text(self):
         number = self.number
-        return f"{number.name} ≤ {self.threshold:g}{number.unit}; partly up to {self.partly:g}{number.unit}"
+        bounds = f"≤ {self.threshold:g}{number.unit}; partly up to {self.partly:g}{number.unit}"
+        return f"{number.name} {bounds}" + (f" ({self.note})" if self.note else "")
 
     def judge(self, results):
         ours = self.number.of(results)
-        return Outcome(_graded(ours <= self.threshold, ours <= self.partly), self.number.write(ours))
+        return Outcome(_graded(ours <= self.threshold, ours <= self.partly), self.number.described(ours))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -188,7 +187,10 @@ class Every:
 
 @dataclasses.dataclass(frozen=True)
 class Judged:
-    """No number decides: a verdict with its evidence, in which $name stands for a number that was measured."""
+    """No number decides: a verdict with its evidence, in which $name stands for a number that was measured.
+
+    Without one of its numbers, also one that the evidence does not print, the claim is not run yet.
+    """
 
     verdict: Verdict
     evidence: str

@@ -2,4 +2,4 @@
 
 from jgen.reporting.documents import beta_vae_wgan, cvae_study, g_vae, pokemon, vae_cvae
 
-ALL = (beta_vae_wgan, g_vae, vae_cvae, cvae_study, pokemon)
+ALL = (vae_cvae, cvae_study, pokemon, beta_vae_wgan, g_vae)

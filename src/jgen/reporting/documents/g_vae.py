@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jgen.reporting import preservation
-from jgen.reporting.blocks import Document, Film, Films, Heading, Missing, Mistake, Picture, Pictures, Prose, Table
+from jgen.reporting.blocks import Document, Film, Gallery, Heading, Missing, Mistake, Picture, Prose, Table
 from jgen.reporting.results import NotRunYet, Number
 from jgen.reporting.verdicts import AtLeast, Claim, Judged, Verdict
 
@@ -62,21 +62,20 @@ CLAIMS = (
 MISTAKES = (
     Mistake(
         "The classifier never trains: the loss reads its weights from outside what is differentiated",
-        r"\mathcal L = \mathrm{CE}(\tilde z, y), \quad \nabla_{W,b}\,\mathcal L = 0",
-        r"\tilde z_c = w_c^\top a + b_c + \tfrac{\lambda}{2}(w_c - w_y)^\top \Sigma_y (w_c - w_y),"
-        r"\quad \nabla_{W,b}\,\mathcal L \ne 0",
+        r"$$\mathcal L = \mathrm{CE}(\tilde z, y), \quad \nabla_{W,b}\,\mathcal L = 0$$",
+        r"$$\tilde z_c = w_c^\top a + b_c + \tfrac{\lambda}{2}(w_c - w_y)^\top \Sigma_y (w_c - w_y)$$",
         "The original code's encoder learns to fit a random, fixed head. Here a test proves that W and b change.",
     ),
     Mistake(
         "One noise sample serves every training step",
-        r"z = \mu + \sigma \odot \epsilon_0",
-        r"z = \mu + \sigma \odot \epsilon_t, \quad \epsilon_t \sim \mathcal N(0, I)",
+        r"$$z = \mu + \sigma \odot \epsilon_0$$",
+        r"$$z = \mu + \sigma \odot \epsilon_t, \quad \epsilon_t \sim \mathcal N(0, I)$$",
         "With a fixed sample the decoder can learn that sample; the variance then means nothing.",
     ),
     Mistake(
         "Decoded images are rescaled by the darkest and brightest pixel of their batch",
-        r"\frac{\hat x - \min \hat x}{\max \hat x - \min \hat x}",
-        r"\hat x \in [0, 1]",
+        r"$$\frac{\hat x - \min \hat x}{\max \hat x - \min \hat x}$$",
+        r"$$\hat x \in [0, 1]$$",
         "Rescaling changes with the batch, and hides faint pictures.",
     ),
     Mistake(
@@ -84,7 +83,6 @@ MISTAKES = (
         "one projection for each class, drawn over each other",
         "one joint, centred PCA for all classes, with the explained variance on the axes",
         "Classes that are projected apart look apart: the published picture is no evidence of separation.",
-        formula=False,
     ),
 )
 
@@ -106,6 +104,17 @@ PICTURES = {
 }
 
 
+UNET = (
+    (
+        "morph-linear",
+        "A morph between two images in which the digit hardly changes",
+        "Morph with the U-Net decoder: z goes all the way, the picture does not",
+        True,
+    ),
+    ("reconstruct", "Digits over all but perfect reconstructions", "Originals over reconstructions, U-Net", False),
+)
+
+
 def document(results):
     return Document(
         key="g-vae",
@@ -114,7 +123,6 @@ def document(results):
         line="A classifier under the ISDA loss makes a VAE's latent directions keep the class, so that it can augment "
         "a labelled data set.",
         claims=CLAIMS,
-        runs=("g-vae-mnist", "g-vae-mnist-plain", "g-vae-cifar10", "g-vae-cifar10-plain", "g-vae-unet"),
         mistakes=MISTAKES,
         blocks=(
             Prose(
@@ -132,7 +140,7 @@ def document(results):
             Heading("The U-Net decoder"),
             *_unet(results),
             Heading("The trainings as films"),
-            Films(
+            Gallery(
                 tuple(
                     Film(("mp4", f"{name}.mp4"), words, (name, "samples.png"))
                     for name, words in (("g-vae-mnist", "G-VAE, MNIST"), ("g-vae-cifar10", "G-VAE, CIFAR-10"))
@@ -180,13 +188,16 @@ def _explored(results, data, name, sharp):
             smooth = kind == "pca"
             pictures.append(Picture(parts, f"{alt} ({data})", caption, sharp=sharp and not smooth, wide=True))
     command = f"python src/explore.py {name} augment --beside {name}-plain"
-    found = [Pictures(tuple(pictures))] if pictures else [Missing(f"the pictures of {name}", command)]
+    found = [Gallery(tuple(pictures))] if pictures else [Missing(f"the pictures of {name}", command)]
     return [Heading(f"{data}: G-VAE beside the plain VAE"), *found]
 
 
 def _unet(results):
-    parts = ("g-vae-unet", "explore", "augment.png")
-    if not results.folder.joinpath(*parts).is_file():
-        return [Missing("the U-Net's pictures", "python src/g-vae.py --decoder unet --name g-vae-unet")]
-    alt = "Images that hardly change, though z moves by 3 sigma to both sides"
-    return [Pictures((Picture(parts, alt, "Augmentation with the U-Net decoder", wide=True),))]
+    pictures = [
+        Picture(("g-vae-unet", "explore", f"{kind}.png"), alt, caption, wide=wide)
+        for kind, alt, caption, wide in UNET
+        if results.folder.joinpath("g-vae-unet", "explore", f"{kind}.png").is_file()
+    ]
+    if not pictures:
+        return [Missing("the U-Net's pictures", "python src/explore.py g-vae-unet morph")]
+    return [Gallery(tuple(pictures))]
