@@ -1,5 +1,6 @@
 """Charts, media and the beta study."""
 
+import json
 import re
 import xml.etree.ElementTree as ElementTree
 
@@ -8,7 +9,7 @@ import pytest
 from PIL import Image
 
 from jgen.errors import UserError
-from jgen.reporting import beta_study, charts, markdown, media, preservation, templates
+from jgen.reporting import beta_study, charts, low_data, markdown, media, preservation, templates
 from jgen.reporting.blocks import Mistake, Table
 from jgen.reporting.verdicts import Verdict
 from written_results import write_betas, write_run
@@ -121,6 +122,24 @@ def test_preservation_is_judged_at_three_sigma(results, ours, expected):
     assert [block.name for block in preservation.retention_blocks(results)] == ["retention", "retention-at-distance"]
     more = Verdict.REPRODUCED if ours > 91 else Verdict.NOT
     assert preservation.KeepsMoreThanPlain().judge(results).verdict is more
+
+
+@pytest.mark.parametrize(
+    ("gains", "expected"),
+    [((2.0, 1.0), Verdict.REPRODUCED), ((2.0, 0.3), Verdict.PARTLY), ((-2.0, 0.3), Verdict.NOT)],
+)
+def test_a_gain_counts_above_two_standard_errors(results, gains, expected):
+    numbers = {way: {"10": 80.0, "50": 90.0} for way in low_data.WAYS}
+    folder = write_run(results.out, "g-vae-mnist", evaluation={"low-data": {**numbers, low_data.GAIN: {}}})
+    found = json.loads((folder / "evaluation.json").read_text())
+    found["low-data"]["numbers"][low_data.GAIN] = {
+        "values": dict(zip(("10", "50"), gains)),
+        "standard_errors": {"10": 0.2, "50": 0.2},
+    }
+    (folder / "evaluation.json").write_text(json.dumps(found))
+    assert low_data.Helps().judge(results).verdict is expected
+    table, chart = low_data.blocks(results)
+    assert [row[1] for row in table.rows] == ["80.00"] * 5 and chart.svg.count("<circle") == 10
 
 
 def test_a_formula_becomes_mathml_and_a_fence():

@@ -2,7 +2,7 @@
 
 results, verdicts     what the runs' files say; a verdict follows from it by a stated rule
 documents/            the five source documents: claims, mistakes, pictures
-beta_study, preservation, likelihoods, speed, runs    parts that are more than a list of pictures
+beta_study, preservation, low_data, likelihoods, speed, runs    parts that are more than a list of pictures
 blocks, page          the report's contents, the same for both forms
 markdown, html        README.md, and the page with everything inside it
 charts, media         SVG from numbers; pictures and films made small enough to embed

@@ -1,16 +1,16 @@
-"""Does augmentation keep the class, and does it help? What G-VAE's evaluation says of both."""
+"""Does augmentation keep the class? What G-VAE's evaluation says, beside the plain VAE's."""
 
 from __future__ import annotations
 
 import dataclasses
 
 from jgen.reporting import charts
-from jgen.reporting.blocks import Chart, Missing, Prose, Table
+from jgen.reporting.blocks import Chart, Missing
 from jgen.reporting.results import NotRunYet
 from jgen.reporting.verdicts import Outcome, Verdict
 
 RUN, PLAIN = "g-vae-mnist", "g-vae-mnist-plain"
-SECTION, LOW_DATA = "preservation", "low-data"
+SECTION = "preservation"
 DIRECTIONS, STEP = "top10%", "3"
 WORDS = {
     RUN: "G-VAE",
@@ -70,28 +70,6 @@ class KeepsMoreThanPlain:
         return Outcome(verdict, f"{ours:.1f} % against {plain:.1f} %")
 
 
-@dataclasses.dataclass(frozen=True)
-class Helps:
-    """With few images per class, G-VAE's copies train a better classifier than no augmentation does."""
-
-    text: str = "low-data accuracy with G-VAE's copies above that without augmentation at every number of images"
-
-    def judge(self, results):
-        table = _low_data(results)
-        plain = next((values for name, values in table.items() if name.startswith(("none", "no "))), None)
-        ours = next((values for name, values in table.items() if name.lower().startswith("g-vae")), None)
-        if plain is None or ours is None:
-            raise NotRunYet("the low-data accuracies with and without G-VAE")
-        better = [count for count in plain["values"] if ours["values"][count] > plain["values"][count]]
-        none = Verdict.PARTLY if better else Verdict.NOT
-        verdict = Verdict.REPRODUCED if len(better) == len(plain["values"]) else none
-        found = "; ".join(
-            f"{count} images: {ours['values'][count]:.1f} % against {plain['values'][count]:.1f} %"
-            for count in plain["values"]
-        )
-        return Outcome(verdict, found)
-
-
 def retention_blocks(results):
     """The retention curve and its table of numbers."""
     try:
@@ -122,37 +100,3 @@ def _curve(name, series, x_axis, images):
     words = "A step of sigma is another distance in every model; at equal distance the models compare fairly."
     caption = f"{images:,} test images, judged by the independent classifier. {words if 'distance' in name else ''}"
     return Chart(name, svg, alt, caption.strip())
-
-
-def _low_data(results):
-    """{augmentation: {"values": {images per class: accuracy}, …}}."""
-    run = results.run(RUN)
-    numbers = run.evaluation.get(LOW_DATA, {}).get("numbers", {})
-    found = {name: measured for name, measured in numbers.items() if isinstance(measured.get("values"), dict)}
-    if not found:
-        raise NotRunYet(f"the low-data table of {RUN}")
-    return found
-
-
-def low_data_blocks(results):
-    """The low-data table."""
-    try:
-        found = _low_data(results)
-    except NotRunYet:
-        return [Missing("the low-data table", f"python src/evaluate.py {RUN} low-data")]
-    counts = list(dict.fromkeys(count for measured in found.values() for count in measured["values"]))
-    rows = [
-        (name.replace("_", " "), *(_accuracy(measured, count) for count in counts)) for name, measured in found.items()
-    ]
-    protocol = results.run(RUN).protocol(LOW_DATA)
-    head = ("augmentation", *(f"{count} images per class" for count in counts))
-    caption = "Test accuracy in % of a classifier trained on so few images, mean ± standard deviation over the seeds"
-    notes = [Prose(protocol["warning"])] if "warning" in protocol else []
-    return [Table(head, rows, caption), *notes]
-
-
-def _accuracy(measured, count):
-    if count not in measured["values"]:
-        return "–"
-    spread = measured.get("deviations", measured.get("standard_errors", {})).get(count)
-    return f"{measured['values'][count]:.2f}" + (f" ± {spread:.2f}" if spread is not None else "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jgen.reporting import preservation
+from jgen.reporting import low_data, preservation
 from jgen.reporting.blocks import Document, Film, Gallery, Heading, Missing, Mistake, Picture, Prose, Table
 from jgen.reporting.results import NotRunYet, Number
 from jgen.reporting.verdicts import AtLeast, Claim, Judged, Verdict
@@ -23,7 +23,7 @@ CLAIMS = (
         preservation.KeepsMoreThanPlain(),
         "左G-VAE，右VAE",
     ),
-    Claim("the copies help to train", "The augmented images are of use for training.", preservation.Helps()),
+    Claim("the copies help to train", "The augmented images are of use for training.", low_data.Helps()),
     Claim(
         "99.03 % on MNIST",
         "The encoder classifies MNIST: 99.03 % (the original code's log, after 3 epochs).",
@@ -134,7 +134,7 @@ def document(results):
             Heading("Does the class survive?"),
             *preservation.retention_blocks(results),
             Heading("Does it help a classifier with few images?"),
-            *preservation.low_data_blocks(results),
+            *low_data.blocks(results),
             *_explored(results, "MNIST", "g-vae-mnist", sharp=True),
             *_explored(results, "CIFAR-10", "g-vae-cifar10", sharp=False),
             Heading("The U-Net decoder"),

@@ -1,0 +1,73 @@
+"""Does augmentation help a classifier that has few images? The table, and the verdict on it."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from jgen.reporting import charts
+from jgen.reporting.blocks import Chart, Missing, Table
+from jgen.reporting.results import NotRunYet
+from jgen.reporting.verdicts import Outcome, Verdict
+
+RUN, SECTION = "g-vae-mnist", "low-data"
+GAIN = "gain_of_G-VAE_over_none"
+WAYS = {
+    "none": "none",
+    "classic": "classic (moved at random)",
+    "VAE": "copies by the plain VAE",
+    "G-VAE": "copies by G-VAE",
+    "ISDA": "ISDA, no copies",
+}
+SURE = 2  # standard errors
+
+
+@dataclasses.dataclass(frozen=True)
+class Helps:
+    """With few images per class, G-VAE's copies train a better classifier than no augmentation does."""
+
+    text: str = (
+        f"gain in accuracy over no augmentation above {SURE} standard errors at every number of images; partly if at "
+        "some"
+    )
+
+    def judge(self, results):
+        gain = results.run(RUN).measured(SECTION, GAIN)
+        errors = gain.get("standard_errors", {})
+        sure = [size for size, value in gain["values"].items() if size in errors and value > SURE * errors[size]]
+        some = Verdict.PARTLY if sure else Verdict.NOT
+        verdict = Verdict.REPRODUCED if len(sure) == len(gain["values"]) else some
+        found = "; ".join(f"{_with_spread(gain, size, '+.2f')} at {size}" for size in gain["values"])
+        return Outcome(verdict, f"percentage points gained, by images per class: {found}")
+
+
+def _with_spread(measured, size, form=".2f"):
+    spread = measured.get("deviations", measured.get("standard_errors", {})).get(size)
+    return f"{measured['values'][size]:{form}}" + (f" ± {spread:.2f}" if spread is not None else "")
+
+
+def blocks(results, run=RUN):
+    """The table and its picture; what is missing where it was not measured."""
+    try:
+        found = {way: results.run(run).measured(SECTION, way) for way in WAYS}
+    except NotRunYet:
+        return [Missing("the low-data table", f"python src/evaluate.py {run} {SECTION}")]
+    sizes = list(found["none"]["values"])
+    head = ("augmentation", *(f"{size} images per class" for size in sizes))
+    rows = [(WAYS[way], *(_with_spread(measured, size) for size in sizes)) for way, measured in found.items()]
+    protocol = results.run(run).protocol(SECTION)
+    caption = (
+        f"Accuracy in % on all {protocol.get('images', 0):,} test images of a small classifier trained on so few; "
+        f"mean ± standard deviation over {protocol.get('seeds', 'some')} seeds. The generative models see the same few "
+        "images and nothing else."
+    )
+    return [Table(head, rows, caption), _chart(found)]
+
+
+def _chart(found):
+    series = [
+        charts.Series(way, [(float(size), value) for size, value in measured["values"].items()])
+        for way, measured in found.items()
+    ]
+    alt = "Accuracy against images per class, a line for each way to augment"
+    axes = (charts.Axis("images per class", log=True), charts.Axis("test accuracy, %"))
+    return Chart("low-data", charts.lines(series, *axes, alt), alt, "The same numbers")
