@@ -23,70 +23,86 @@ ACTIVATIONS = {
 
 @dataclasses.dataclass(frozen=True)
 class Layer:
-    """activation(weight x + bias): weight float32 [R, C]; bias [1, R], or [K, R] with one row per class."""
+    """activation(weight x + bias): weight float32 [R, C], bias float32 [R]."""
 
     weight: np.ndarray
     bias: np.ndarray
     activation: str
 
     def packed(self):
-        """As JSON: int8 codes [R, C] with a float32 scale per row and the biases, each in base64, little-endian."""
+        """As JSON: int8 codes [R, C] with a float32 scale per row, and the biases, each in base64."""
         codes, scale = quantised.quantise(self.weight)
-        numbers = {"codes": codes, "scale": scale.astype("<f4"), "bias": self.bias.astype("<f4")}
-        coded = {name: base64.b64encode(array.tobytes()).decode("ascii") for name, array in numbers.items()}
-        return {"rows": len(codes), "columns": codes.shape[1], **coded, "activation": self.activation}
+        coded = {"codes": _base64(codes), "scale": _base64(scale), "bias": _base64(self.bias)}
+        return {"rows": codes.shape[0], "columns": codes.shape[1], **coded, "activation": self.activation}
 
 
-def unpacked(layer):
-    """The Layer of `Layer.packed`, with the weights that are left of it."""
-    numbers = {
-        name: np.frombuffer(base64.b64decode(layer[name]), kind)
-        for name, kind in (("codes", "i1"), ("scale", "<f4"), ("bias", "<f4"))
-    }
-    rows, columns = layer["rows"], layer["columns"]
-    weight = quantised.restore(numbers["codes"].reshape(rows, columns), numbers["scale"])
-    return Layer(weight, numbers["bias"].reshape(-1, rows), layer["activation"])
+@dataclasses.dataclass(frozen=True)
+class Chain:
+    """Layers from latents z [N, D] to pixels; `labels` [K, L] are embeddings that follow z into the first (L may be 0).
+
+    The same decoder in Jittor: networks.ImageDecoder with its sigmoid, or networks.Generator in evaluation.
+    """
+
+    layers: tuple[Layer, ...]
+    labels: np.ndarray
+
+    @property
+    def latents(self):
+        return self.layers[0].weight.shape[1] - self.labels.shape[1]
+
+    def decode(self, z, y=None):
+        """Pixels [N, C H W] in [0, 1] of latents z [N, D] and, for a conditional model, of labels y [N]."""
+        values = np.asarray(z, np.float32)
+        if self.labels.size:
+            values = np.concatenate([values, self.labels[y]], 1)
+        for layer in self.layers:
+            values = ACTIVATIONS[layer.activation](values @ layer.weight.T + layer.bias)
+        return values
+
+    def packed(self):
+        """As JSON: {"layers": …, "labels": base64}, with eight bits a weight."""
+        return {"layers": [layer.packed() for layer in self.layers], "labels": _base64(self.labels)}
 
 
-def decode(layers, z, y=0):
-    """Pixels [N, C H W] in [0, 1] of latents z [N, D] and of labels y [N], where the first layer asks for them."""
-    values = np.asarray(z, np.float32)
-    for layer in layers:
-        bias = layer.bias[y] if len(layer.bias) > 1 else layer.bias
-        values = ACTIVATIONS[layer.activation](values @ layer.weight.T + bias)
-    return values
+def unpacked(packed, n_classes=0):
+    """The Chain of `Chain.packed`, with the weights that are left of it."""
+    layers = []
+    for layer in packed["layers"]:
+        shape = layer["rows"], layer["columns"]
+        weight = quantised.restore(_array(layer["codes"], "i1").reshape(shape), _array(layer["scale"], "<f4"))
+        layers.append(Layer(weight, _array(layer["bias"], "<f4"), layer["activation"]))
+    return Chain(tuple(layers), _array(packed["labels"], "<f4").reshape(n_classes, -1 if n_classes else 0))
+
+
+def _base64(array):
+    """Numbers in a page's script: int8, or float32 with the little end first."""
+    return base64.b64encode(array.astype("i1" if array.dtype == np.int8 else "<f4").tobytes()).decode("ascii")
+
+
+def _array(text, kind):
+    return np.frombuffer(base64.b64decode(text), kind)
 
 
 def chain(record, arrays):
-    """The decoder of the run with config.json `record` and weights `arrays`: its layers, latents first.
+    """The decoder of the run with config.json `record` and weights `arrays`, as a Chain.
 
     None where it is not a chain of fully connected layers.
     """
-    settings = record["config"]
+    settings, none = record["config"], np.zeros((0, 0), np.float32)
     if record["model"] in ("vae", "beta_vae"):
-        return _decoder(arrays, "tanh" if settings.get("arch") == "iwae" else "relu")
+        return Chain(_decoder(arrays, "tanh" if settings.get("arch") == "iwae" else "relu"), none)
     if record["model"] == "cvae" and settings["net"] == "mlp":
-        return _conditional(arrays, settings["latent_dim"])
-    return _generator(arrays, settings["bn_epsilon"]) if record["model"] == "wgan" else None
+        return Chain(_decoder(arrays, "relu"), arrays["label.embedding.weight"])
+    return Chain(_generator(arrays, settings["bn_epsilon"]), none) if record["model"] == "wgan" else None
 
 
 def _decoder(arrays, activation):
-    """networks.ImageDecoder and the sigmoid after it."""
-    linear = [(weight, bias) for _, weight, bias in _linear(arrays, "decoder.body.layers.")]
-    last = len(linear) - 1
-    return [Layer(w, b[None], "sigmoid" if i == last else activation) for i, (w, b) in enumerate(linear)]
-
-
-def _conditional(arrays, latent_dim):
-    """W (z, e_y) + b = W_z z + (W_y e_y + b): a label's embedding e_y becomes a bias of the first layer."""
-    first, *rest = _decoder(arrays, "relu")
-    of_label = arrays["label.embedding.weight"] @ first.weight[:, latent_dim:].T  # [K, R]
-    weight = np.ascontiguousarray(first.weight[:, :latent_dim])
-    return [Layer(weight, first.bias + of_label, first.activation), *rest]
+    linear = _linear(arrays, "decoder.body.layers.")
+    return tuple(Layer(w, b, activation if n < linear[-1][0] else "sigmoid") for n, w, b in linear)
 
 
 def _generator(arrays, epsilon):
-    """networks.Generator in evaluation: a BatchNorm with fixed statistics is part of the layer before it.
+    """A BatchNorm with fixed statistics is part of the layer before it.
 
     At the end (tanh x + 1) / 2 = sigmoid(2 x): twice the last layer, and its pixels are in [0, 1] as all others are.
     """
@@ -98,9 +114,9 @@ def _generator(arrays, epsilon):
             gain = arrays[norm + "weight"] / np.sqrt(arrays[norm + "running_var"] + np.float32(epsilon))
             weight = weight * gain[:, None]
             bias = (bias - arrays[norm + "running_mean"]) * gain + arrays[norm + "bias"]
-        layers.append(Layer(weight, bias[None], "leaky-relu"))
+        layers.append(Layer(weight, bias, "leaky-relu"))
     _, weight, bias = linear[-1]
-    return [*layers, Layer(2 * weight, 2 * bias[None], "sigmoid")]
+    return (*layers, Layer(2 * weight, 2 * bias, "sigmoid"))
 
 
 def _linear(arrays, prefix):

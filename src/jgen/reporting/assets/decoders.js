@@ -29,10 +29,9 @@ class Layer {
     this.values = new Float32Array(rows);
   }
 
-  // activation(W x + b), valid until the next call; the first layer of a conditional model has one b per label.
-  of(x, label) {
+  // activation(W x + b), valid until the next call.
+  of(x) {
     const { rows, columns, weight, bias, values, activate } = this;
-    const first = bias.length > rows ? label * rows : 0;
     for (let row = 0, i = 0; row < rows; row++) {
       let a = 0, b = 0, c = 0, d = 0; // four sums, because each addition waits for the one before it
       let k = 0;
@@ -43,7 +42,7 @@ class Layer {
         d += weight[i + 3] * x[k + 3];
       }
       for (; k < columns; k++, i++) a += weight[i] * x[k];
-      values[row] = activate(a + b + (c + d) + bias[first + row]);
+      values[row] = activate(a + b + (c + d) + bias[row]);
     }
     return values;
   }
@@ -53,11 +52,17 @@ class Decoder {
   constructor(model) {
     [this.channels, this.height, this.width] = model.shape;
     this.layers = model.layers.map((layer) => new Layer(layer));
+    this.labels = new Float32Array(bytesOf(model.labels)); // one embedding after the other
+    this.code = new Float32Array(this.layers[0].columns);
+    this.latents = model.latents;
   }
 
-  // Pixels [C H W] in [0, 1] of latents z [D]; valid until the next call.
+  // Pixels [C H W] in [0, 1] of latents z [D] and, where there are labels, the embedding of one; valid until the next.
   decode(z, label = 0) {
-    return this.layers.reduce((x, layer) => layer.of(x, label), z);
+    const size = this.code.length - this.latents;
+    this.code.set(z);
+    this.code.set(this.labels.subarray(label * size, (label + 1) * size), this.latents);
+    return this.layers.reduce((x, layer) => layer.of(x), this.code);
   }
 
   // The same as an ImageData, grey or coloured.

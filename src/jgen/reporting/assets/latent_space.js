@@ -47,7 +47,7 @@ function paint() {
   frames.push(now);
   const rate = frames.length > 9 ? ((frames.length - 1) / (now - frames[0])) * 1000 : 0;
   const moving = rate ? `${rate.toFixed(0)} pictures a second. ` : "";
-  one("#latent-speed").textContent = `${moving}This one took ${(now - began).toFixed(1)} ms.`;
+  one("#latent-speed").textContent = `${moving}This picture took ${(now - began).toFixed(1)} ms.`;
   screen.setAttribute("aria-label", `${model.label}: ${model.classes.length ? model.classes[state.label] : "a decoded picture"}`);
 }
 
@@ -77,10 +77,6 @@ function drawMap(work, tile = 0) {
   if (work !== mapWork) return;
   if (state.playing) return drawMapSoon();
   const { width, height } = decoder, context = map.getContext("2d"), z = state.z.slice();
-  if (map.width !== TILES * width || map.height !== TILES * height) {
-    map.width = TILES * width;
-    map.height = TILES * height;
-  }
   for (const end = performance.now() + 6; tile < TILES * TILES && performance.now() < end; tile++) {
     const column = tile % TILES, row = Math.floor(tile / TILES);
     z[across.value] = REACH * ((2 * column + 1) / TILES - 1);
@@ -155,7 +151,8 @@ function use(index) {
     button.setAttribute("aria-checked", i === index);
     button.tabIndex = i === index ? 0 : -1;
   });
-  map.width = map.height = 0; // not the last model's
+  map.width = TILES * decoder.width; // which also wipes out the last model's
+  map.height = TILES * decoder.height;
   one(".ls-about").textContent = model.about;
   one(".ls-facts").textContent = model.facts;
   layOutSliders();
