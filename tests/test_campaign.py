@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -155,6 +156,13 @@ def test_what_is_needed_comes_first_and_exists(tmp_path):
         assert set(job.needs) <= seen, job.key
         seen.add(job.key)
     assert any("train g-vae-mnist-plain" in job.needs and job.run == "g-vae-mnist" for job in everything)
+
+
+def test_a_small_version_replaces_flags_and_keeps_the_rest():
+    words = shlex.split("evaluate.py vae likelihood --samples 5000 --beside a b --images 1000")
+    made = jobs.replaced(words, ["--samples", "10", "-n", "5"])
+    assert " ".join(made) == "evaluate.py vae likelihood --beside a b --images 1000 --samples 10 -n 5"
+    assert jobs.replaced(["a.py", "-b", "0.1"], ["--epochs", "1"]) == ["a.py", "-b", "0.1", "--epochs", "1"]
 
 
 def test_a_data_folder_elsewhere_is_found_by_every_script(tmp_path):

@@ -154,8 +154,9 @@ AE_POKEMON = (
 )
 
 
+# The study's other betas have 40 epochs, for want of time; 0.1 is the main job and has the document's 100.
 def beta_vae(beta):
-    return Experiment(f"beta-vae-{beta}", f"beta-vae.py -b {beta}", 10, (EVALUATED,))
+    return Experiment(f"beta-vae-{beta}", f"beta-vae.py -b {beta} --epochs 40", 5, (EVALUATED,))
 
 
 BETA_STUDY = (

@@ -83,10 +83,9 @@ def carry_out(options, out):
     place, chosen, every = _selected(options, out)
     slots = options.jobs or min(2, len(os.sched_getaffinity(0)))
     with locked(place.log_folder / "lock", lambda holder: f"process {holder} runs a campaign below {out} already"):
-        todo = _todo(chosen)
-        expected = sum(job.seconds() for job in chosen if job.key in todo) / slots
-        print(f"{len(chosen)} steps, {len(todo)} of them to do: about {show.duration(expected)}", flush=True)
-        scheduler = Scheduler(chosen, every, place, options.overwrite, slots, show.Show(len(todo)))
+        scheduler = Scheduler(chosen, every, place, options.overwrite, slots, show.Show())
+        expected = show.duration(scheduler.seconds_left())
+        print(f"{len(chosen)} steps, {len(scheduler.todo)} of them to do: about {expected}", flush=True)
         started = time.monotonic()
         outcomes, stopped = scheduler.run()
     print("\n".join(show.summary(outcomes, time.monotonic() - started, place.log_folder)), flush=True)
@@ -94,14 +93,3 @@ def carry_out(options, out):
         print(f"stopped by {stopped}; the same command goes on")
         sys.exit(128 + signal.Signals[stopped])
     return all(outcome.kind != FAILED for outcome in outcomes.values())
-
-
-def _todo(chosen):
-    """The keys of the jobs that are not done, or that need one that is not."""
-    from jgen.campaign.state import DONE
-
-    todo = set()
-    for job in chosen:  # what is needed comes first
-        if job.look().kind != DONE or todo.intersection(job.needs):
-            todo.add(job.key)
-    return todo

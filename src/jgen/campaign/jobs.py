@@ -57,12 +57,25 @@ class Place:
 
     def words(self, command, quick):
         """The words of a command of jgen.experiments, made small if the campaign is, its folders below data_dir."""
-        words = shlex.split(f"{command} {quick}" if self.quick else command)
+        words = shlex.split(command)
+        if self.quick:
+            words = replaced(words, shlex.split(quick))
         if not self.data_dir:
             return words
         return [
             str(pathlib.Path(self.data_dir, word[len("data/") :])) if word[:5] == "data/" else word for word in words
         ]
+
+
+def replaced(words, flags):
+    """The command `words` with `flags`, such as ["--epochs", "1"], in place of its own flags of the same names."""
+    kept, dropping = [], False
+    for word in words:
+        if word.startswith("-"):
+            dropping = word in flags
+        if not dropping:
+            kept.append(word)
+    return kept + flags
 
 
 @dataclasses.dataclass

@@ -43,13 +43,18 @@ class Running:
 class Scheduler:
     """Carries out `jobs`, at most `slots` at a time; every, {key: job}, also has those that are not to be done.
 
-    show: told of each job that ends, and between whiles of how things stand.
+    show: told of each job that ends, and between whiles of how things stand. todo: the keys of what was not done at the
+    start, or needed something that was not.
     """
 
     def __init__(self, jobs, every, place, overwrite, slots, show):
         self.jobs, self.every, self.place = jobs, every, place
         self.overwrite, self.slots, self.show = overwrite, slots, show
         self.waiting, self.running, self.outcomes = list(jobs), [], {}
+        self.todo = set()
+        for job in jobs:  # what is needed comes first
+            if job.look().kind != DONE or self.todo.intersection(job.needs):
+                self.todo.add(job.key)
         self._declared = self._actual = 0.0
 
     def run(self):
@@ -77,7 +82,7 @@ class Scheduler:
         """How long the rest should take, by the pace so far."""
         pace = min(max(self._actual / self._declared, 0.1), 10) if self._declared else 1.0
         now = time.monotonic()
-        rest = [job.seconds() * pace for job in self.waiting]
+        rest = [job.seconds() * pace for job in self.waiting if job.key in self.todo]
         rest += [max(min(r.job.seconds(), r.expected * pace - (now - r.started)), 1) for r in self.running]
         return max(sum(rest) / self.slots, *rest) if rest else 0.0
 

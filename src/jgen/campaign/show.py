@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import sys
 import time
@@ -24,10 +25,10 @@ def duration(seconds):
 
 
 class Show:
-    """Prints what a Scheduler tells it; `total` is how many jobs there are to do."""
+    """Prints what a Scheduler tells it."""
 
-    def __init__(self, total):
-        self._total, self._count = total, 0
+    def __init__(self):
+        self._count = 0
         self._terminal = sys.stderr.isatty()
         self._last = time.monotonic()
 
@@ -38,7 +39,10 @@ class Show:
         self._clear()
         what = f"{outcome.kind:7} {duration(outcome.seconds):>10}  {job.key}"
         why = f": {outcome.reason}" if outcome.reason else ""
-        print(f"[{self._count:3}/{self._total}] {what}{why}  ({duration(scheduler.seconds_left())} left)", flush=True)
+        print(
+            f"[{self._count:3}/{len(scheduler.todo)}] {what}{why}  ({duration(scheduler.seconds_left())} left)",
+            flush=True,
+        )
 
     def status(self, scheduler):
         """How things stand: in place on a terminal, else now and then on a line."""
@@ -91,10 +95,9 @@ def table(chosen, place):
             if job := keys.get(jobs.training_key(experiment.name)):
                 rows.append(_row(document, experiment, job, chosen, place))
         for comparison in document.comparisons:
-            found = [job for job in chosen if not job.run and job.key.endswith(f" --to {comparison.name}")]
-            rows += [(document.slug, comparison.name, found[0].look().kind, "", "", "evaluate.py --compare …")] * len(
-                found
-            )
+            for job in chosen:
+                if job.key.endswith(f" --to {comparison.name}"):
+                    rows.append((document.slug, comparison.name, job.look().kind, "", "", "evaluate.py --compare …"))
     widths = [max(map(len, column)) for column in zip(*rows)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
 
@@ -105,5 +108,6 @@ def _row(document, experiment, training, chosen, place):
     later = [job.look().kind for job in chosen if job.run == experiment.name and job is not training]
     rows = metrics.read_rows(place.run(experiment.name).metrics) if found.kind == DONE else []
     measured = sum(row.get("seconds", 0) for row in rows) / 60
-    minutes = f"{measured:.1f}" if rows else f"about {training.seconds() / 60:.0f}"
-    return document.slug, experiment.name, state, f"{later.count(DONE)} of {len(later)}", minutes, experiment.command
+    minutes = f"{measured:.1f}" if rows else f"about {training.seconds() / 60:.2g}"
+    command = shlex.join(place.words(experiment.command, experiment.quick))
+    return document.slug, experiment.name, state, f"{later.count(DONE)} of {len(later)}", minutes, command
