@@ -50,11 +50,15 @@ class Picture:
 
 @dataclasses.dataclass(frozen=True)
 class Film:
-    """An MP4 below results/; poster: the picture that stands there before it plays, else its middle frame."""
+    """An MP4 below results/; poster: the picture that stands there before it plays, else its middle frame.
+
+    linked: too large to live inside the page; it plays from results/.
+    """
 
     parts: tuple[str, ...]
     caption: str
     poster: tuple[str, ...] = ()
+    linked: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

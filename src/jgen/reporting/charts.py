@@ -10,11 +10,11 @@ import dataclasses
 import math
 from html import escape
 
-WIDTH, HEIGHT = 480, 330
+WIDTH, HEIGHT = 430, 320
 LEFT, RIGHT, BOTTOM = 68, 16, 48
 LEGEND_ROW, LETTER = 20, 6.6  # height of a line of the legend, and about the width of a letter
 SERIES = 5  # colours that page.css knows
-BAR, BAR_GAP, NAME, VALUE = 16, 5, 150, 84
+BAR, BAR_GAP, NAME, VALUE = 16, 5, 112, 72
 
 
 @dataclasses.dataclass(frozen=True)

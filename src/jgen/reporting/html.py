@@ -5,7 +5,6 @@ from __future__ import annotations
 from markupsafe import Markup
 
 from jgen.reporting import media
-from jgen.reporting.page import folded_runs
 from jgen.reporting.templates import asset, chart_css, template
 
 
@@ -17,7 +16,6 @@ def render(page, results):
     return template("page.html").render(
         page=page,
         embed=_Embedding(results),
-        folded_runs=folded_runs,
         css=Markup(_closed("\n".join(css), "</style")),
         script=Markup(_closed("\n".join([asset("theme.js"), *waiting]), "</script")),
     )
@@ -54,7 +52,7 @@ class _Embedding:
         """What <video> needs: source, size and poster."""
         path = self._path(item.parts)
         width, height = media.film_size(path)
-        embedded = self._budget.embed(path)
+        embedded = None if item.linked else self._budget.embed(path)
         given = item.poster and self._path(item.poster).is_file()
         poster = media.poster(self._path(item.poster)) if given else media.middle_frame(path)
         return {"src": embedded or self.link(item), "width": width, "height": height, "poster": poster}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 from jgen.reporting.blocks import Film, Picture
-from jgen.reporting.page import folded_runs
 
 COLUMNS = 3  # pictures in a row
 
@@ -52,7 +51,7 @@ def _document(judgement, results):
         *_blocks(document.blocks, results),
         "### Its mistakes, and the corrected form",
         *(_mistake(mistake) for mistake in document.mistakes),
-        _folded(folded_runs(judgement), results),
+        _folded(judgement.runs, results),
     ]
 
 

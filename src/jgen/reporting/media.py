@@ -14,8 +14,8 @@ WIDEST = 1000  # pixels of a picture in the page; the original stays linked
 FEW_BYTES = 60_000  # up to here a picture is kept without loss
 QUALITY = 80
 POSTER_WIDTH, POSTER_QUALITY = 400, 60
-FILM_BYTES = 1_400_000  # a film above this is linked, not embedded
-ALL_FILMS = 3_200_000  # and so are all films once this is spent, in the order of the page
+FILM_BYTES = 1_500_000  # a film above this is linked, not embedded
+ALL_FILMS = 4_300_000  # and so are all films once this is spent, in the order of the page
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,7 +7,7 @@ import dataclasses
 
 from jgen import experiments
 from jgen.reporting import documents, likelihoods, runs, speed
-from jgen.reporting.blocks import Document, Folded, Gallery, Heading, Section, Table
+from jgen.reporting.blocks import Document, Folded, Gallery, Heading, Section
 from jgen.reporting.fragment import Fragment
 from jgen.reporting.verdicts import Claim, Outcome, Verdict, together
 
@@ -30,7 +30,7 @@ class Judgement:
     document: Document
     outcomes: tuple[tuple[Claim, Outcome], ...]
     number: int
-    runs: Table
+    runs: Folded
 
     @property
     def verdict(self):
@@ -66,7 +66,8 @@ def contents(results, fragments):
         document = dataclasses.replace(document, blocks=without_gaps(document.blocks, results))
         outcomes = tuple((claim, claim.outcome(results)) for claim in document.claims)
         planned = next(each for each in experiments.DOCUMENTS if each.slug == document.key)
-        table = runs.table(results, planned.experiments)
+        line = f"Commands, protocol, seconds: {runs.summary(results, planned.experiments)}"
+        table = Folded(line, (runs.table(results, planned.experiments),))
         judged.append(Judgement(document, outcomes, planned.number, table))
     return Page(tuple(judged), (likelihoods.section(results), speed.section(results)), tuple(fragments))
 
@@ -84,7 +85,3 @@ def without_gaps(blocks, results):
 
 def _any_exists(gallery, results):
     return any(results.folder.joinpath(*item.parts).is_file() for item in gallery.items)
-
-
-def folded_runs(judgement):
-    return Folded("Runs: commands, protocol, seconds", (judgement.runs,))

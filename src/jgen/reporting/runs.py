@@ -14,6 +14,13 @@ def table(results, experiments):
     return Table(HEAD, rows, "Every file of a run is in its folder below results/", words=5)
 
 
+def summary(results, experiments):
+    """One line: how many of the runs are there, and how long they trained."""
+    runs = results.existing([each.name for each in experiments])
+    minutes = sum(run.seconds for run in runs) / 60
+    return f"{len(runs)} of {len(experiments)} runs, {minutes:,.0f} minutes of training"
+
+
 def _row(run):
     name = f"[`{run.name}`](../results/{run.name})"
     seconds = sum(part["protocol"].get("seconds", 0) for part in run.evaluation.values())

@@ -141,7 +141,7 @@ class AtLeast:
     @property
     def text(self):
         number = self.number
-        bounds = f"≥ {self.threshold:g}{number.unit}; partly from {self.partly:g}{number.unit}"
+        bounds = f"≥ {number.write(self.threshold)}; partly from {number.write(self.partly)}"
         return f"{number.name} {bounds}" + (f" ({self.note})" if self.note else "")
 
     def judge(self, results):
@@ -161,7 +161,7 @@ class AtMost:
     @property
     def text(self):
         number = self.number
-        bounds = f"≤ {self.threshold:g}{number.unit}; partly up to {self.partly:g}{number.unit}"
+        bounds = f"≤ {number.write(self.threshold)}; partly up to {number.write(self.partly)}"
         return f"{number.name} {bounds}" + (f" ({self.note})" if self.note else "")
 
     def judge(self, results):

@@ -176,11 +176,17 @@ def document(results):
             Heading("The trainings as films"),
             Gallery(
                 (
-                    Film(("mp4", "pokemon.mp4"), "Pokémon, corrected, 150 epochs", ("pokemon", "samples.png")),
+                    Film(
+                        ("mp4", "pokemon.mp4"),
+                        "Pokémon, corrected, 150 epochs",
+                        ("pokemon", "samples.png"),
+                        linked=True,
+                    ),
                     Film(
                         ("mp4", "pokemon-as-published.mp4"),
                         "Pokémon as printed, 80 epochs",
                         ("pokemon-as-published", "samples.png"),
+                        linked=True,
                     ),
                 )
             ),
