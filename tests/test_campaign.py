@@ -405,6 +405,14 @@ def test_a_failed_step_makes_the_exit_code_1_after_the_report(one_document, tmp_
     assert stop.value.code == 1 and built == [tmp_path]
 
 
+@pytest.mark.parametrize("name, code", [("SIGINT", 130), ("SIGTERM", 143)])
+def test_a_stopped_campaign_says_so_builds_no_report_and_can_go_on(one_document, tmp_path, monkeypatch, name, code):
+    monkeypatch.setattr(scheduler.Scheduler, "run", lambda self: ({}, name))
+    with pytest.raises(SystemExit) as stop:
+        campaign.report(campaign.Report(run=True, out=str(tmp_path)), lambda out: pytest.fail("built"))
+    assert stop.value.code == code
+
+
 def test_quick_never_touches_the_full_runs(monkeypatch):
     asked = []
     monkeypatch.setattr(campaign, "carry_out", lambda options, out: asked.append(out) or True)

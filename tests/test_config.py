@@ -7,6 +7,7 @@ import json
 import pytest
 
 from jgen import config, experiment
+from jgen.campaign import Report
 from jgen.config import argument, option, parse_size
 from jgen.errors import UserError
 from jgen.evaluation.job import Evaluation
@@ -22,7 +23,7 @@ def tool_parser(cls):
 
 
 PARSERS = {cls.name: experiment.training_parser(cls) for cls in ALGORITHMS}
-PARSERS |= {cls.__name__: tool_parser(cls) for cls in (Sampling, Stitching, Evaluation)}
+PARSERS |= {cls.__name__: tool_parser(cls) for cls in (Sampling, Stitching, Evaluation, Report)}
 
 
 def flags(parser):

@@ -108,6 +108,6 @@ def _row(document, experiment, training, chosen, place):
     later = [job.look().kind for job in chosen if job.run == experiment.name and job is not training]
     rows = metrics.read_rows(place.run(experiment.name).metrics) if found.kind == DONE else []
     measured = sum(row.get("seconds", 0) for row in rows) / 60
-    minutes = f"{measured:.1f}" if rows else f"about {training.seconds() / 60:.2g}"
+    minutes = f"{measured:.1f}" if rows else f"about {max(training.seconds() / 60, 0.1):.1f}"
     command = shlex.join(place.words(experiment.command, experiment.quick))
     return document.slug, experiment.name, state, f"{later.count(DONE)} of {len(later)}", minutes, command
