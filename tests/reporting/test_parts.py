@@ -82,7 +82,9 @@ def test_a_broken_picture_and_a_broken_film_are_named(tmp_path):
 def test_the_slider_has_a_stop_for_each_trained_beta_and_finds_its_point(results):
     write_betas(results.out, {beta: EVERY_BETA[beta] for beta in (0.0, 0.1, 1.0)})
     write_run(results.out, "beta-vae-0.05", {"beta": 0.05})  # trained, not evaluated: no point
-    html = beta_study.blocks(results)[0].html
+    words, slider = beta_study.blocks(results)[:2]
+    assert "1 epochs for 0, 0.1, 1" in words.text
+    html = slider.html
     assert re.findall(r'class="stop" data-beta="([\d.]+)" data-point="(\d*)"', html) == [
         ("0", "0"), ("0.05", ""), ("0.1", "1"), ("1", "2"),
     ]  # fmt: skip

@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 
 from jgen.reporting import charts, media
-from jgen.reporting.blocks import Chart, Gallery, Missing, Picture, Raw, Table
+from jgen.reporting.blocks import Chart, Gallery, Missing, Picture, Prose, Raw, Table
 from jgen.reporting.results import NotRunYet, Number
 from jgen.reporting.templates import template
 from jgen.reporting.verdicts import Outcome, Verdict
@@ -98,7 +98,24 @@ def blocks(results):
         for beta, run in runs.items()
         for kind, words in (("recon", "originals over reconstructions"), ("samples", "samples"))
     ]
-    return [Raw(html, (*([curve] if curve else []), Gallery(tuple(pictures)))), _table(runs), *found]
+    return [
+        Prose(_words(runs)),
+        Raw(html, (*([curve] if curve else []), Gallery(tuple(pictures)))),
+        _table(runs),
+        *found,
+    ]
+
+
+def _words(runs):
+    """What the slider shows, and how the runs differ besides beta."""
+    epochs = {}
+    for beta, run in runs.items():
+        epochs.setdefault(len(run.rows), []).append(f"{beta:g}")
+    trained_for = "; ".join(f"{count} epochs for {', '.join(betas)}" for count, betas in sorted(epochs.items()))
+    return (
+        "Move the slider: the same test images reconstructed, the same latents decoded, and the point on the curve. "
+        f"All runs have the corrected recipe (Adam at 1e-3, beta rising over the first half): {trained_for}."
+    )
 
 
 def _has_pictures(results, run):
@@ -134,9 +151,9 @@ def _curve(placed):
 
 
 def _table(runs):
-    head = ("beta", *(heading for heading, *_ in COLUMNS))
+    head = ("beta", "epochs", *(heading for heading, *_ in COLUMNS))
     rows = [
-        (f"{beta:g}", *(_cell(run, section, key, form) for _, section, key, form in COLUMNS))
+        (f"{beta:g}", str(len(run.rows)), *(_cell(run, section, key, form) for _, section, key, form in COLUMNS))
         for beta, run in runs.items()
     ]
     caption = (

@@ -98,10 +98,6 @@ def document(results):
         mistakes=MISTAKES,
         blocks=(
             Heading("Beta, from 0 to 1"),
-            Prose(
-                "Move the slider: the same test images reconstructed, the same latents decoded, and the point on the "
-                "curve. All runs are equal but for beta (Adam 1e-3, 100 epochs, beta rising over the first 50)."
-            ),
             *beta_study.blocks(results),
             Heading("The beta-VAE's training, and the recipe as printed"),
             Gallery(

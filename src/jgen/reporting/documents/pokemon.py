@@ -207,13 +207,19 @@ def document(results):
 
 
 def _errors(results):
-    rows = []
-    for name, words in (("pokemon-as-published", "as printed"), ("pokemon", "corrected")):
-        try:
-            run = results.run(name)
-            cells = (f"{run.last('mse'):.4f}", f"{run.last('test_mse'):.4f}", f"{run.last('kl'):,.0f}")
-        except NotRunYet:
-            cells = ("not run yet",) * 3
-        rows.append((words, *cells))
-    head = ("model", "MSE, training images", "MSE, held out", "KL of the latents to N(0, I), nats")
-    return [Table(head, rows, "Last epoch; squared error per pixel and channel, with z drawn from q(z|x)")]
+    printed = len(results.run("pokemon-as-published").rows) if results.has("pokemon-as-published") else None
+    rows = [_error_row(results, "pokemon-as-published", "as printed", None)]
+    if printed and results.has("pokemon") and len(results.run("pokemon").rows) > printed:
+        rows.append(_error_row(results, "pokemon", "corrected, after as many epochs", printed))
+    rows.append(_error_row(results, "pokemon", "corrected", None))
+    head = ("model", "epochs", "MSE, training images", "MSE, held out", "KL of the latents to N(0, I), nats")
+    return [Table(head, rows, "Squared error per pixel and channel, with z drawn from q(z|x)")]
+
+
+def _error_row(results, name, words, epochs):
+    try:
+        row = results.run(name).rows[(epochs or 0) - 1]
+        cells = (str(row["epoch"]), f"{row['mse']:.4f}", f"{row['test_mse']:.4f}", f"{row['kl']:,.0f}")
+    except (NotRunYet, IndexError, KeyError):
+        cells = ("not run yet",) * 4
+    return (words, *cells)
