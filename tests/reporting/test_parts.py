@@ -126,6 +126,14 @@ def test_preservation_is_judged_at_three_sigma(results, ours, expected):
     assert preservation.KeepsMoreThanPlain().judge(results).verdict is more
 
 
+@pytest.mark.parametrize(("moved", "expected"), [(1.0, Verdict.REPRODUCED), (3.0, Verdict.PARTLY), (7.0, Verdict.NOT)])
+def test_the_u_net_is_judged_by_how_little_z_moves_it(results, moved, expected):
+    for name, distance in (("g-vae-unet", moved), ("g-vae-mnist", 8.0)):
+        numbers = {"pixel_distance mu+N(0,I)": {"1": distance}}
+        write_run(results.out, name, evaluation={"preservation": numbers})
+    assert preservation.SkipsCarryTheImage().judge(results).verdict is expected
+
+
 @pytest.mark.parametrize(
     ("gains", "expected"),
     [((2.0, 1.0), Verdict.REPRODUCED), ((2.0, 0.3), Verdict.PARTLY), ((-2.0, 0.3), Verdict.NOT)],

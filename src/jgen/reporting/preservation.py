@@ -9,9 +9,9 @@ from jgen.reporting.blocks import Chart, Missing
 from jgen.reporting.results import NotRunYet
 from jgen.reporting.verdicts import Outcome, Verdict
 
-RUN, PLAIN = "g-vae-mnist", "g-vae-mnist-plain"
+RUN, PLAIN, UNET = "g-vae-mnist", "g-vae-mnist-plain", "g-vae-unet"
 SECTION = "preservation"
-DIRECTIONS, STEP = "top10%", "3"
+DIRECTIONS, STEP, FROM_PRIOR = "top10%", "3", "mu+N(0,I)"
 WORDS = {
     RUN: "G-VAE",
     PLAIN: "plain VAE",
@@ -68,6 +68,31 @@ class KeepsMoreThanPlain:
         above = Verdict.PARTLY if ours > plain else Verdict.NOT
         verdict = Verdict.REPRODUCED if ours >= plain + self.margin else above
         return Outcome(verdict, f"{ours:.1f} % against {plain:.1f} %")
+
+
+@dataclasses.dataclass(frozen=True)
+class SkipsCarryTheImage:
+    """Replacing z by mu + N(0, I) changes the U-Net's images far less than it changes those of G-VAE."""
+
+    most: float = 0.25
+    partly: float = 0.5
+
+    @property
+    def text(self):
+        return (
+            "pixel distance that mu + N(0, I) in place of mu makes, against the same of G-VAE without skip connections "
+            f"≤ {self.most:.0%}; partly up to {self.partly:.0%}"
+        )
+
+    def judge(self, results):
+        moved = {
+            name: results.run(name).measured(SECTION, f"pixel_distance {FROM_PRIOR}")["values"]["1"]
+            for name in (UNET, RUN)
+        }
+        share = moved[UNET] / moved[RUN]
+        some = Verdict.PARTLY if share <= self.partly else Verdict.NOT
+        verdict = Verdict.REPRODUCED if share <= self.most else some
+        return Outcome(verdict, f"{share:.0%}: {moved[UNET]:.2f} against {moved[RUN]:.2f}")
 
 
 def retention_blocks(results):
