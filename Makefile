@@ -1,8 +1,8 @@
-# make setup | demo | test | lint | notebook; `make` lists them. Everything is kept in .venv and re-used.
+# make setup | demo | test | lint | notebook | benchmark; `make` lists them. Everything is kept in .venv and re-used.
 .DEFAULT_GOAL := help
 PYTHON ?= $(firstword $(foreach v,3.11 3.12 3.10,$(shell command -v python$(v) 2>/dev/null)) python3)
 BIN := .venv/bin
-.PHONY: help setup demo reproduce test lint notebook
+.PHONY: help setup demo reproduce test lint notebook benchmark
 
 help:
 	@echo "make setup   create .venv and install requirements.txt"
@@ -11,6 +11,8 @@ help:
 	@echo "              (make reproduce ARGS=--quick: everything small, in minutes)"
 	@echo "make test    setup, then run the tests"
 	@echo "make lint    setup, then ruff"
+	@echo "make benchmark  setup, then measure every model against PyTorch and JAX in .venv-benchmark (15 minutes)"
+	@echo "              (make benchmark ARGS=--start-up, ARGS=--scaling: what else can be measured)"
 	@echo "make notebook  setup, then execute report/g-vae.ipynb in place"
 
 setup:
@@ -30,3 +32,7 @@ lint: setup
 
 notebook: setup
 	$(BIN)/jupyter-execute --inplace report/g-vae.ipynb
+
+benchmark: setup
+	@PYTHON="$(PYTHON)" sh tests/benchmarks/setup
+	$(BIN)/python tests/benchmarks/benchmark.py $(ARGS)

@@ -24,7 +24,8 @@ results/benchmark.json:
         share_of_floor     floor_ms / ours_ms
         memory_mb          {ours or peer: peak resident size of its process}
         first_losses       {ours or peer: {term: its values in the first ten steps}}
-        largest_difference, same_work     relative, of the first losses against ours; whether below the tolerance
+        first_step_difference, largest_difference     relative, of a peer's losses from ours: at the first step, of ten
+        same_work          whether both are within rounding (1e-5, 2e-3)
         idle_cpu_share     CPU time of a waiting worker per second of another's block, the largest
     }}
     rates        {"sgemm_gflops": {ours, torch-fused, jax-jit}}   the largest makes the floor
@@ -78,7 +79,7 @@ def parse_arguments(arguments=None):
     parser.add_argument("--peers", nargs="+", choices=[who for who in COMMANDS if who != "ours"], help="default: all")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2, help="cores that every framework may use")
-    parser.add_argument("--quick", action="store_true", help="one round of ten steps: checks the harness, times nothing")
+    parser.add_argument("--quick", action="store_true", help="one round of a few steps: checks the harness")
     parser.add_argument("--start-up", action="store_true", help="only: from import to the first step, and the grids")
     parser.add_argument("--cold", action="store_true", help="with --start-up: also with an empty cache (minutes)")
     parser.add_argument("--scaling", action="store_true", help="only: against batch, data-set and image size")

@@ -84,6 +84,7 @@ class Job:
     n_classes: int
     first_step: int  # step of the run at which the checked block begins
     folder: str
+    memory_map: bool = False  # leave the images on disk
 
     @property
     def steps_per_epoch(self):

@@ -14,8 +14,9 @@ import numpy as np
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parents[1] / "src")]
 
-import cases  # noqa: E402
 from pipes import serve  # noqa: E402
+
+import cases  # noqa: E402
 
 from jgen import config, runtime  # noqa: E402
 from jgen.algorithm import Noise, Shape  # noqa: E402
@@ -48,7 +49,8 @@ def prepare(job, case):
     cls = case.algorithm_class()
     settings = cls.Config(**{k: tuple(v) if isinstance(v, list) else v for k, v in job.settings.items()})
     algorithm = cls(settings, Shape(tuple(job.image_shape), job.n_classes))
-    images, labels = np.load(job.file("images.npy")), np.load(job.file("labels.npy"))
+    images = np.load(job.file("images.npy"), mmap_mode="r" if job.memory_map else None)
+    labels = np.load(job.file("labels.npy"))
     labels, classes = (labels, tuple(map(str, range(job.n_classes)))) if job.n_classes else (None, ())
     none = np.empty((0, *job.image_shape), np.uint8)
     dataset = Dataset(job.name, images, labels, none, None if labels is None else labels[:0], classes, {})
@@ -78,7 +80,7 @@ def main():
         seconds, terms = trainer.run_block(block, count)
         return {"seconds": seconds, "terms": terms[: cases.CHECKED_STEPS]}
 
-    serve({"steps": steps, "ready": lambda: {}, "gemm_rate": gemm_rate})
+    serve({"steps": steps, "gemm_rate": gemm_rate})
 
 
 def gemm_rate(size, seconds):

@@ -1,10 +1,10 @@
 """From the start of a script to its first step, and what grids and video cost: "start_up" in results/benchmark.json.
 
-    warm_s      {NAME: seconds from the start of the process, data and Jittor loaded, to the end of the first step}
-    cold_s      {NAME: the same in an empty home folder: the first model compiles Jittor too, the others their kernels}
-    pictures    {NAME: {grid_ms: of an epoch; epoch_s: on 60,000 images; stitch_100_s: a video of 100 frames;
-                share: of grids and video in the time of 100 epochs; script_peak_mb: of the whole run}}
-    target_s, target_share     3 seconds, 3 %
+warm_s      {NAME: seconds from the start of the process, data and Jittor loaded, to the end of the first step}
+cold_s      {NAME: the same in an empty home folder: the first model compiles Jittor too, the others their kernels}
+pictures    {NAME: {grid_ms: of an epoch; epoch_s: on 60,000 images; stitch_100_s: a video of 100 frames;
+            share: of grids and video in the time of 100 epochs; script_peak_mb: of the whole run}}
+target_s, target_share     3 seconds, 3 %
 """
 
 import json
@@ -14,9 +14,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from pipes import WorkerError
 
 from cases import CASES
-from pipes import WorkerError
 from workers import HERE
 
 TARGET_S, TARGET_SHARE = 3.0, 0.03
@@ -30,7 +30,8 @@ def measure(options, environment, earlier):
     for name in names:
         with tempfile.TemporaryDirectory() as folder:
             timed_run(name, "first-step", folder, environment)  # compiles what is missing
-            runs = [timed_run(name, "first-step", folder, environment)[0] for _ in range(1 if options.quick else REPEATS)]
+            repeats = range(1 if options.quick else REPEATS)
+            runs = [timed_run(name, "first-step", folder, environment)[0] for _ in repeats]
             result["warm_s"][name] = round(statistics.median(run["first_step_s"] for run in runs), 2)
             result["pictures"][name] = pictures(name, folder, environment)
         costs = result["pictures"][name]
@@ -81,6 +82,6 @@ def timed_run(name, mode, folder, environment, *flags):
         output.seek(0)
         errors.seek(0)
         if process.returncode:
-            raise WorkerError(f"{' '.join(map(str, command))} ended with {process.returncode}:\n{errors.read()[-2000:]}")
+            raise WorkerError(f"{name} {mode} ended with {process.returncode}:\n{errors.read()[-2000:]}")
         last = output.read().strip().splitlines()[-1]
     return json.loads(last), round(usage.ru_maxrss * 1024 / 1e6, 1)

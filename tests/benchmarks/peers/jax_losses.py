@@ -31,7 +31,9 @@ def leaky(x):
 
 
 def conv(p, name, x, stride=1):
-    x = lax.conv_general_dilated(x, p[f"{name}.weight"], (stride, stride), ((1, 1), (1, 1)), dimension_numbers=DIMENSIONS)
+    """Kernel 3, padding 1."""
+    sides = ((1, 1), (1, 1))
+    x = lax.conv_general_dilated(x, p[f"{name}.weight"], (stride, stride), sides, dimension_numbers=DIMENSIONS)
     return x + p[f"{name}.bias"] if f"{name}.bias" in p else x
 
 

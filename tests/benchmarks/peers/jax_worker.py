@@ -15,12 +15,13 @@ import numpy as np
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 
+from pipes import serve  # noqa: E402
+
 import cases  # noqa: E402
 import jax  # noqa: E402
 import jax.numpy as jnp  # noqa: E402
 import jax_losses  # noqa: E402
 import optax  # noqa: E402
-from pipes import serve  # noqa: E402
 from rates import repeated  # noqa: E402
 
 
@@ -47,12 +48,14 @@ def layouts(arrays, job):
 
 def _reorder_flattened(parameters, job):
     """Where features become a vector, and back, the package counts channels first: permute those layers."""
-    residual = job.name == "g-vae"
-    encoder = "encoder.heads" if residual else "encoder.body.head.0"
-    decoder = "decoder.first.linear" if residual else f"decoder.head.{2 if 'decoder.head.2.weight' in parameters else 0}"
-    n_maps = job.settings["widths"][-1]
-    if not residual:
-        n_maps = max(p.shape[3] for name, p in parameters.items() if name.startswith("encoder.body.conv"))
+    if job.name == "g-vae":
+        encoder, decoder = "encoder.heads", "decoder.first.linear"
+        n_maps = job.settings["widths"][-1]
+    else:
+        encoder = "encoder.body.head.0"
+        decoder = max(name.removesuffix(".weight") for name in parameters if name.startswith("decoder.head"))
+        decoder = decoder.removesuffix(".bias")
+        n_maps = max(p.shape[-1] for name, p in parameters.items() if name.startswith("encoder.body.conv"))
 
     def places(n):
         return np.arange(n).reshape(n_maps, -1).T.ravel()
@@ -164,7 +167,7 @@ def main():
         seconds, terms = training.run_block(block, count)
         return {"seconds": seconds, "terms": terms[: cases.CHECKED_STEPS]}
 
-    serve({"ready": lambda: {}, "steps": steps, "gemm_rate": gemm_rate})
+    serve({"steps": steps, "gemm_rate": gemm_rate})
 
 
 if __name__ == "__main__":

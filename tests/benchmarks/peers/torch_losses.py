@@ -5,6 +5,7 @@ fused expression. Losses have the package's scale: sums over pixels and latents,
 document differs (the beta-VAE: means, the CVAE: sums).
 """
 
+import itertools
 import math
 
 import torch
@@ -95,18 +96,28 @@ class ConvVAE(Model):
         widths = self.settings["widths"][: n_stages(*self.image_shape[1:])]
         self.encoder = networks.ConvGaussianEncoder(self.image_shape, widths, latent_dim)
         self.decoder = networks.ConvDecoder(latent_dim, (), widths[::-1], self.image_shape)
-        self.register_buffer("pixel_variance", torch.zeros(1))
+        self.fitted = RunningMean()
 
     def forward(self, x, y, eps):
         mu, logvar = self.encoder(x)
         squares = (torch.sigmoid(self.decoder(reparameterise(mu, logvar, eps))) - x) ** 2
         variance = squares.mean()
-        with torch.no_grad():
-            share = torch.where(self.pixel_variance == 0, 1.0, 0.05)
-            self.pixel_variance.add_(share * (variance - self.pixel_variance))
+        self.fitted(variance.detach())
         variance = variance.clamp(min=1e-5)
         log_likelihood = -0.5 * (squares / variance + variance.log() + math.log(2 * math.pi)).sum()
         return (kl(mu, logvar) - log_likelihood) / len(x)
+
+
+class RunningMean(nn.Module):
+    """Follows a scalar, as BatchNorm's statistics do; the first sets it."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("value", torch.zeros(1))
+
+    def forward(self, current):
+        share = torch.where(self.value == 0, 1.0, 0.05)
+        self.value.add_(share * (current - self.value))
 
 
 def n_stages(height, width):
@@ -161,7 +172,7 @@ class WGAN(Model):
     def build(self, latent_dim, hidden):
         sizes = (latent_dim, *hidden)
         layers = [nn.Linear(*sizes[:2]), nn.LeakyReLU(0.01)]
-        for n_in, n_out in zip(sizes[1:], sizes[2:]):
+        for n_in, n_out in itertools.pairwise(sizes[1:]):
             layers += [nn.Linear(n_in, n_out), nn.BatchNorm1d(n_out, self.settings["bn_epsilon"]), nn.LeakyReLU(0.01)]
         self.generator = nn.Sequential(*layers, nn.Linear(sizes[-1], self.n_pixels), nn.Tanh())
         self.critic = networks.mlp(self.n_pixels, *self.settings["critic_hidden"], 1, activation="leaky-relu")

@@ -19,10 +19,11 @@ from torch.utils.flop_counter import FlopCounterMode
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 
+from pipes import serve  # noqa: E402
+
 import cases  # noqa: E402
 import torch_losses  # noqa: E402
 import torch_networks  # noqa: E402
-from pipes import serve  # noqa: E402
 from rates import repeated  # noqa: E402
 
 VARIANTS = ("eager", "fused", "compile")
@@ -148,7 +149,7 @@ def main():
         seconds, terms = training.run_block(block, count)
         return {"seconds": seconds, "terms": terms[: cases.CHECKED_STEPS]}
 
-    serve({"ready": lambda: {}, "steps": steps, "work": training.work, "gemm_rate": gemm_rate})
+    serve({"steps": steps, "work": training.work, "gemm_rate": gemm_rate})
 
 
 if __name__ == "__main__":

@@ -1,0 +1,185 @@
+"""How the package grows: images a second and peak memory against batch size, data-set size and image size.
+
+    results/scaling.json    {machine, threads, axes: {AXIS: {SERIES: {
+        points   [{x, images_per_s, step_ms, peak_mb}], peak_mb the largest resident size of a process of its own
+        fit      of a step: {fixed_ms, per_unit_us: step_ms = fixed_ms + per_unit_us x / 1000, largest_deviation};
+                 x counts images of the batch, or pixels of an image; not for the size of the data set
+    }}}}
+    results/scaling.png     the same as a picture
+
+Images are generated; up to a million of them lie in a memory map, as decoded image folders do.
+"""
+
+import dataclasses
+import datetime
+import io
+import json
+import pathlib
+import statistics
+import sys
+import tempfile
+from pipes import Worker, WorkerError
+
+import numpy as np
+from cases import CASES, CHECKED_STEPS, Job, generated_images
+from workers import COMMANDS
+
+from jgen import config
+from jgen.artifacts.files import atomic_write
+from jgen.errors import UserError
+
+BLOCK_SECONDS = 1.5  # long against the permutation of a million images, which opens a block as it opens an epoch
+BLOCKS = 3
+
+
+@dataclasses.dataclass(frozen=True)
+class Axis:
+    label: str
+    values: tuple[int, ...]
+    cases: tuple[str, ...]
+
+
+AXES = {
+    "batch_size": Axis("images of a batch", (32, 64, 128, 256, 512, 1024), ("vae", "cvae-conv")),
+    "n_images": Axis("images of the data set", (5_000, 60_000, 250_000, 1_000_000), ("vae",)),
+    "image_size": Axis("height and width of an image", (28, 48, 64, 96, 128), ("conv-vae",)),
+}
+
+
+def measure(options, environment, folder, machine):
+    """Measure every axis; write scaling.json and scaling.png below `folder`."""
+    axes = {}
+    for name, axis in AXES.items():
+        axes[name] = {}
+        values = axis.values[:2] if options.quick else axis.values
+        for series in axis.cases:
+            points = []
+            for x in values:
+                points.append({"x": x, **measure_point(series, {name: x}, options, environment)})
+                print(f"{series}, {x} {axis.label}: {points[-1]}", flush=True)
+            axes[name][series] = {"points": points, "fit": fit(name, points)}
+    report = {"machine": machine, "date": datetime.date.today().isoformat(), "threads": options.threads, "axes": axes}
+    print_table(report)
+    atomic_write(folder / "scaling.json", (json.dumps(report, indent=1) + "\n").encode())
+    draw(report, folder / "scaling.png")
+    print(f"written: {folder / 'scaling.json'}, {folder / 'scaling.png'}")
+
+
+def measure_point(series, changed, options, environment):
+    """{images_per_s, step_ms, peak_mb} of one case with one thing changed."""
+    case = CASES[series]
+    settings = config.to_json(case.config(**{k: v for k, v in changed.items() if k == "batch_size"}))
+    n_images = changed.get("n_images", 4096 if case.generated else 60_000)
+    size = changed.get("image_size", 28)
+    shape = (case.generated[0] if case.generated else 1, size, size)
+    with tempfile.TemporaryDirectory() as folder:
+        job = Job(series, settings, shape, n_images, 10, 0, folder, memory_map="n_images" in changed)
+        write_images(job)
+        job.write()
+        try:
+            with Worker("ours", [*COMMANDS["ours"], folder], environment) as worker:
+                seconds, steps = timed(worker, job, options.quick)
+                peak = worker.peak_megabytes()
+        except WorkerError as error:
+            raise UserError(f"{series} with {changed}: {error}") from None
+    step = seconds / steps
+    return {
+        "images_per_s": round(settings["batch_size"] / step, 1),
+        "step_ms": round(1000 * step, 4),
+        "peak_mb": peak,
+    }
+
+
+def write_images(job):
+    """The job's images, in blocks, so that this process stays small."""
+    images, _ = generated_images(job.image_shape, min(4096, job.n_images))
+    shape = (job.n_images, *job.image_shape)
+    stored = np.lib.format.open_memmap(job.file("images.npy"), "w+", np.uint8, shape)
+    for start in range(0, job.n_images, len(images)):
+        stored[start : start + len(images)] = images[: job.n_images - start]
+    stored.flush()
+    np.save(job.file("labels.npy"), np.arange(job.n_images) % 10)
+
+
+def timed(worker, job, quick):
+    """(median seconds of a block, its steps)."""
+    steps = min(CHECKED_STEPS, job.steps_per_epoch)
+    worker.ask("steps", block=0, count=steps)  # compiles
+    if quick:
+        return worker.ask("steps", block=1, count=steps)["seconds"], steps
+    once = worker.ask("steps", block=1, count=steps)["seconds"]
+    steps = min(job.steps_per_epoch, max(steps, round(BLOCK_SECONDS / once * steps)))
+    return statistics.median(worker.ask("steps", block=2 + b, count=steps)["seconds"] for b in range(BLOCKS)), steps
+
+
+def fit(axis, points):
+    """A straight line through the times of a step, weighted so that every point counts by its relative deviation."""
+    if axis == "n_images":
+        return None
+    power = 2 if axis == "image_size" else 1
+    x = np.array([point["x"] ** power for point in points], float)
+    times = np.array([point["step_ms"] for point in points])
+    slope, fixed = np.polyfit(x, times, 1, w=1 / times)
+    deviation = np.abs((fixed + slope * x) / times - 1).max()
+    return {
+        "fixed_ms": round(float(fixed), 4),
+        "per_unit_us": round(1000 * float(slope), 5),
+        "largest_deviation": round(float(deviation), 4),
+    }
+
+
+def print_table(report):
+    for name, series in report["axes"].items():
+        for case, found in series.items():
+            print(f"\n{case} against {AXES[name].label}")
+            print(f"{'x':>10}{'images/s':>12}{'step ms':>12}{'peak MB':>10}")
+            for p in found["points"]:
+                print(f"{p['x']:>10}{p['images_per_s']:>12.0f}{p['step_ms']:>12.2f}{p['peak_mb']:>10.0f}")
+            if found["fit"]:
+                line = found["fit"]
+                unit = "pixel" if name == "image_size" else "image"
+                print(
+                    f"a step takes {line['fixed_ms']:.2f} ms and {line['per_unit_us']:.3f} us for each {unit}, "
+                    f"within {line['largest_deviation']:.0%}"
+                )
+
+
+def draw(report, path):
+    """A column for each axis, with images/s above and memory below; dotted, the fitted straight line of step times."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(13, 7), layout="constrained")
+    panels = figure.subplots(2, len(AXES))
+    for column, (name, series) in enumerate(report["axes"].items()):
+        for case, found in series.items():
+            x = [p["x"] for p in found["points"]]
+            speed = [p["images_per_s"] for p in found["points"]]
+            panels[0, column].plot(x, speed, "o-", label=case)
+            panels[1, column].plot(x, [p["peak_mb"] for p in found["points"]], "o-", label=case)
+            if found["fit"]:
+                panels[0, column].plot(*line_of(name, found, report), ":", color="grey", label="fixed + linear")
+        for row, what in enumerate(("images a second", "peak memory, MB")):
+            axes = panels[row, column]
+            axes.set(xscale="log", xlabel=AXES[name].label, ylabel=what, xticks=x, xticklabels=[f"{v:,}" for v in x])
+            axes.set_ylim(0, 1.15 * axes.get_ylim()[1])
+            axes.minorticks_off()
+            axes.grid(alpha=0.3)
+            axes.legend(fontsize=8)
+    figure.suptitle(f"{report['threads']} cores of {report['machine']['cpu']}", fontsize=10)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=120)
+    atomic_write(pathlib.Path(path), buffer.getvalue())
+
+
+def line_of(name, found, report):
+    """Points (x, images/s) of the fitted straight line of step times."""
+    points, line = found["points"], found["fit"]
+    x = np.geomspace(points[0]["x"], points[-1]["x"], 50)
+    unit = x**2 if name == "image_size" else x
+    times = line["fixed_ms"] + line["per_unit_us"] * unit / 1000
+    batch = x if name == "batch_size" else points[0]["images_per_s"] * points[0]["step_ms"] / 1000
+    return x, 1000 * batch / times
+
+
+if __name__ == "__main__":
+    sys.exit("scaling.py is started by benchmark.py --scaling")
