@@ -206,7 +206,12 @@ G_VAE = (
         judged=False,
         quick="--epochs 1 --batch-size 500 --stem 8 --widths 8 16 32 --latent-dim 32",
     ),
-    Experiment("g-vae-unet", "g-vae.py --data mnist5k --decoder unet", 5, (RECONSTRUCTION, MORPH, RECONSTRUCTED)),
+    Experiment(
+        "g-vae-unet",
+        "g-vae.py --data mnist5k --decoder unet",
+        5,
+        (RECONSTRUCTION, evaluation("preservation", "preservation"), MORPH, RECONSTRUCTED),
+    ),
 )
 
 DOCUMENTS = (
