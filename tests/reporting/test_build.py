@@ -171,6 +171,7 @@ def test_nothing_run_is_no_error_and_no_number(tmp_path):
     reporting.build(tmp_path)
     text = (tmp_path / "report" / "README.md").read_text(encoding="utf-8")
     assert "reproduced |" not in text.replace("✓ reproduced |", "", 1)  # the formula alone needs no run
+    assert "small version" not in text
     assert "Not measured yet" in text and "beta = 0, 0.02" in text
 
 
@@ -180,6 +181,13 @@ def test_a_broken_file_is_named(tmp_path, name):
     (tmp_path / "results" / name).write_text("{broken\n{}\n")
     with pytest.raises(UserError, match=re.escape(str(tmp_path / "results" / name))):
         reporting.build(tmp_path)
+
+
+def test_a_small_campaign_says_so(tmp_path):
+    write_run(tmp_path, "vae", {"data": "mnist5k"}, [{"epoch": 1}])
+    reporting.build(tmp_path)
+    text = (tmp_path / "report" / "README.md").read_text(encoding="utf-8")
+    assert "**A small version.**" in text and "`vae`." in text
 
 
 def numbers_in(value):

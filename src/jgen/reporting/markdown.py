@@ -11,7 +11,7 @@ COLUMNS = 3  # pictures in a row
 
 def render(page, results):
     """report/README.md as text."""
-    parts = [f"# {page.title}", page.intro, *_overview(page), page.verdicts]
+    parts = [f"# {page.title}", page.intro, page.warning, *_overview(page), page.verdicts]
     parts.append("[index.html](index.html) is this report as one page that plays its films; open it from a clone.")
     for judgement in page.judgements:
         parts += _document(judgement, results)

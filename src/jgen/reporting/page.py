@@ -17,6 +17,7 @@ INTRO = (
     "[Jittor](https://github.com/Jittor/jittor), runs what the documents ran, and says what holds. Every number on "
     "this page is read from a file below [`results/`](../results), which the named command wrote."
 )
+SMALL = "mnist5k"
 VERDICTS = (
     "A verdict follows from the numbers by the rule that stands beside it; a claim without a number is judged with "
     "the evidence given. A document is *reproduced*, or *not*, where all of its claims are, else *partly*."
@@ -48,6 +49,7 @@ class Page:
     judgements: tuple[Judgement, ...]
     sections: tuple[Section, ...]
     fragments: tuple[Fragment, ...]
+    warning: str
     title: str = TITLE
     intro: str = INTRO
     verdicts: str = VERDICTS
@@ -69,7 +71,23 @@ def contents(results, fragments):
         line = f"Commands, protocol, seconds: {runs.summary(results, planned.experiments)}"
         table = Folded(line, (runs.table(results, planned.experiments),))
         judged.append(Judgement(document, outcomes, planned.number, table))
-    return Page(tuple(judged), (likelihoods.section(results), speed.section(results)), tuple(fragments))
+    sections = (likelihoods.section(results), speed.section(results))
+    return Page(tuple(judged), sections, tuple(fragments), _warning(results))
+
+
+def _warning(results):
+    """Names the runs of a small campaign (--quick): verdicts on them say nothing about the documents."""
+    small = [
+        each.name
+        for each in experiments.ALL
+        if results.has(each.name)
+        and SMALL in str(results.run(each.name).settings.get("data"))
+        and SMALL not in each.command
+    ]
+    if not small:
+        return ""
+    names = ", ".join(f"`{name}`" for name in small)
+    return f"**A small version.** These runs saw 5,000 images only, and verdicts on them are no verdicts: {names}."
 
 
 def without_gaps(blocks, results):
