@@ -95,8 +95,7 @@ def _described(shown, directory, record, chain):
         "label": shown.label,
         "about": shown.about,
         "sizes": sizes,
-        "facts": f"Run {directory.name}, {sizes}. The page keeps eight bits a weight; over {DRAWS} draws that moves "
-        f"weights.safetensors' pixels by {error['mean']:.2f} of 255 on average, by {error['largest']:.2f} at most.",
+        "facts": f"Run {directory.name}, {sizes}, eight bits a weight: {_compared(error)}.",
         "shape": record["image_shape"],
         "latents": chain.latents,
         "classes": [str(name) for name in classes],
@@ -140,6 +139,14 @@ def _error(chain, eight_bit):
     y = generator.integers(0, max(1, len(chain.labels)), DRAWS)
     difference = 255 * np.abs(eight_bit.decode(z, y) - chain.decode(z, y))
     return {"mean": round(float(difference.mean()), 4), "largest": round(float(difference.max()), 4)}
+
+
+def _compared(error):
+    drawn = f"over {DRAWS} draws its pixels"
+    if error["largest"] < 0.005:
+        return f"{drawn} are those of weights.safetensors"
+    average, most = error["mean"], error["largest"]
+    return f"{drawn} differ from those of weights.safetensors by {average:.2f} of 255 on average, by {most:.1f} at most"
 
 
 def _markdown(models):

@@ -74,8 +74,7 @@ function drawMapSoon() {
 
 // A few tiles each frame, so that nothing waits for the map.
 function drawMap(work, tile = 0) {
-  if (work !== mapWork) return;
-  if (state.playing) return drawMapSoon();
+  if (work !== mapWork || state.playing) return;
   const { width, height } = decoder, context = map.getContext("2d"), z = state.z.slice();
   for (const end = performance.now() + 6; tile < TILES * TILES && performance.now() < end; tile++) {
     const column = tile % TILES, row = Math.floor(tile / TILES);
@@ -173,6 +172,7 @@ function morphTo(t) {
 }
 
 function stop() {
+  if (state.playing) drawMapSoon();
   cancelAnimationFrame(state.playing);
   state.playing = 0;
   play.setAttribute("aria-pressed", false);
@@ -182,6 +182,7 @@ function stop() {
 function start() {
   play.setAttribute("aria-pressed", true);
   play.textContent = "Stop";
+  map.classList.add("ls-stale"); // every latent moves now: the map waits for the end
   const begin = performance.now() - (Math.acos(1 - 2 * along.value) / Math.PI) * MORPH_MS;
   const step = (now) => {
     const t = (1 - Math.cos((Math.PI * Math.max(0, now - begin)) / MORPH_MS)) / 2; // there and back, slowly at the ends
@@ -227,11 +228,11 @@ one("#latent-draw").addEventListener("click", () => (stop(), go(fresh())));
 one("#latent-centre").addEventListener("click", () => (stop(), go(new Float32Array(model.latents))));
 one("#latent-pair").addEventListener("click", () => {
   setPair([fresh(), fresh()]);
-  if (state.playing) stop();
+  stop();
   go(state.pair[0]);
   start();
 });
-play.addEventListener("click", () => (state.playing ? (stop(), drawMapSoon()) : start()));
+play.addEventListener("click", () => (state.playing ? stop() : start()));
 along.addEventListener("input", () => (stop(), morphTo(Number(along.value))));
 ends.forEach((canvas, i) => canvas.addEventListener("click", () => (stop(), go(state.pair[i]), (along.value = i))));
 one(".ls-models").append(...models.map(({ label }, i) => {
