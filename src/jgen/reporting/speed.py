@@ -6,9 +6,10 @@ import json
 
 from jgen.errors import UserError
 from jgen.reporting import charts
-from jgen.reporting.blocks import Chart, Missing, Prose, Section, Table
+from jgen.reporting.blocks import Chart, Gallery, Heading, Missing, Picture, Prose, Section, Table
 from jgen.reporting.results import NotRunYet
 
+TITLE = "Speed beside PyTorch and JAX"
 COMMAND = "make benchmark"
 PEERS = {
     "torch-eager": "PyTorch eager",
@@ -20,25 +21,53 @@ HEAD = ("model", "ours, ms/step", *PEERS.values(), "best peer / ours", "aim", "s
 
 
 def section(results):
+    missing = Missing("the benchmark", COMMAND, "Not measured yet")
     try:
         report = _read(results)
-        blocks = _blocks(report)
     except NotRunYet:
-        blocks = (Missing("the benchmark", COMMAND, "Not measured yet"),)
-    return Section("speed", "Speed beside PyTorch and JAX", blocks)
+        return Section("speed", TITLE, (missing, *_scaling(results)))
+    models = _blocks(report) if report.get("models") else (missing,)  # start-up can be measured alone
+    return Section("speed", TITLE, (*models, *_start_up(report), *_scaling(results)))
 
 
 def _read(results):
+    """benchmark.json, in which what the page needs is known to be there."""
     path = results.path("benchmark.json")
     try:
         report = json.loads(path.read_text(encoding="utf-8"))
-        if not report.get("models"):  # a start-up measurement alone
-            raise NotRunYet("the benchmark of the models")
-        for model in report["models"].values():
-            model["ours_ms"] + sum(model["peers_ms"].values())
+        for model in report.get("models", {}).values():
+            model["ours_ms"] + sum(value for value in model["peers_ms"].values() if value is not None)
+        sum(report.get("start_up", {}).get("warm_s", {}).values())
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise UserError(f"{path} cannot be read as a benchmark ({error!r}): {COMMAND} writes it anew") from None
     return report
+
+
+def _start_up(report):
+    start = report.get("start_up", {})
+    warm, cold, pictures = (start.get(key, {}) for key in ("warm_s", "cold_s", "pictures"))
+    rows = [
+        (
+            name,
+            _number(seconds, ".1f"),
+            _number(cold.get(name), ".0f"),
+            _number(pictures.get(name, {}).get("share"), ".1%"),
+        )
+        for name, seconds in warm.items()
+    ]
+    if not rows:
+        return []
+    head = ("model", "first step after, s", "with nothing compiled yet, s", "grids and film, of the training time")
+    seconds, share = _number(start.get("target_s"), ".0f"), _number(start.get("target_share"), ".0%")
+    aims = f"Aims: {seconds} s with everything compiled, {share} for pictures"
+    return [Heading("Start-up, and the cost of pictures"), Table(head, rows, aims)]
+
+
+def _scaling(results):
+    if not results.folder.joinpath("scaling.png").is_file():
+        return []
+    alt = "Images a second and peak memory against batch size, data-set size and image size"
+    return [Heading("Larger work"), Gallery((Picture(("scaling.png",), alt, alt, sharp=False, wide=True),))]
 
 
 def _blocks(report):
