@@ -37,7 +37,7 @@ MODELS = (
     Shown(
         "beta-VAE",
         ("beta-vae",),
-        "The KL weighs more here: the model keeps few latents, each with a meaning of its own, and blurs the rest.",
+        "The KL weighs more here: the model keeps few latents, and what they do not tell it draws as a blur.",
     ),
     Shown(
         "CVAE",

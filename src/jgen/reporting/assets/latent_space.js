@@ -90,7 +90,9 @@ function slider(i) {
   const value = model.values[i], largest = Math.max(...model.values);
   const bar = make("i", {});
   bar.style.width = `${100 * Math.max(0.02, value / largest)}%`;
-  const name = make("span", { className: "ls-name" }, `latent ${i}`, make("small", { textContent: `${+value.toPrecision(2)} ${model.unit}` }), bar);
+  const amount = value < 0.01 ? "< 0.01" : value.toPrecision(2);
+  const says = make("small", { textContent: `${amount} ${model.unit}` });
+  const name = make("span", { className: "ls-name" }, `latent ${i}`, says, bar);
   const input = make("input", { type: "range", min: -REACH, max: REACH, step: 0.01 });
   input.dataset.latent = i;
   const output = make("output", {});
