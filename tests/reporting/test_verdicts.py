@@ -81,5 +81,6 @@ def test_a_document_is_reproduced_only_if_every_claim_is():
     assert of_document([REPRODUCED, REPRODUCED]) is REPRODUCED
     assert of_document([NOT, NOT]) is NOT
     assert of_document([MISSING, MISSING]) is MISSING
+    assert of_document([MISSING, MISSING, REPRODUCED]) is MISSING
     for mixed in ([REPRODUCED, NOT], [REPRODUCED, MISSING], [PARTLY, REPRODUCED]):
         assert of_document(mixed) is PARTLY

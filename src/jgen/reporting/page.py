@@ -20,7 +20,8 @@ INTRO = (
 SMALL = "mnist5k"
 VERDICTS = (
     "A verdict follows from the numbers by the rule that stands beside it; a claim without a number is judged with "
-    "the evidence given. A document is *reproduced*, or *not*, where all of its claims are, else *partly*."
+    "the evidence given. A document is *reproduced*, or *not*, where all of its claims are, else *partly*; "
+    "where most of its claims have not been run, it is *not run yet*."
 )
 
 

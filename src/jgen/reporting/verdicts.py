@@ -61,7 +61,9 @@ class Claim:
 
 
 def together(verdicts):
-    """The verdict that all claims share, else partly; a claim that was not run yet keeps the whole from being more."""
+    """Not run yet where that is so of most claims; else the verdict that all of them share, else partly."""
+    if verdicts.count(Verdict.MISSING) > len(verdicts) / 2:
+        return Verdict.MISSING
     return verdicts[0] if len(set(verdicts)) == 1 else Verdict.PARTLY
 
 

@@ -96,6 +96,10 @@ PICTURES = {
 }
 
 
+SHOWN = (
+    ("g-vae-mnist", "G-VAE, MNIST", True),
+    ("g-vae-cifar10", "G-VAE, CIFAR-10", False),
+)
 UNET = (
     (
         "morph-linear",
@@ -131,14 +135,18 @@ def document(results):
             *_explored(results, "CIFAR-10", "g-vae-cifar10", sharp=False),
             Heading("The U-Net decoder"),
             *_unet(results),
-            Heading("The trainings as films"),
-            Gallery(
-                tuple(
-                    Film(("mp4", f"{name}.mp4"), words, (name, "samples.png"))
-                    for name, words in (("g-vae-mnist", "G-VAE, MNIST"), ("g-vae-cifar10", "G-VAE, CIFAR-10"))
-                )
-            ),
+            Heading("The trainings as films, and reconstructions"),
+            Gallery(tuple(item for name, words, sharp in SHOWN for item in _shown(name, words, sharp))),
         ),
+    )
+
+
+def _shown(name, words, sharp):
+    """The film of a training's samples, and its last reconstructions."""
+    alt = f"Images, each row of originals over its reconstructions: {words}"
+    return (
+        Film(("mp4", f"{name}.mp4"), f"{words}: samples from N(0, I)", (name, "samples.png")),
+        Picture((name, "recon.png"), alt, f"{words}: originals over reconstructions", sharp=sharp),
     )
 
 
