@@ -152,7 +152,7 @@ def comparison(table, evaluations, place):
     words = ["evaluate.py", "--compare", *table.runs, "--to", table.name]
     target = place.out / "results" / f"{table.name}.md"
     return Job(
-        key=shlex.join(words),
+        key=f"evaluate.py --compare … --to {table.name}",
         run="",
         data="",
         needs=tuple(evaluations),
