@@ -117,11 +117,14 @@ def test_preservation_is_judged_at_three_sigma(results, ours, expected):
     numbers = {
         "retention top10%": {"0.5": 99.9, "3": ours},
         "pixel_distance top10%": {"0.5": 1.0, "3": 4.0},
+        "pixel_distance_of_reconstruction": 2.5,
         "retention_at_equal_diversity top10%": {"g-vae-mnist": ours, "g-vae-mnist-plain": 90.0},
     }
     write_run(results.out, "g-vae-mnist", evaluation={"preservation": numbers})
     assert preservation.Retention().judge(results).verdict is expected
-    assert [block.name for block in preservation.retention_blocks(results)] == ["retention", "retention-at-distance"]
+    words, *curves = preservation.retention_blocks(results)
+    assert "by 4.00" in words.text and "is 2.50 away" in words.text
+    assert [curve.name for curve in curves] == ["retention", "retention-at-distance"]
     more = Verdict.REPRODUCED if ours > 91 else Verdict.NOT
     assert preservation.KeepsMoreThanPlain().judge(results).verdict is more
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from jgen.reporting import charts
-from jgen.reporting.blocks import Chart, Missing
+from jgen.reporting.blocks import Chart, Missing, Prose
 from jgen.reporting.results import NotRunYet
 from jgen.reporting.verdicts import Outcome, Verdict
 
@@ -112,11 +112,27 @@ def retention_blocks(results):
         by_distance.append(charts.Series(word, [(moved[step], share) for step, share in kept.items()]))
     images = run.protocol(SECTION).get("images", 0)
     return [
+        *_how_far(results),
         _curve("retention", by_step, charts.Axis("step along the top 10 % of directions, in sigma", low=0), images),
         _curve(
             "retention-at-distance", by_distance, charts.Axis("pixel distance from the reconstruction", low=0), images
         ),
     ]
+
+
+def _how_far(results):
+    """How large a step is at all: what hardly moves an image keeps its class."""
+    try:
+        moved = _series(results, RUN, f"pixel_distance {DIRECTIONS}")[STEP]
+        reconstructed = results.run(RUN).measured(SECTION, "pixel_distance_of_reconstruction")["value"]
+    except NotRunYet:
+        return []
+    words = (
+        f"A step of {STEP} sigma moves G-VAE's reconstruction by {moved:.2f} (Euclidean distance of pixels); the "
+        f"reconstruction itself is {reconstructed:.2f} away from its image. What hardly moves an image keeps its class "
+        "whatever the model: read the first curve beside the second."
+    )
+    return [Prose(words)]
 
 
 def _curve(name, series, x_axis, images):
