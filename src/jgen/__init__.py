@@ -23,6 +23,7 @@ The map of the house:
     tool          the scripts that use a finished run (finished_run loads one): sampling, stitching, …
     exploration/  pictures of a finished run
     evaluation/   numbers about a finished run, with their protocol
+    reporting/    the written report and the page, from results/ alone
     experiments   the source documents' experiments, as data
     streams       every random number, keyed by seed and purpose; errors: what is the user's to mend
     evaluation/   numbers about a finished run, each with its protocol
@@ -32,7 +33,7 @@ Imports flow one way (tests/test_import_rule.py enforces it):
     script -> experiment -> config, data, trainer, artifacts
     script -> models.x   -> algorithm, config, networks, distributions, isda, optim
     trainer -> algorithm, artifacts
-    evaluation, exploration -> artifacts, models (through the run's config.json); never the reverse
+    evaluation, exploration, reporting -> artifacts, models (through the run's config.json); never the reverse
 """
 
 import importlib.util
