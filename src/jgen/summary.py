@@ -14,7 +14,7 @@ import typing
 
 import numpy as np
 
-from jgen import data, networks, streams
+from jgen import data, kernels, networks, streams
 from jgen.algorithm import Noise
 from jgen.artifacts import files, network_drawing
 from jgen.runtime import jt, nn
@@ -63,7 +63,7 @@ def summarise(algorithm, dataset, path):
 
 def look(algorithm, dataset):
     """[Network] of the algorithm, in the order of its networks. Changes the algorithm's state where it has to train."""
-    with _noted(algorithm.networks) as calls:
+    with _noted(algorithm.networks) as calls, kernels.composed():  # a fused kernel hides its layers
         _use(algorithm, dataset, calls)
     return [_network(name, network, calls[name]) for name, network in algorithm.networks.items()]
 

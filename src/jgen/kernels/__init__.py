@@ -1,1 +1,30 @@
-"""Fused kernels, one module each, with its NumPy definition beside it; kernel source is nowhere else."""
+"""Fused kernels, one module each, with its NumPy definition beside it; kernel source is nowhere else.
+
+Where a kernel has no form for the device, its callers fall back on Jittor's operators; `composed` makes them do so.
+"""
+
+import contextlib
+
+from jgen.runtime import jt
+
+_state = {"fused": True}
+
+
+def usable(*inputs):
+    """Whether kernels that have a form for the CPU alone may be used on these Vars: all float32, oneDNN is there."""
+    return (
+        _state["fused"]
+        and not jt.flags.use_cuda
+        and jt.compile_extern.mkl_ops is not None
+        and all(x.dtype == "float32" for x in inputs)
+    )
+
+
+@contextlib.contextmanager
+def composed():
+    """Within, networks and distributions are made of Jittor's operators: each layer is seen, each result comparable."""
+    earlier, _state["fused"] = _state["fused"], False
+    try:
+        yield
+    finally:
+        _state["fused"] = earlier

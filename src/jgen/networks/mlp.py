@@ -2,6 +2,7 @@
 
 import itertools
 
+from jgen import kernels
 from jgen.distributions import flat
 from jgen.runtime import nn
 
@@ -14,9 +15,16 @@ class MLP(nn.Module):
         for n_in, n_out in itertools.pairwise(sizes):
             layers += [nn.Linear(n_in, n_out), activation_layer(activation)]
         self.layers = nn.Sequential(*layers[:-1])
+        self.activation = activation
 
     def execute(self, x):
-        return self.layers(x)
+        linear = list(self.layers)[::2]
+        parameters = [value for layer in linear for value in (layer.weight, layer.bias)]
+        if not kernels.usable(x, *parameters):
+            return self.layers(x)
+        from jgen.kernels.mlp import Stack
+
+        return Stack(self.activation)(x, *parameters)
 
 
 class GaussianEncoder(nn.Module):

@@ -1,0 +1,135 @@
+"""The fused stack of linear layers against its NumPy definition, finite differences and Jittor's operators."""
+
+import ctypes
+import itertools
+
+import numpy as np
+import pytest
+
+from jgen import kernels, networks
+from jgen.kernels import mlp
+from jgen.runtime import jt
+
+ACTIVATIONS = ("relu", "leaky-relu", "tanh")
+
+
+@pytest.fixture(params=[1, 2, 3])
+def threads(request):
+    """Each test with one, two and three threads, whatever the environment says."""
+    openmp = ctypes.CDLL("libgomp.so.1")
+    earlier = openmp.omp_get_max_threads()
+    openmp.omp_set_num_threads(request.param)
+    yield request.param
+    openmp.omp_set_num_threads(earlier)
+
+
+def drawn(*sizes, n, seed=0):
+    """x [n, sizes[0]] and the parameters W1, b1, … of a stack, float64."""
+    rng = np.random.default_rng(seed)
+    parameters = [
+        array
+        for n_in, n_out in itertools.pairwise(sizes)
+        for array in (rng.normal(size=(n_out, n_in)) / np.sqrt(n_in), rng.normal(size=n_out))
+    ]
+    return rng.normal(size=(n, sizes[0])), parameters
+
+
+def as_vars(arrays):
+    return [jt.array(array.astype(np.float32)) for array in arrays]
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("activate_last", [False, True])
+@pytest.mark.parametrize("sizes, n", [((3, 2), 1), ((7, 33, 65, 9), 5), ((40, 130, 131), 64), ((1, 1, 1), 2)])
+def test_forward_equals_its_numpy_definition(threads, activation, activate_last, sizes, n):
+    x, parameters = drawn(*sizes, n=n)
+    y = mlp.Stack(activation, activate_last)(*as_vars([x, *parameters]))
+    expected = mlp.reference(x, parameters, activation, activate_last)
+    np.testing.assert_allclose(y.numpy(), expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("activate_last", [False, True])
+@pytest.mark.parametrize("sizes, n", [((3, 2), 1), ((4, 6, 5, 3), 5)])
+def test_gradients_equal_finite_differences(threads, activation, activate_last, sizes, n):
+    x, parameters = drawn(*sizes, n=n, seed=1)
+    weights = np.random.default_rng(2).normal(size=(n, sizes[-1]))
+    arrays = [x, *parameters]
+    inputs = as_vars(arrays)
+    y = mlp.Stack(activation, activate_last)(*inputs)
+    gradients = jt.grad((y * jt.array(weights.astype(np.float32))).sum(), inputs)
+
+    def objective(changed):
+        return (mlp.reference(changed[0], changed[1:], activation, activate_last) * weights).sum()
+
+    for position, gradient in enumerate(gradients):
+        numeric = np.zeros_like(arrays[position])
+        for index in np.ndindex(*numeric.shape):
+            moved = [array.copy() for array in arrays]
+            moved[position][index] += 1e-6
+            higher = objective(moved)
+            moved[position][index] -= 2e-6
+            numeric[index] = (higher - objective(moved)) / 2e-6
+        np.testing.assert_allclose(gradient.numpy(), numeric, rtol=1e-4, atol=1e-4)
+
+
+def results(network, x, weights):
+    """Output, and gradients by every parameter, of the network used twice in one graph."""
+    loss = (network(x) * weights).sum() - network(0.5 * x).sum()
+    parameters = network.parameters()
+    return [network(x).numpy(), *(gradient.numpy() for gradient in jt.grad(loss, parameters))]
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_a_network_equals_itself_made_of_jittors_operators(threads, activation):
+    x, parameters = drawn(100, 70, 40, 30, n=64)
+    network = networks.MLP(100, 70, 40, 30, activation=activation)
+    for parameter, value in zip(network.parameters(), as_vars(parameters)):
+        parameter.assign(value)
+    x, weights = jt.array(x.astype(np.float32)), jt.array(np.random.default_rng(3).random((64, 30), np.float32))
+    fused = results(network, x, weights)
+    with kernels.composed():
+        composed = results(network, x, weights)
+    for ours, expected in zip(fused, composed):
+        np.testing.assert_allclose(ours, expected, atol=3e-6 * np.abs(expected).max())
+
+
+def test_the_same_threads_give_the_same_bits(threads):
+    x, parameters = drawn(784, 200, 100, n=64)
+    inputs = as_vars([x, *parameters])
+    y, again = (mlp.Stack("relu")(*inputs) for _ in range(2))
+    np.testing.assert_array_equal(y.numpy(), again.numpy())
+    for first, second in zip(jt.grad(y.sum(), inputs[1:]), jt.grad(again.sum(), inputs[1:])):
+        np.testing.assert_array_equal(first.numpy(), second.numpy())
+
+
+def test_without_gradients_and_in_evaluation_the_values_are_the_same():
+    network = networks.MLP(20, 30, 10)
+    x = jt.array(np.random.default_rng(4).random((6, 20), np.float32))
+    expected = network(x).numpy()
+    with networks.no_grad():
+        np.testing.assert_array_equal(network(x).numpy(), expected)
+    with networks.evaluating({"network": network}):
+        np.testing.assert_array_equal(network(x).numpy(), expected)
+    assert not any(parameter.is_stop_grad() for parameter in network.parameters())
+
+
+def test_a_stopped_input_and_a_part_of_a_larger_array_are_inputs_like_others():
+    network = networks.MLP(8, 16, 4)
+    whole = jt.array(np.random.default_rng(5).random((6, 20), np.float32))
+    part = whole[:, 3:11]
+    gradients = [jt.grad(network(x).sum(), network.parameters()) for x in (part, part.copy().stop_grad())]
+    for ours, expected in zip(*gradients):
+        np.testing.assert_array_equal(ours.numpy(), expected.numpy())
+    by_input = jt.grad(network(part).sum(), whole).numpy()
+    assert np.abs(by_input[:, 3:11]).min() > 0
+    by_input[:, 3:11] = 0
+    assert not by_input.any()
+
+
+def test_tanh_far_from_zero_is_one_and_flat():
+    ones, zeros = jt.array(np.ones((1, 1), np.float32)), jt.array(np.zeros(1, np.float32))
+    x = jt.array(np.float32([[-1e30], [-120], [-9], [0], [9], [120], [1e30]]))
+    y = mlp.Stack("tanh", activate_last=True)(x, ones, zeros)
+    np.testing.assert_allclose(y.numpy(), np.tanh(x.numpy()), atol=1e-6)
+    np.testing.assert_allclose(jt.grad(y.sum(), x).numpy()[:, 0], [0, 0, 0, 1, 0, 0, 0], atol=1e-6)
