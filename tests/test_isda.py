@@ -133,6 +133,13 @@ def test_streaming_covariance_equals_the_pooled_one(full, order):
     assert not got["covariance"][C - 1].any() and list(got["count"]) == list(np.bincount(labels, minlength=C))
 
 
+def test_an_update_leaves_the_features_their_gradient(problem):
+    features = jt.array(problem["features"])
+    inner = 2 * features
+    isda.ClassCovariance(C, A).update(inner, jt.array(problem["labels"]))
+    np.testing.assert_array_equal(jt.grad(inner.sum(), features).numpy(), np.full((N, A), 2, np.float32))
+
+
 def test_an_estimator_goes_on_exactly_from_its_state():
     generator = np.random.default_rng(8)
     batches = [generator.normal(size=(9, A)).astype(np.float32) for _ in range(2)]

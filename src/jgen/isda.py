@@ -114,7 +114,7 @@ class ClassCovariance:
 
     def update(self, features, labels):
         """Take in features [N, A] of labels int [N]."""
-        features = features.stop_grad()
+        features = features.detach()  # a copy: stop_grad() would cut the caller's own features off from its loss
         chosen = one_hot(labels, self.n_classes)  # [N, C]
         count = chosen.sum(0)  # [C]
         inverse = 1.0 / jt.maximum(count, 1.0)
