@@ -39,10 +39,8 @@ class Show:
         self._clear()
         what = f"{outcome.kind:7} {duration(outcome.seconds):>10}  {job.key}"
         why = f": {outcome.reason}" if outcome.reason else ""
-        print(
-            f"[{self._count:3}/{len(scheduler.todo)}] {what}{why}  ({duration(scheduler.seconds_left())} left)",
-            flush=True,
-        )
+        left = "" if outcome.kind == STOPPED else f"  ({duration(scheduler.seconds_left())} left)"
+        print(f"[{self._count:3}/{len(scheduler.todo)}] {what}{why}{left}", flush=True)
 
     def status(self, scheduler):
         """How things stand: in place on a terminal, else now and then on a line."""
