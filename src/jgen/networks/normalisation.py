@@ -31,7 +31,7 @@ class BatchNorm(nn.Module):
 
             inputs = (x, self.weight, self.bias) if residual is None else (x, self.weight, self.bias, residual)
             y, mean, variance = Normalise(self.relu, self.eps)(*inputs)
-        _follow(self, mean.stop_grad(), variance.stop_grad(), x.numel() // x.shape[1])
+        _follow(self, mean.detach(), variance.detach(), x.numel() // x.shape[1])
         return y
 
     def _affine(self, x, mean, variance, residual):
@@ -74,7 +74,7 @@ class FeatureNorm(nn.Module):
             from jgen.kernels.feature_norm import Normalise
 
             y, mean, variance = Normalise(self.slope, self.eps)(x, self.weight, self.bias)
-        _follow(self, mean.stop_grad(), variance.stop_grad(), x.shape[0])
+        _follow(self, mean.detach(), variance.detach(), x.shape[0])
         return y
 
     def _affine(self, x, mean, variance):
