@@ -1,5 +1,6 @@
 """Charts, media and the beta study."""
 
+import itertools
 import json
 import re
 import xml.etree.ElementTree as ElementTree
@@ -32,10 +33,18 @@ def test_points_lie_on_the_scale_of_their_axes():
 
 def test_a_logarithmic_axis_spaces_decades_evenly():
     points = [(1.0, 0.001), (2.0, 0.01), (3.0, 0.1)]
-    svg = charts.lines([charts.Series("one", points)], charts.Axis("x"), charts.Axis("y", log=True), "alt")
+    svg = charts.lines([charts.Series("one", points)], charts.Axis("x"), charts.Axis("y", scale="log"), "alt")
     heights = [y for (y,) in positions(svg, "circle", "cy")]
     assert heights[0] - heights[1] == pytest.approx(heights[1] - heights[2], abs=0.11)
     assert ">0.01<" in svg
+
+
+def test_an_asinh_axis_shows_zero_and_large_values_alike():
+    points = [(0.0, 0.0), (1.0, 1.0), (15.0, 2.0), (350.0, 3.0)]
+    svg = charts.lines([charts.Series("one", points)], charts.Axis("x", low=0, scale="asinh"), charts.Axis("y"), "alt")
+    spots = [x for (x,) in positions(svg, "circle", "cx")]
+    assert min(after - before for before, after in itertools.pairwise(spots)) > 0.1 * (spots[-1] - spots[0])
+    assert all(f">{tick}<" in svg for tick in (0, 1, 3, 10, 30, 100, 300))
 
 
 def test_bars_are_as_long_as_their_values():

@@ -142,11 +142,14 @@ def _placed(runs):
 def _curve(placed):
     svg = charts.lines(
         [charts.Series("beta", list(placed.values()), tuple(f"{beta:g}" for beta in placed))],
-        charts.Axis("rate: KL to the prior, nats per image", low=0),
+        charts.Axis("rate: KL to the prior, nats per image", low=0, scale="asinh"),
         charts.Axis("distortion: squared error per pixel", low=0),
         "Rate against distortion, one point for each beta",
     )
-    caption = "Rate against distortion on the test images; each point is one beta. The document has no such curve."
+    caption = (
+        "Rate against distortion on the test images; each point is one beta. The rate's axis is logarithmic beyond "
+        "1 nat. The document has no such curve."
+    )
     return Chart("rate-distortion", svg, "Rate against distortion, one point for each beta", caption)
 
 

@@ -29,15 +29,18 @@ class Series:
 
 @dataclasses.dataclass(frozen=True)
 class Axis:
-    """label: with the unit. low, high: ends that are shown at least."""
+    """label: with the unit. low, high: ends that are shown at least.
+
+    scale: linear, log, or asinh, which is linear near 0 and logarithmic beyond 1.
+    """
 
     label: str
     low: float | None = None
     high: float | None = None
-    log: bool = False
+    scale: str = "linear"
 
     def scaled(self, value):
-        return math.log10(value) if self.log else value
+        return {"linear": float, "log": math.log10, "asinh": math.asinh}[self.scale](value)
 
     def span(self, values):
         """(low, high) of the scaled values, with some air around them."""
@@ -53,9 +56,12 @@ class Axis:
         """(scaled position, text) of some round numbers between the ends."""
         from matplotlib.ticker import MaxNLocator
 
-        if self.log:
+        if self.scale == "log":
             decades = range(math.ceil(low), math.floor(high) + 1)
             return [(decade, f"{10.0**decade:g}") for decade in decades]
+        if self.scale == "asinh":
+            known = [0, *(factor * 10**decade for decade in range(9) for factor in (1, 3))]
+            return [(math.asinh(tick), f"{tick:g}") for tick in known if low <= math.asinh(tick) <= high]
         found = MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
         return [(float(tick), f"{tick:g}") for tick in found.round(12) if low <= tick <= high]
 

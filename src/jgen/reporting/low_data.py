@@ -69,5 +69,5 @@ def _chart(found):
         for way, measured in found.items()
     ]
     alt = "Accuracy against images per class, a line for each way to augment"
-    axes = (charts.Axis("images per class", log=True), charts.Axis("test accuracy, %"))
+    axes = (charts.Axis("images per class", scale="log"), charts.Axis("test accuracy, %"))
     return Chart("low-data", charts.lines(series, *axes, alt), alt, "The same numbers")

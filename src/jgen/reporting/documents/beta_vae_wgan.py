@@ -136,7 +136,7 @@ def _critic(results):
     svg = charts.lines(
         [charts.Series("negated critic loss", points, marks=False)],
         charts.Axis("epoch"),
-        charts.Axis("negated critic loss", log=True),
+        charts.Axis("negated critic loss", scale="log"),
         "The WGAN's negated critic loss over the epochs",
     )
     gap = Number("wgan", "critic", "weights_at_bound", ".0%")
