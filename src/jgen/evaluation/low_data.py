@@ -16,6 +16,7 @@ import time
 import numpy as np
 from scipy import stats
 
+from jgen import config
 from jgen.artifacts import files, metrics
 from jgen.errors import UserError
 from jgen.evaluation import few_images
@@ -132,8 +133,6 @@ def _bars(axes, x, measured, spread, colour, label):
 
 def settings_of(dataset, algorithm, recipe):
     """What the rows of a table share, JSON-able: other data, another model or recipe make another table."""
-    from jgen import config
-
     model = few_images.generator_settings(algorithm.config, few_images.G_VAE, recipe, 0)
     ours = {name: value for name, value in config.to_json(model).items() if name != "seed"}
     return {
