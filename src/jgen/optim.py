@@ -13,6 +13,7 @@ be read at any later time, and holding one keeps that one number alive, not its 
 """
 
 import abc
+import math
 
 import numpy as np
 
@@ -154,3 +155,8 @@ class RMSprop(Optimizer):
 
     def _update(self, grads):
         rmsprop.update(grads, self.params, self._v, self.lr, self.alpha, self.eps, self.clip)
+
+
+def cosine(epoch, epochs):
+    """The share of the first learning rate in epoch 1 .. epochs: from 1 down along half a cosine."""
+    return (1 + math.cos(math.pi * (epoch - 1) / epochs)) / 2

@@ -10,7 +10,6 @@ along them augments the image. Sigma can instead be the running covariance of mu
 from __future__ import annotations
 
 import dataclasses
-import math
 
 from jgen import distributions, isda, networks, optim
 from jgen.algorithm import Algorithm, Grid
@@ -129,7 +128,7 @@ class GVAE(Algorithm):
 
     def begin_epoch(self, epoch, epochs):
         if self.config.schedule == "cosine":
-            self.optimizers["adam"].lr = self.config.lr * (1 + math.cos(math.pi * (epoch - 1) / epochs)) / 2
+            self.optimizers["adam"].lr = self.config.lr * optim.cosine(epoch, epochs)
         if self.per_class:
             self.strength = isda.strength(_given(self.config.strength, 0.5), epoch, epochs)
         else:

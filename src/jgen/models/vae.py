@@ -31,8 +31,9 @@ class Config(Training):
     hidden: tuple[int, ...] = units((), "hidden units, from the image inwards (default: as --arch has it)")
     schedule: str = option(
         "constant",
-        "of the learning rate; iwae: LR 10^(-i/7) for 3^i of 3280 parts of the epochs, i = 0 .. 7 (Burda et al.)",
-        choices=("constant", "iwae"),
+        "of the learning rate; iwae: LR 10^(-i/7) for 3^i of 3280 parts of the epochs, i = 0 .. 7 (Burda et al.), made "
+        "for thousands of epochs; cosine: down to 0, for fewer",
+        choices=("constant", "iwae", "cosine"),
     )
 
     def __post_init__(self):
@@ -61,13 +62,15 @@ class VAE(Algorithm):
 
     @classmethod
     def spread_over_epochs(cls, settings):
-        return "the learning rate" if settings.schedule == "iwae" else ""
+        return "the learning rate" if settings.schedule != "constant" else ""
 
     def begin_epoch(self, epoch, epochs):
         if self.config.schedule == "iwae":
             part = 3280 * (epoch - 1) / epochs
             stage = int(math.log(2 * part + 1, 3) + 1e-9)  # stage i begins after (3^i - 1) / 2 parts
             self.optimizers["adam"].lr = self.config.lr * 10 ** (-stage / 7)
+        elif self.config.schedule == "cosine":
+            self.optimizers["adam"].lr = self.config.lr * optim.cosine(epoch, epochs)
 
     def losses(self, x, noise):
         """Minus the ELBO and its terms, from one sample of z per image."""
