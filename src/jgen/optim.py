@@ -157,6 +157,6 @@ class RMSprop(Optimizer):
         rmsprop.update(grads, self.params, self._v, self.lr, self.alpha, self.eps, self.clip)
 
 
-def cosine(epoch, epochs):
-    """The share of the first learning rate in epoch 1 .. epochs: from 1 down along half a cosine."""
-    return (1 + math.cos(math.pi * (epoch - 1) / epochs)) / 2
+def cosine(step, steps):
+    """The share of the first learning rate in step (or epoch) 1 .. steps: from 1 down along half a cosine."""
+    return (1 + math.cos(math.pi * (step - 1) / steps)) / 2

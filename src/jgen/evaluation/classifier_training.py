@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 import pathlib
 import shlex
 import sys
@@ -89,7 +88,7 @@ def _fit(network, dataset, options):
         for epoch in range(1, options.epochs + 1):
             sums, started = 0.0, time.perf_counter()
             for at, indices in enumerate(loader.batches(len(dataset.x_train), options.batch_size, options.seed, epoch)):
-                adam.lr = options.lr * (1 + math.cos(math.pi * step / total)) / 2
+                adam.lr = options.lr * optim.cosine(step + 1, total)
                 generator = streams.stream(options.seed, streams.NOISE, epoch, at)
                 x = shifted(loader.gather(dataset.x_train, indices), options.shift, generator)
                 x = mirrored(x, generator) if options.flip else x

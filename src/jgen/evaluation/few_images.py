@@ -135,7 +135,7 @@ def _train_classifier(network, way, x, y, copies, n_classes, recipe, seed):
     covariance = isda.ClassCovariance(n_classes, classifier.FEATURE_DIM, full=True) if way == ISDA else None
     adam = optim.Adam(networks.trainable(network), recipe.lr)
     for step, rows in enumerate(batches(len(x), recipe.batch_size, recipe.steps, seed)):
-        adam.lr = recipe.lr * (1 + math.cos(math.pi * step / recipe.steps)) / 2
+        adam.lr = recipe.lr * optim.cosine(step + 1, recipe.steps)
         pixels = x[rows] if copies is None else _half_copies(x, copies, rows, seed, step)
         images, labels = networks.as_var(classifier.unit(pixels)), _labels(y[rows])
         if way == CLASSIC:
