@@ -223,3 +223,12 @@ def test_starting_jittor_changes_nothing_else_in_the_process(tmp_path):
         "cache": os.environ.get("cache_name", "default"),
     }
     assert process.stdout.count("\n") == 1, "Jittor's banner"
+
+
+def test_jittor_may_be_asked_to_log():
+    """As the errors above advise; its logging looks at every module, jgen's deferred ones among them."""
+    program = "from jgen import runtime, networks; runtime.start('cpu'); print(networks.scalar(3).item())"
+    environment = {**os.environ, "log_silent": "0", "PYTHONPATH": str(SRC)}
+    command = [sys.executable, "-c", program]
+    process = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    assert process.returncode == 0 and process.stdout.splitlines()[-1] == "3.0", process.stderr[-2000:]

@@ -207,23 +207,31 @@ def _check_jittor(jittor, device):
 def _python_defaults_kept():
     """Undo what importing Jittor does to the process: signal handlers, TLS verification, global generators.
 
-    It does not notice that it is in a notebook either, where it would take over the streams and print a line.
+    It does not notice that it is in a notebook either, where it would take over the streams and print a line. Nor
+    does it see the modules that jgen defers: its logging asks every module for its file, which would execute them.
     """
     # Jittor's kernels flush denormals to zero; NumPy notices when it prints or compares floats, and says so.
     warnings.filterwarnings("ignore", message="The value of the smallest subnormal", category=UserWarning)
     https_context = ssl._create_default_https_context
     random_state = random.getstate()
     handlers = {number: signal.getsignal(number) for number in (getattr(signal, name) for name in _SIGNALS)}
+    deferred = {name: sys.modules.pop(name) for name, module in list(sys.modules.items()) if _is_deferred(module)}
     notebook = {name: vars(builtins).pop(name) for name in ("get_ipython",) if hasattr(builtins, name)}
     try:
         yield
     finally:
         vars(builtins).update(notebook)
+        sys.modules.update(deferred)
         ssl._create_default_https_context = https_context
         random.setstate(random_state)
         with contextlib.suppress(ValueError):  # only the main thread may set handlers
             for number, handler in handlers.items():
                 signal.signal(number, handler if handler is not None else signal.SIG_DFL)
+
+
+def _is_deferred(module):
+    """Whether a module is one of importlib's lazy ones, not executed yet."""
+    return type(module).__name__ == "_LazyModule"
 
 
 def _cuda_usable():
