@@ -5,10 +5,12 @@ import json
 import re
 import xml.etree.ElementTree as ElementTree
 
+import imageio.v3
 import numpy as np
 import pytest
 from PIL import Image
 
+from jgen.artifacts import video
 from jgen.errors import UserError
 from jgen.reporting import beta_study, charts, low_data, markdown, media, preservation, templates
 from jgen.reporting.blocks import Mistake, Table
@@ -71,12 +73,23 @@ def test_a_large_picture_is_made_smaller_and_a_small_one_kept(tmp_path):
     assert (small.width, small.height) == (28, 28) and small.uri.startswith("data:image/webp;base64,")
 
 
-def test_films_are_embedded_until_the_budget_is_spent(tmp_path):
-    films = [tmp_path / name for name in ("large", "first", "second", "third")]
-    for film, size in zip(films, (101, 60, 60, 40)):
-        film.write_bytes(b"x" * size)
+def test_films_are_embedded_until_the_budget_is_spent():
     budget = media.FilmBudget(one=100, total=110)
-    assert [budget.embed(film) is not None for film in films] == [False, True, False, True]
+    assert [budget.embed(b"x" * size) is not None for size in (101, 60, 60, 40)] == [False, True, False, True]
+
+
+def test_a_film_in_the_page_is_smaller_and_as_long(tmp_path):
+    frames = [tmp_path / f"{number}.png" for number in range(6)]
+    for number, frame in enumerate(frames):
+        Image.fromarray(np.random.default_rng(number).integers(0, 255, (60, 60), np.uint8)).save(frame)
+    video.stitch(frames, tmp_path / "film.mp4", fps=2)
+    data = media.small_film(tmp_path / "film.mp4")
+    assert data == media.small_film(tmp_path / "film.mp4"), "the same film gives the same bytes"
+    assert len(data) < (tmp_path / "film.mp4").stat().st_size
+    (tmp_path / "small.mp4").write_bytes(data)
+    before, after = (imageio.v3.immeta(tmp_path / f"{name}.mp4", plugin="FFMPEG") for name in ("film", "small"))
+    assert after["duration"] == pytest.approx(before["duration"], abs=0.1)
+    assert after["size"][0] == before["size"][0] // 4 * 2
 
 
 def test_a_broken_picture_and_a_broken_film_are_named(tmp_path):
@@ -84,8 +97,9 @@ def test_a_broken_picture_and_a_broken_film_are_named(tmp_path):
     (tmp_path / "broken.mp4").write_bytes(b"no film")
     with pytest.raises(UserError, match=r"broken\.png"):
         media.picture(tmp_path / "broken.png")
-    with pytest.raises(UserError, match=r"broken\.mp4"):
-        media.film_size(tmp_path / "broken.mp4")
+    for use in (media.film_size, media.small_film):
+        with pytest.raises(UserError, match=r"broken\.mp4"):
+            use(tmp_path / "broken.mp4")
 
 
 def test_the_slider_has_a_stop_for_each_trained_beta_and_finds_its_point(results):

@@ -52,7 +52,7 @@ class Picture:
 class Film:
     """An MP4 below results/; poster: the picture that stands there before it plays, else its middle frame.
 
-    linked: too large to live inside the page; it plays from results/.
+    linked: it plays from results/, so that the page stays small.
     """
 
     parts: tuple[str, ...]
@@ -77,11 +77,6 @@ class Mistake:
     published: str
     corrected: str
     effect: str
-
-
-@dataclasses.dataclass(frozen=True)
-class Mistakes:
-    items: tuple[Mistake, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,4 +131,4 @@ class Section:
     blocks: tuple
 
 
-Block = Prose | Heading | Table | Folded | Gallery | Mistakes | Chart | Raw | Missing
+Block = Prose | Heading | Table | Folded | Gallery | Chart | Raw | Missing

@@ -52,7 +52,7 @@ class _Embedding:
         """What <video> needs: source, size and poster."""
         path = self._path(item.parts)
         width, height = media.film_size(path)
-        embedded = None if item.linked else self._budget.embed(path)
+        embedded = None if item.linked else self._budget.embed(media.small_film(path))
         given = item.poster and self._path(item.poster).is_file()
         poster = media.poster(self._path(item.poster)) if given else media.middle_frame(path)
         return {"src": embedded or self.link(item), "width": width, "height": height, "poster": poster}

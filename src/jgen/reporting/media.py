@@ -5,17 +5,21 @@ from __future__ import annotations
 import base64
 import dataclasses
 import io
+import pathlib
+import subprocess
+import tempfile
 
 from PIL import Image
 
 from jgen.errors import UserError
 
-WIDEST = 1000  # pixels of a picture in the page; the original stays linked
-FEW_BYTES = 60_000  # up to here a picture is kept without loss
-QUALITY = 80
-POSTER_WIDTH, POSTER_QUALITY = 400, 60
-FILM_BYTES = 1_500_000  # a film above this is linked, not embedded
-ALL_FILMS = 4_300_000  # and so are all films once this is spent, in the order of the page
+WIDEST = 800  # pixels of a picture in the page; the original stays linked
+FEW_BYTES = 10_000  # up to here a picture is kept without loss
+QUALITY = 75
+POSTER_WIDTH, POSTER_QUALITY = 320, 50
+FILM_FACTOR = 30  # x264's constant rate factor of a film in the page; larger is smaller and coarser
+FILM_BYTES = 500_000  # a film that is still larger is linked, not embedded
+ALL_FILMS = 750_000  # and so are all films once this is spent, in the order of the page
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,19 +78,35 @@ def _facts(path):
         raise UserError(f"{path} cannot be read as a film ({reason}): make it again, or delete it") from None
 
 
+def small_film(path):
+    """The film's bytes at half its size, which for grids is one pixel for each of the model's; never more bytes."""
+    import imageio_ffmpeg
+
+    with tempfile.TemporaryDirectory() as folder:
+        target = pathlib.Path(folder, "small.mp4")
+        command = [imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-v", "error", "-i", str(path)]
+        command += ["-vf", "scale=trunc(iw/4)*2:trunc(ih/4)*2:flags=area", "-c:v", "libx264", "-preset", "fast"]
+        command += ["-crf", str(FILM_FACTOR), "-pix_fmt", "yuv420p", "-movflags", "+faststart"]
+        command += ["-threads", "1", "-fflags", "+bitexact", str(target)]  # the same film gives the same bytes
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            reason = (done.stderr.strip().splitlines() or ["ffmpeg failed"])[-1]
+            raise UserError(f"{path} cannot be made smaller ({reason}): make it again, or delete it")
+        return min(target.read_bytes(), pathlib.Path(path).read_bytes(), key=len)
+
+
 class FilmBudget:
     """Which films are embedded: small ones, until their sum is reached."""
 
     def __init__(self, one=FILM_BYTES, total=ALL_FILMS):
         self.one, self.left = one, total
 
-    def embed(self, path):
-        """The film as a data URI; None where it has to be linked."""
-        size = path.stat().st_size
-        if size > min(self.one, self.left):
+    def embed(self, data):
+        """The bytes of a film as a data URI; None where it has to be linked."""
+        if len(data) > min(self.one, self.left):
             return None
-        self.left -= size
-        return _uri("video/mp4", path.read_bytes())
+        self.left -= len(data)
+        return _uri("video/mp4", data)
 
 
 def _open(path):

@@ -107,6 +107,7 @@ def document(results):
                         ("mp4", "beta-vae-as-published.mp4"),
                         "The same as printed: Adam 1e-5",
                         ("beta-vae-as-published", "samples.png"),
+                        linked=True,
                     ),
                 )
             ),

@@ -145,7 +145,7 @@ def _shown(name, words, sharp):
     """The film of a training's samples, and its last reconstructions."""
     alt = f"Images, each row of originals over its reconstructions: {words}"
     return (
-        Film(("mp4", f"{name}.mp4"), f"{words}: samples from N(0, I)", (name, "samples.png")),
+        Film(("mp4", f"{name}.mp4"), f"{words}: samples from N(0, I)", (name, "samples.png"), linked=not sharp),
         Picture((name, "recon.png"), alt, f"{words}: originals over reconstructions", sharp=sharp),
     )
 

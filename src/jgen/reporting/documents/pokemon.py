@@ -99,7 +99,8 @@ MISTAKES = (
 )
 
 
-AE_LAST, DAE_LAST = ("ae", "samples.png"), ("dae", "samples.png")
+def _linked(name, caption):
+    return Film(("mp4", f"{name}.mp4"), caption, (name, "samples.png"), linked=True)
 
 
 def document(results):
@@ -176,25 +177,15 @@ def document(results):
             Heading("The trainings as films"),
             Gallery(
                 (
-                    Film(
-                        ("mp4", "pokemon.mp4"),
-                        "Pokémon, corrected, 150 epochs",
-                        ("pokemon", "samples.png"),
-                        linked=True,
-                    ),
-                    Film(
-                        ("mp4", "pokemon-as-published.mp4"),
-                        "Pokémon as printed, 80 epochs",
-                        ("pokemon-as-published", "samples.png"),
-                        linked=True,
-                    ),
+                    _linked("pokemon", "Pokémon, corrected, 150 epochs"),
+                    _linked("pokemon-as-published", "Pokémon as printed, 80 epochs"),
                 )
             ),
             Heading("Autoencoder and denoising autoencoder on MNIST"),
             Gallery(
                 (
-                    Film(("mp4", "ae.mp4"), "Autoencoder, 30 epochs: originals over reconstructions", AE_LAST),
-                    Film(("mp4", "dae.mp4"), "Denoising autoencoder, 30 epochs: clean, noisy, restored", DAE_LAST),
+                    _linked("ae", "Autoencoder, 30 epochs: originals over reconstructions"),
+                    _linked("dae", "Denoising autoencoder, 30 epochs: clean, noisy, restored"),
                     Picture(
                         ("dae", "explore", "reconstruct.png"),
                         "Digits, the same with noise, and what the denoising autoencoder makes of them",

@@ -78,7 +78,12 @@ def document(results):
             Gallery(
                 (
                     Film(("mp4", "vae.mp4"), "VAE, 50 epochs", ("vae", "samples.png")),
-                    Film(("mp4", "cvae-mlp.mp4"), "CVAE, one row for each digit", ("cvae-mlp", "samples.png")),
+                    Film(
+                        ("mp4", "cvae-mlp.mp4"),
+                        "CVAE, one row for each digit",
+                        ("cvae-mlp", "samples.png"),
+                        linked=True,
+                    ),
                     Picture(
                         ("vae", "recon.png"),
                         "Test digits, each row of originals over its reconstructions",
