@@ -54,7 +54,6 @@ class Document:
 
     slug: str
     number: int
-    title: str
     experiments: tuple[Experiment, ...]
     comparisons: tuple[Comparison, ...] = ()
 
@@ -176,7 +175,7 @@ def g_vae_pair(name, words, minutes, evaluated, judged=True, quick=Experiment.qu
     """
     plain, command = f"{name}-plain", f"g-vae.py {words}".rstrip()
     judgement = (
-        evaluation(f"preservation --beside {plain}", "preservation", minutes=3),
+        evaluation(f"preservation --beside {plain} cvae", "preservation", minutes=3),
         evaluation("low-data", "low-data", minutes=20, quick="--sizes 5 --seeds 1"),
     )
     beside = (
@@ -198,7 +197,6 @@ G_VAE_EVALUATED = evaluation(
 ON_CIFAR10 = evaluation("--images 1000", "reconstruction", "likelihood", minutes=10)
 G_VAE = (
     *g_vae_pair("g-vae-mnist", "--epochs 20", 40, G_VAE_EVALUATED),
-    # The pair with a heavier KL belongs here.
     *g_vae_pair(
         "g-vae-cifar10",
         "--data cifar10",
@@ -216,23 +214,21 @@ G_VAE = (
 )
 
 DOCUMENTS = (
-    Document("vae-cvae", 1, "VAE and CVAE", VAE_CVAE),
+    Document("vae-cvae", 1, VAE_CVAE),
     Document(
         "cvae-study",
         2,
-        "CVAE on MNIST, and tuning",
         CVAE,
         (Comparison("cvae-study", tuple(experiment.name for experiment in CVAE)),),
     ),
-    Document("ae-pokemon", 3, "Autoencoders, and a VAE of Pokémon", AE_POKEMON),
+    Document("ae-pokemon", 3, AE_POKEMON),
     Document(
         "beta-vae-wgan",
         4,
-        "beta-VAE and WGAN",
         BETA_VAE_WGAN,
         (Comparison("beta-study", tuple(experiment.name for experiment in BETA_STUDY)),),
     ),
-    Document("g-vae", 5, "G-VAE", G_VAE),
+    Document("g-vae", 5, G_VAE),
 )
 ALL = tuple(experiment for document in DOCUMENTS for experiment in document.experiments)
 
