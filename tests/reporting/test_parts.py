@@ -116,10 +116,10 @@ def test_the_slider_has_a_stop_for_each_trained_beta_and_finds_its_point(results
 
 
 def test_the_best_beta_is_judged_over_all_of_them(results):
-    rule = beta_study.Extreme("reconstruction", "mse", "squared error", smallest=True, betas=(0.0,))
+    rule = beta_study.Smallest("reconstruction", "mse", "squared error", betas=(0.0,))
     write_betas(results.out, EVERY_BETA)
     assert rule.judge(results).verdict is Verdict.REPRODUCED
-    other = beta_study.Extreme("reconstruction", "mse", "squared error", smallest=False, betas=(0.0,))
+    other = beta_study.Smallest("reconstruction", "mse", "squared error", betas=(0.05, 0.1))
     assert other.judge(results).verdict is Verdict.NOT
 
 

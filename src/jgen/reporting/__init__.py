@@ -11,11 +11,7 @@ fragment              the form in which a part with its own behaviour joins the 
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import pathlib
-
-FRAGMENTS = ("latent_space",)  # modules of this package with fragment(out) -> Fragment, or None without its runs
 
 
 def build(out):
@@ -25,13 +21,13 @@ def build(out):
     results give the same bytes.
     """
     from jgen.artifacts.files import atomic_write
-    from jgen.reporting import html, markdown
+    from jgen.reporting import html, latent_space, markdown
     from jgen.reporting.page import contents
     from jgen.reporting.results import Results
 
     out = pathlib.Path(out)
     results = Results(out)
-    fragments = [_module(name).fragment(out) for name in FRAGMENTS if _exists(name)]
+    fragments = [latent_space.fragment(out)]
     page = contents(results, [fragment for fragment in fragments if fragment])
     folder = out / "report"
     texts = {folder / "README.md": markdown.render(page, results), folder / "index.html": html.render(page, results)}
@@ -39,14 +35,6 @@ def build(out):
     for path, text in texts.items():
         atomic_write(path, text.encode("utf-8"))
     return list(texts)
-
-
-def _exists(name):
-    return importlib.util.find_spec(f"{__name__}.{name}") is not None
-
-
-def _module(name):
-    return importlib.import_module(f"{__name__}.{name}")
 
 
 def _figures(page):

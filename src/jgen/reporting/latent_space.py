@@ -152,8 +152,8 @@ def _compared(error):
 def _markdown(models):
     lines = [
         "On the page (`index.html`) these decoders run in the browser, from weights of eight bits: sliders for the",
-        "latents, a map over two of them, draws and morphs. How far its pixels are from those of weights.safetensors,",
-        f"in 255ths, over {DRAWS} draws of the prior:",
+        "latents, a map over two of them, draws and morphs. How far their pixels are from those of",
+        f"weights.safetensors, in 255ths, over {DRAWS} draws of the prior:",
         "",
         "| model | run | decoder | mean difference | largest |",
         "| --- | --- | --- | --- | --- |",

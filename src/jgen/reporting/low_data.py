@@ -37,7 +37,7 @@ class Helps:
         some = Verdict.PARTLY if sure else Verdict.NOT
         verdict = Verdict.REPRODUCED if len(sure) == len(gain["values"]) else some
         found = "; ".join(f"{_with_spread(gain, size, '+.2f')} at {size}" for size in gain["values"])
-        return Outcome(verdict, f"percentage points gained, by images per class: {found}")
+        return Outcome(verdict, f"percentage points gained ± standard error, by images per class: {found}")
 
 
 def _with_spread(measured, size, form=".2f"):

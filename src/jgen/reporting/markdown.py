@@ -115,7 +115,7 @@ def _folded(block, results):
 
 
 def _captioned_table(block, results):
-    caption = f"{block.caption}:\n\n" if block.caption else ""
+    caption = f"{block.caption.removesuffix('.')}:\n\n" if block.caption else ""
     return caption + _table(block.head, block.rows, block.words)
 
 

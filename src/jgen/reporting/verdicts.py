@@ -7,7 +7,7 @@ import enum
 import string
 import typing
 
-from jgen.reporting.results import NotRunYet, Number
+from jgen.reporting.results import NotRunYet, Number, certainty, entropy
 
 
 class Verdict(enum.Enum):
@@ -86,7 +86,8 @@ class Within:
     def judge(self, results):
         ours = self.number.of(results)
         off = abs(ours - self.published) / abs(self.published)
-        found = f"{self.number.write(ours)}, {(ours - self.published) / abs(self.published):+.1%}"
+        change = round((ours - self.published) / abs(self.published), 3) + 0.0  # no "-0.0%"
+        found = f"{self.number.write(ours)}, {change:+.1%}"
         return Outcome(_graded(off <= self.tolerance, off <= 3 * self.tolerance), found)
 
 
@@ -185,6 +186,11 @@ class Every:
         outcomes = [rule.judge(results) for rule in self.rules]
         weakest = max((outcome.verdict for outcome in outcomes), key=list(Verdict).index)
         return Outcome(weakest, "; ".join(outcome.found for outcome in outcomes))
+
+
+def draws_digits(run):
+    """The rule for "draws digits", the same for every model: a classifier is sure of them, and all classes come."""
+    return Every((AtLeast(certainty(run), 0.85, 0.7), AtLeast(entropy(run), 2.2, 1.5, "ten equal classes have 2.30")))
 
 
 @dataclasses.dataclass(frozen=True)

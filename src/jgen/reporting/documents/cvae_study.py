@@ -53,18 +53,16 @@ CLAIMS = (
         "辨识度极高，十分稳定，对比度略差",
     ),
     Claim(
-        "the sum less so",
-        "Summing the cross-entropy raises the contrast and makes digits harder to recognise.",
-        Every(
-            (
-                Greater(
-                    ssim("cvae-sum"),
-                    ssim("cvae-published"),
-                ),
-                Greater(agreement("cvae-published"), agreement("cvae-sum")),
-            )
-        ),
-        "对比度增强，但数字辨识度下降",
+        "the sum has more contrast",
+        "Summing the cross-entropy raises the contrast (read here as structural similarity to the image).",
+        Greater(ssim("cvae-sum"), ssim("cvae-published")),
+        "对比度增强",
+    ),
+    Claim(
+        "but is less recognisable",
+        "Summing the cross-entropy makes digits harder to recognise.",
+        Greater(agreement("cvae-published"), agreement("cvae-sum")),
+        "但数字辨识度下降",
     ),
     Claim(
         "sum to the power 0.8 is better",
@@ -86,8 +84,8 @@ MISTAKES = (
         r"$$\frac{1}{784\,B}\sum \mathrm{BCE} + \sum \mathrm{KL}$$",
         r"$$\frac{1}{B}\left(\sum \mathrm{BCE} + \sum \mathrm{KL}\right)$$",
         "As printed the KL weighs 784 times the batch size too much. The model ignores z, and every sample of a class "
-        "is the same mean image: 0 active units, KL below 0.0001 nats. The published losses 0.2222, 0.2213 and 0.2213 "
-        "all belong to such a collapsed model; that is why they hardly differ.",
+        "is the same mean image (see KL and active units above). The published losses 0.2222, 0.2213 and 0.2213 "
+        "are those of such a collapsed model; that is why they hardly differ.",
     ),
     Mistake(
         "The printed code does not run",
@@ -113,7 +111,8 @@ MISTAKES = (
 GROUPS = (
     (
         "Networks",
-        "The plain ELBO, and with four times the KL (which brings the codes closer to the prior that is sampled)",
+        "As printed; with the plain ELBO; with four times the KL, which brings the codes closer to the prior that is "
+        "sampled. Losses of different formulas cannot be compared",
         ("cvae-mlp-published", "cvae-published", "cvae-mlp", "cvae", "cvae-mlp-beta-4", "cvae-beta-4"),
     ),
     ("Batch size", "Mean cross-entropy, learning rate 1e-4", ("cvae-batch-32", "cvae-published", "cvae-batch-128")),
@@ -154,8 +153,8 @@ def document(results):
         key="cvae-study",
         title="CVAE: networks, rates and losses",
         source="002_152e6a89d684b1d4.txt",
-        line="Convolutions beat fully connected layers; the loss settles at 0.22; a summed cross-entropy to the power "
-        "0.8 draws best.",
+        line="Convolutions beat fully connected layers; the loss settles at 0.22; of the summed cross-entropies, "
+        "that to the power 0.8 draws best.",
         claims=CLAIMS,
         mistakes=MISTAKES,
         blocks=(
