@@ -67,4 +67,5 @@ def _evaluated(run):
     protocols = [part["protocol"] for part in run.evaluation.values()]
     if protocols:
         words.append(f"seed {protocols[0].get('seed')}")
+    words += [f"**{protocol['warning']}**" for protocol in protocols if "warning" in protocol]
     return ", ".join(words) or "not evaluated yet"
