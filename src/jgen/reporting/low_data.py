@@ -7,7 +7,7 @@ import dataclasses
 from jgen.reporting import charts
 from jgen.reporting.blocks import Chart, Missing, Table
 from jgen.reporting.results import NotRunYet
-from jgen.reporting.verdicts import Outcome, Verdict
+from jgen.reporting.verdicts import Outcome, graded
 
 RUN, SECTION = "g-vae-mnist", "low-data"
 GAIN = "gain_of_G-VAE_over_none"
@@ -34,8 +34,7 @@ class Helps:
         gain = results.run(RUN).measured(SECTION, GAIN)
         errors = gain.get("standard_errors", {})
         sure = [size for size, value in gain["values"].items() if size in errors and value > SURE * errors[size]]
-        some = Verdict.PARTLY if sure else Verdict.NOT
-        verdict = Verdict.REPRODUCED if len(sure) == len(gain["values"]) else some
+        verdict = graded(len(sure) == len(gain["values"]), bool(sure))
         found = "; ".join(f"{_with_spread(gain, size, '+.2f')} at {size}" for size in gain["values"])
         return Outcome(verdict, f"percentage points gained ± standard error, by images per class: {found}")
 

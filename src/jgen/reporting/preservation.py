@@ -7,7 +7,7 @@ import dataclasses
 from jgen.reporting import charts
 from jgen.reporting.blocks import Chart, Missing, Prose
 from jgen.reporting.results import NotRunYet
-from jgen.reporting.verdicts import Outcome, Verdict
+from jgen.reporting.verdicts import Outcome, graded
 
 RUN, PLAIN, UNET = "g-vae-mnist", "g-vae-mnist-plain", "g-vae-unet"
 SECTION = "preservation"
@@ -43,8 +43,7 @@ class Retention:
 
     def judge(self, results):
         kept = _series(results, RUN, f"retention {DIRECTIONS}")[STEP]
-        enough = Verdict.PARTLY if kept >= self.partly else Verdict.NOT
-        return Outcome(Verdict.REPRODUCED if kept >= self.least else enough, f"{kept:.1f} %")
+        return Outcome(graded(kept >= self.least, kept >= self.partly), f"{kept:.1f} %")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,8 +64,7 @@ class KeepsMoreThanPlain:
         if PLAIN not in kept:
             raise NotRunYet(f"the preservation of {PLAIN}")
         ours, plain = kept[RUN], kept[PLAIN]
-        above = Verdict.PARTLY if ours > plain else Verdict.NOT
-        verdict = Verdict.REPRODUCED if ours >= plain + self.margin else above
+        verdict = graded(ours >= plain + self.margin, ours > plain)
         return Outcome(verdict, f"{ours:.1f} % against {plain:.1f} %")
 
 
@@ -90,9 +88,7 @@ class SkipsCarryTheImage:
             for name in (UNET, RUN)
         }
         share = moved[UNET] / moved[RUN]
-        some = Verdict.PARTLY if share <= self.partly else Verdict.NOT
-        verdict = Verdict.REPRODUCED if share <= self.most else some
-        return Outcome(verdict, f"{share:.0%}: {moved[UNET]:.2f} against {moved[RUN]:.2f}")
+        return Outcome(graded(share <= self.most, share <= self.partly), f"{share:.0%}: {moved[UNET]:.2f} against {moved[RUN]:.2f}")
 
 
 def retention_blocks(results):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import operator
 import string
 import typing
 
@@ -67,7 +68,8 @@ def together(verdicts):
     return verdicts[0] if len(set(verdicts)) == 1 else Verdict.PARTLY
 
 
-def _graded(met, partly=False):
+def graded(met, partly=False):
+    """The verdict of a rule that is met, met in part, or neither."""
     return Verdict.REPRODUCED if met else Verdict.PARTLY if partly else Verdict.NOT
 
 
@@ -88,7 +90,7 @@ class Within:
         off = abs(ours - self.published) / abs(self.published)
         change = round((ours - self.published) / abs(self.published), 3) + 0.0  # no "-0.0%"
         found = f"{self.number.write(ours)}, {change:+.1%}"
-        return Outcome(_graded(off <= self.tolerance, off <= 3 * self.tolerance), found)
+        return Outcome(graded(off <= self.tolerance, off <= 3 * self.tolerance), found)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,7 +110,7 @@ class WithinAbsolute:
         ours = self.number.of(results)
         off = abs(ours - self.published)
         found = f"{self.number.write(ours)}, {ours - self.published:+.2f}"
-        return Outcome(_graded(off <= self.tolerance, off <= 3 * self.tolerance), found)
+        return Outcome(graded(off <= self.tolerance, off <= 3 * self.tolerance), found)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,47 +131,44 @@ class Greater:
         larger, smaller = self.larger.of(results), self.smaller.of(results)
         met = larger > smaller if self.factor == 1 else larger >= self.factor * smaller
         found = f"{self.larger.described(larger)} against {self.smaller.write(smaller)}"
-        return Outcome(_graded(met, larger > smaller), found)
+        return Outcome(graded(met, larger > smaller), found)
 
 
 @dataclasses.dataclass(frozen=True)
-class AtLeast:
+class _Threshold:
+    """A number against `threshold`, and `partly` up to where it is partly met; subclasses say on which side."""
+
+    number: Number
+    threshold: float
+    partly: float
+    note: str = ""  # what the threshold is to be read against
+
+    sign: typing.ClassVar[str]
+    as_far_as: typing.ClassVar[str]
+    meets: typing.ClassVar[typing.Callable]
+
+    @property
+    def text(self):
+        number = self.number
+        bounds = f"{self.sign} {number.write(self.threshold)}; partly {self.as_far_as} {number.write(self.partly)}"
+        return f"{number.name} {bounds}" + (f" ({self.note})" if self.note else "")
+
+    def judge(self, results):
+        ours = self.number.of(results)
+        outcome = graded(self.meets(ours, self.threshold), self.meets(ours, self.partly))
+        return Outcome(outcome, self.number.described(ours))
+
+
+class AtLeast(_Threshold):
     """A number reaches `threshold`; partly from `partly` on."""
 
-    number: Number
-    threshold: float
-    partly: float
-    note: str = ""  # what the threshold is to be read against
-
-    @property
-    def text(self):
-        number = self.number
-        bounds = f"≥ {number.write(self.threshold)}; partly from {number.write(self.partly)}"
-        return f"{number.name} {bounds}" + (f" ({self.note})" if self.note else "")
-
-    def judge(self, results):
-        ours = self.number.of(results)
-        return Outcome(_graded(ours >= self.threshold, ours >= self.partly), self.number.described(ours))
+    sign, as_far_as, meets = "≥", "from", operator.ge
 
 
-@dataclasses.dataclass(frozen=True)
-class AtMost:
+class AtMost(_Threshold):
     """A number stays below `threshold`; partly up to `partly`."""
 
-    number: Number
-    threshold: float
-    partly: float
-    note: str = ""  # what the threshold is to be read against
-
-    @property
-    def text(self):
-        number = self.number
-        bounds = f"≤ {number.write(self.threshold)}; partly up to {number.write(self.partly)}"
-        return f"{number.name} {bounds}" + (f" ({self.note})" if self.note else "")
-
-    def judge(self, results):
-        ours = self.number.of(results)
-        return Outcome(_graded(ours <= self.threshold, ours <= self.partly), self.number.described(ours))
+    sign, as_far_as, meets = "≤", "up to", operator.le
 
 
 @dataclasses.dataclass(frozen=True)
