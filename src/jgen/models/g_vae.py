@@ -44,7 +44,7 @@ class Config(Training):
 
 MNIST = {"epochs": 30, "latent_dim": 128, "shift": 2}
 CIFAR10 = {
-    "epochs": 20,
+    "epochs": 15,
     "batch_size": 64,
     "lr": 1e-3,
     "classifier_weight": 20.0,

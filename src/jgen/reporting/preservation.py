@@ -88,7 +88,8 @@ class SkipsCarryTheImage:
             for name in (UNET, RUN)
         }
         share = moved[UNET] / moved[RUN]
-        return Outcome(graded(share <= self.most, share <= self.partly), f"{share:.0%}: {moved[UNET]:.2f} against {moved[RUN]:.2f}")
+        found = f"{share:.0%}: {moved[UNET]:.2f} against {moved[RUN]:.2f}"
+        return Outcome(graded(share <= self.most, share <= self.partly), found)
 
 
 def retention_blocks(results):
