@@ -25,7 +25,8 @@ def write_run(out, name, settings=None, rows=(), evaluation=None, pictures=("sam
     if finished:
         (folder / "weights.safetensors").write_bytes(b"")
     if evaluation:
-        protocol = {"sha256": "0", "data": "mnist", "seed": 0, "images": 10000, "samples": 200, "seconds": 1.5}
+        protocol = {"sha256": "0", "data": "mnist", "seed": 0, "seeds": 5, "images": 10000, "samples": 200}
+        protocol["seconds"] = 1.5
         sections = {
             section: {
                 "protocol": protocol,

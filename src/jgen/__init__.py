@@ -12,7 +12,6 @@ The map of the house:
     networks      encoders, decoders, generator, critic
     distributions reparameterisation, KL, likelihoods: per example [N], reduced last
     optim         Adam and RMSprop, each one fused kernel
-    isda          augmented logits, covariance estimator
     corruption, combination   noise for the denoising autoencoder; the CVAE's losses, as data
     kernels/      kernel sources, each with its NumPy definition beside it
     isda          augmented logits, class covariances: a loss that augments features in closed form
@@ -22,11 +21,10 @@ The map of the house:
     finished_run  a trained algorithm, found again through its config.json; run_data: its data set
     tool          the scripts that use a finished run (finished_run loads one): sampling, stitching, …
     exploration/  pictures of a finished run
-    evaluation/   numbers about a finished run, with their protocol
-    reporting/    the written report and the page, from results/ alone
-    experiments   the source documents' experiments, as data
-    streams       every random number, keyed by seed and purpose; errors: what is the user's to mend
     evaluation/   numbers about a finished run, each with its protocol
+    reporting/    the written report and the page, from results/ alone
+    experiments   the source documents' experiments, as data; campaign/: carries them out, resumes, shows what is left
+    streams       every random number, keyed by seed and purpose; errors: what is the user's to mend
 
 Imports flow one way (tests/test_import_rule.py enforces it):
 

@@ -43,7 +43,10 @@ BINARISATIONS = ("none", "static", "dynamic")
 class Training:
     """Settings that decide a run's numbers; a model's Config adds its own."""
 
-    data: str = option("mnist", "mnist, mnist5k (5,000 images that come with a package), cifar10, or an image folder")
+    data: str = option(
+        "mnist",
+        "mnist, mnist5k (5,000 images that come with a package), cifar10, celeba[:ATTRIBUTES], or an image folder",
+    )
     size: str = option(
         "", "resize images to N or HxW pixels (default: as the data set has them)", parse=lambda text: parse_size(text)
     )

@@ -14,7 +14,7 @@ of any network that ends in a linear layer:
     quadratic = for_labels(quadratic_of_classes(head.weight, covariance.covariance), labels)
     loss = cross_entropy(augmented(head(features), quadratic, strength(0.5, epoch, epochs)), labels).mean()
 
-The quadratic form is expanded into matrix products, so nothing of size N x C x A is ever made.
+The quadratic form is expanded into matrix products, so the logits make nothing of size N x C x A.
 """
 
 import numpy as np

@@ -33,7 +33,8 @@ def test_what_is_needed_comes_first_and_exists(tmp_path):
     for job in everything:
         assert set(job.needs) <= seen, job.key
         seen.add(job.key)
-    assert any("train g-vae-mnist-plain" in job.needs and job.run == "g-vae-mnist" for job in everything)
+    beside = next(job for job in everything if "preservation --beside g-vae-mnist-plain cvae" in job.key)
+    assert beside.needs == ("train g-vae-mnist", "train g-vae-mnist-plain", "train cvae")
 
 
 def test_a_small_version_replaces_flags_and_keeps_the_rest():

@@ -49,7 +49,7 @@ def test_other_attributes_and_sizes(root, log):
 
 
 @pytest.mark.parametrize("name", ["list_attr_celeba.txt", "list_eval_partition.txt", "img_align_celeba/000003.jpg"])
-@pytest.mark.parametrize("content", [None, b"7 what\nis this\nsupposed to be\n"])
+@pytest.mark.parametrize("content", [None, b"7 what\nis this\nsupposed to be\n", b"000001.jpg 12\n"])
 def test_what_is_missing_or_damaged_is_named(root, log, name, content):
     path = root / "celeba" / name
     path.unlink()

@@ -67,3 +67,11 @@ def test_kernel_distance_and_scores_of_few_images():
     x = np.random.default_rng(0).normal(size=(4, 3))
     measured = distances.measure(x, x + 1, np.random.default_rng(0))
     assert set(measured) == {"frechet_distance", "kernel_distance"}
+    assert "standard_error" not in measured["kernel_distance"]  # every subset is the whole
+
+
+def test_the_kernel_distance_has_an_error_where_its_subsets_differ():
+    a, b = np.random.default_rng(0).normal(size=(2, 40, 3))
+    _, error = distances.kernel_distance(a, b, np.random.default_rng(0), subsets=50, size=20)
+    assert error > 0
+    assert distances.kernel_distance(a, b, np.random.default_rng(0), subsets=50, size=21)[1] is None

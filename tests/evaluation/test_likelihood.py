@@ -117,6 +117,15 @@ def test_weights_far_below_the_smallest_float_stay_finite():
     assert (estimates.effective_samples >= 1 - 1e-9).all()
 
 
+def test_an_estimate_that_rests_on_few_samples_is_called_loose():
+    model = LinearGaussian(variance=1e-4, widen=4.0)
+    assert "of 20: the NLL is a loose upper bound" in likelihood.looseness(
+        likelihood.estimate(model, model.draw(2) + 3, samples=20)
+    )
+    true_posterior = LinearGaussian()
+    assert likelihood.looseness(likelihood.estimate(true_posterior, true_posterior.draw(2), samples=20)) == ""
+
+
 def test_a_latent_that_ignores_the_image_is_not_active():
     mu = np.random.default_rng(3).normal(size=(50, 4))
     mu[:, 1] = 0.7

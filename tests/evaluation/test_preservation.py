@@ -113,6 +113,26 @@ def test_equal_diversity_interpolates_where_all_runs_reach():
     assert distance == 3 and retained == pytest.approx({"far": 50, "near": 70})
 
 
+def test_the_gains_error_is_that_of_the_mean_of_paired_differences():
+    """Both reach the same distance, so the gain is a plain mean over images, whose error is known."""
+    generator = np.random.default_rng(0)
+    kept = {0.0: np.ones(400), 3.0: generator.random(400).round()}
+
+    def run(retention):
+        by_step = {
+            step: types.SimpleNamespace(pixel_distance=np.full(400, step), retention=retention[step])
+            for step in retention
+        }
+        return {"one": by_step}
+
+    others = {0.0: np.ones(400), 3.0: kept[3.0] * generator.random(400).round()}
+    assert preservation.gain_at_equal_diversity(run(kept), run(kept), "one") == (0, 0)
+    gain, error = preservation.gain_at_equal_diversity(run(kept), run(others), "one")
+    differences = 100 * (kept[3.0] - others[3.0])
+    assert gain == pytest.approx(differences.mean())
+    assert error == pytest.approx(differences.std() / 20, rel=0.15)
+
+
 TINY = ["--data", "mnist5k", "--epochs", "1", "--batch-size", "500"]
 
 
@@ -156,6 +176,10 @@ def test_runs_beside_each_other_on_the_same_images(out, capsys):
     retention = found["numbers"]["cvae: retention top10%"]
     assert list(retention["values"]) == list(retention["standard_errors"]) == ["0.5", "1", "1.5", "2", "2.5", "3"]
     assert set(found["numbers"]["retention_at_equal_diversity one"]["values"]) == {"vae", "cvae"}
+    assert set(found["numbers"]["gain_at_equal_diversity one"]["standard_errors"]) == {"cvae"}
+    labels = ("retention one", "cvae: retention one", "gain_over cvae one")
+    ours, other, gain = (found["numbers"][label]["values"]["3"] for label in labels)
+    assert gain == pytest.approx(ours - other)
     assert (out / "results/vae/preservation.png").read_bytes().startswith(b"\x89PNG")
     assert "retention top10%" in capsys.readouterr().out
     run(out, "vae", "preservation", "--images", 40, "--beside", "cvae")
@@ -182,8 +206,8 @@ class Painter:
 
 def test_a_conditional_model_is_given_the_images_own_label():
     digits = data.load("mnist5k", "")
-    x, labels = classifier.unit(digits.x_test[::17]), digits.y_test[::17]
-    one_of_each = np.stack([classifier.unit(digits.x_train[digits.y_train == label][0]) for label in range(10)])
+    x, labels = data.unit(digits.x_test[::17]), digits.y_test[::17]
+    one_of_each = np.stack([data.unit(digits.x_train[digits.y_train == label][0]) for label in range(10)])
     found = preservation.measure(Painter(one_of_each), classifier.load((1, 28, 28)), x, labels)
     assert all((moved.retention == 1).all() for moved in moved_steps(found))
 

@@ -10,6 +10,7 @@ from jgen.data import images
 from jgen.errors import UserError
 from jgen.exploration import augmentation, directions, latents
 from jgen.exploration.augmentation import Augmentation, augment
+from jgen.models.g_vae import GVAE
 
 
 def options(out, source, target, **more):
@@ -80,8 +81,16 @@ def test_the_test_split_is_never_augmented(out, pets, tmp_path):
     shutil.copytree(pets, split / "test")
     augment(options(out, split, tmp_path / "more", n=1))
     assert {row["source"].split("/")[0] for row in manifest(tmp_path / "more")} == {"train"}
-    with pytest.raises(UserError, match="test split by its name"):
-        augment(options(out, split / "test", tmp_path / "worthless"))
+    for held_out in ("test", "test/cat"):
+        with pytest.raises(UserError, match="belongs to a test split by the name 'test'"):
+            augment(options(out, split / held_out, tmp_path / "worthless"))
+
+
+def test_a_conditional_model_needs_the_classes_it_knows(out, pets, tmp_path, monkeypatch):
+    monkeypatch.setattr(GVAE, "conditional", True)
+    (pets / "eel").rename(pets / "fox")
+    with pytest.raises(UserError, match=r"conditional on its classes cat, dog, eel, but .* has 'fox'"):
+        augment(options(out, pets, tmp_path / "more"))
 
 
 def test_at_most_so_many_of_each_class(out, pets, tmp_path):
@@ -103,6 +112,10 @@ def test_nothing_is_written_over(out, pets, tmp_path):
     augment(options(out, pets, tmp_path / "more", n=1))
     with pytest.raises(UserError, match="holds another augmentation"):
         augment(options(out, pets, tmp_path / "more", n=2))
+    edited = sorted((pets / "cat").iterdir())[1]
+    edited.write_bytes(edited.read_bytes() + b"edited since")
+    with pytest.raises(UserError, match="holds another augmentation"):
+        augment(options(out, pets, tmp_path / "more", n=1))
     with pytest.raises(UserError, match="overlap"):
         augment(options(out, pets, pets / "more"))
     (tmp_path / "mine").mkdir()

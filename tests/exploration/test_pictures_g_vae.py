@@ -29,7 +29,7 @@ def test_the_original_stands_in_the_centre_unchanged(run, dataset, out):
     made = pictures_augment.pictures(run, dataset, options(pictures_augment, out, images=(0,), beside="plain"))
     picture = made["augment"]
     one = picture.shape[1] // 2
-    original = grid.image_grid(latents.unit(dataset.x_test[:1]), 1)[2:-2, 2:-2]
+    original = grid.image_grid(data.unit(dataset.x_test[:1]), 1)[2:-2, 2:-2]
     for start in (0, one + 6):
         left = start + 2 + 6 * (6 + 2)
         np.testing.assert_array_equal(picture[2:10, left : left + 6], original)

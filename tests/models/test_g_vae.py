@@ -11,6 +11,7 @@ from jgen import experiment, networks, optim, run_setup
 from jgen.algorithm import Noise, Shape
 from jgen.artifacts import checkpoint, metrics
 from jgen.errors import UserError
+from jgen.models import g_vae
 from jgen.models.g_vae import CIFAR10, GVAE, Config
 from jgen.runtime import jt
 
@@ -33,7 +34,7 @@ def batch():
     return jt.array(x), jt.array(generator.integers(0, 3, 8).astype(np.int32))
 
 
-@pytest.mark.parametrize("settings", [{}, {"isda": "off"}, {"covariance": "class-diagonal"}, {"decoder": "unet"}])
+@pytest.mark.parametrize("settings", [{}, {"isda": "off"}, {"covariance": "class-full"}, {"decoder": "unet"}])
 def test_a_step_changes_every_parameter_the_head_too(batch, settings):
     algorithm = make(**settings)
     before = algorithm.state()
@@ -59,6 +60,11 @@ def test_the_head_alone_learns_what_can_be_learnt():
         losses.append(float(terms["classification"].item()))
     assert losses[-1] < 0.5 * losses[0]
     assert float(terms["accuracy"].item()) == 1
+
+
+def test_a_tie_is_no_hit():
+    logits = jt.array(np.float32([[1, 1, 0], [2, 1, 0], [0, 0, 0], [-3, -2, -1]]))
+    assert float(g_vae.accuracy(logits, jt.array(np.int32([0, 0, 1, 2]))).item()) == 0.5
 
 
 def test_each_step_has_its_own_noise(batch):
@@ -132,8 +138,16 @@ def class_folder(tmp_path):
 
 def test_the_command_keeps_the_best_and_the_last_weights(class_folder, tmp_path):
     flags = "--epochs 3 --batch-size 9 --stem 2 --widths 4 --blocks 1 --decoder-blocks 0 --latent-dim 3 --lr 0.01"
-    experiment.run(GVAE, ["--data", str(class_folder), "--out", str(tmp_path), "--name", "g", *flags.split()])
+    words = ["--data", str(class_folder), "--out", str(tmp_path), "--name", "g", "--keep-every", "1"]
+    experiment.run(GVAE, [*words, *flags.split()])
     rows = metrics.read_rows(tmp_path / "results" / "g" / "metrics.jsonl")
     assert len(rows) == 3 and all(0 <= row["test_accuracy"] <= 1 for row in rows)
-    best, last = (checkpoint.load_weights(tmp_path / "results" / "g" / f"{n}.safetensors") for n in ("best", "weights"))
-    assert best.keys() == last.keys()
+    accuracies = [row["test_accuracy"] for row in rows]
+    first_best = accuracies.index(max(accuracies)) + 1
+    for kept, epoch in (("best", first_best), ("weights", 3)):
+        found, expected = (
+            checkpoint.load_weights(tmp_path / "results" / "g" / f"{name}.safetensors")
+            for name in (kept, f"weights_{epoch:04d}")
+        )
+        assert found.keys() == expected.keys()
+        assert all(np.array_equal(found[name], expected[name]) for name in found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 import os
 import pathlib
 import shlex
@@ -135,16 +136,22 @@ def follow_up(step, experiment, data_name, place):
     """The job of a FollowUp of `experiment`; it also needs the runs that it names after --beside."""
     words = place.words(step.command.format(name=experiment.name), step.quick)
     directory = place.run(experiment.name)
-    beside = [words[i + 1] for i, word in enumerate(words) if word == "--beside"]
     return Job(
         key=shlex.join(words),
         run=experiment.name,
         data=data_name,
-        needs=tuple(training_key(name) for name in (experiment.name, *beside)),
+        needs=tuple(training_key(name) for name in (experiment.name, *_values(words, "--beside"))),
         look=lambda: state.of_follow_up(step.makes, shlex.join(words), directory),
         process=lambda overwrite: place.command(words),
         seconds=lambda: 60 * (QUICK_MINUTES if place.quick else step.minutes),
     )
+
+
+def _values(words, flag):
+    """What the command `words` gives a flag that takes several: all up to the next flag."""
+    if flag not in words:
+        return []
+    return list(itertools.takewhile(lambda word: not word.startswith("-"), words[words.index(flag) + 1 :]))
 
 
 def comparison(table, evaluations, place):

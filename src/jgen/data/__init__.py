@@ -8,10 +8,10 @@ import pathlib
 
 from jgen.data import binarise
 from jgen.data.dataset import Dataset
-from jgen.data.loader import batches, gather, steps_per_epoch
+from jgen.data.loader import batches, gather, steps_per_epoch, unit
 from jgen.errors import UserError
 
-__all__ = ["Dataset", "batches", "binarise", "gather", "load", "steps_per_epoch"]
+__all__ = ["Dataset", "batches", "binarise", "gather", "load", "steps_per_epoch", "unit"]
 
 NAMES = ("mnist", "mnist5k", "cifar10")
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from jgen.data.dataset import ONE_IN
 
-_TEST_FOLDERS = ("test", "val", "valid", "validation")  # the first that exists beside train/ is the test set
+TEST_FOLDERS = ("test", "val", "valid", "validation")  # the first that exists beside train/ is the test set
 
 
 class Plan(NamedTuple):
@@ -56,7 +56,7 @@ def _wrappers(paths):
 def _split_folders(paths, depth):
     """(training folder, test folder) as they are spelled, or None."""
     spelled = {path[depth].lower(): path[depth] for path in paths if len(path) > depth + 1}
-    test = next((spelled[name] for name in _TEST_FOLDERS if name in spelled), None)
+    test = next((spelled[name] for name in TEST_FOLDERS if name in spelled), None)
     return (spelled["train"], test) if test and "train" in spelled else None
 
 

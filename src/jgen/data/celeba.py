@@ -21,7 +21,7 @@ from jgen.errors import UserError
 
 ATTRIBUTES = ("Male", "Smiling")
 _IMAGES, _ATTRIBUTES, _PARTITION = "img_align_celeba", "list_attr_celeba.txt", "list_eval_partition.txt"
-_TRAIN, _TEST = "0", "2"
+_PARTS = _TRAIN, _, _TEST = ("0", "1", "2")  # train, validation, test
 _VERSION = 2  # part of every key; raise it when decoding changes its pixels
 _MOST = 6  # attributes: 64 classes
 
@@ -94,7 +94,7 @@ def _labels(path, chosen):
 
 def _partition(path):
     fields = [line.split() for line in _lines(path)]
-    wrong = next((n for n, row in enumerate(fields, start=1) if len(row) != 2 or row[1] not in "012"), None)
+    wrong = next((n for n, row in enumerate(fields, start=1) if len(row) != 2 or row[1] not in _PARTS), None)
     if wrong:
         raise UserError(f"{path}, line {wrong}: expected a file and 0, 1 or 2")
     return dict(fields)

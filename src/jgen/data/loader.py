@@ -29,6 +29,12 @@ def batches(n, batch_size, seed, epoch, start=0):
     return (order[step * batch_size : (step + 1) * batch_size] for step in range(start, steps))
 
 
+def unit(images):
+    """uint8 or float images as float32 in [0, 1]."""
+    images = np.asarray(images)
+    return images.astype(np.float32) / 255 if images.dtype == np.uint8 else images.astype(np.float32)
+
+
 def gather(x, indices):
     """The rows of x [N, ...] at `indices` [B], as a contiguous copy [B, ...] that owns its memory."""
     indices = np.asarray(indices)

@@ -14,6 +14,7 @@ import numpy as np
 
 from jgen import networks
 from jgen.artifacts import checkpoint
+from jgen.data import unit
 from jgen.errors import UserError
 from jgen.evaluation.report import sha256
 from jgen.runtime import jt, nn
@@ -71,12 +72,6 @@ class Classifier:
                 features.append(hidden.numpy())
                 probabilities.append(nn.softmax(self.network.output(hidden), dim=1).numpy())
         return np.concatenate(features), np.concatenate(probabilities)
-
-
-def unit(images):
-    """uint8 or float images as float32 in [0, 1]."""
-    images = np.asarray(images)
-    return images.astype(np.float32) / 255 if images.dtype == np.uint8 else images.astype(np.float32)
 
 
 def accuracy(probabilities, y):

@@ -76,8 +76,8 @@ def train(options):
 
 def _fit(network, dataset, options):
     from jgen import networks, optim
-    from jgen.data import loader
-    from jgen.evaluation.classifier import cross_entropy, unit
+    from jgen.data import loader, unit
+    from jgen.evaluation.classifier import cross_entropy
     from jgen.progress import Progress
 
     per_epoch = loader.steps_per_epoch(len(dataset.x_train), options.batch_size)

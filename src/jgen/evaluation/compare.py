@@ -112,7 +112,10 @@ def differences(runs):
 
 
 def _brief(value):
-    return f"{value.get('weights')} {str(value.get('sha256'))[:8]}" if isinstance(value, dict) else str(value)
+    """A protocol's entry, without the training's beta, which a likelihood mentions in brackets."""
+    if isinstance(value, dict):
+        return f"{value.get('weights')} {str(value.get('sha256'))[:8]}"
+    return str(value).partition(" (there the training's beta")[0]
 
 
 def _beta(out, name):

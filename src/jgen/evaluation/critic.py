@@ -9,8 +9,8 @@ from scipy.ndimage import median_filter
 
 from jgen import networks
 from jgen.artifacts import files
-from jgen.evaluation.classifier import unit
-from jgen.evaluation.numbers import number, share
+from jgen.data import unit
+from jgen.evaluation.numbers import number
 
 BATCH = 500
 WIDTH = 9  # epochs under the median filter
@@ -66,7 +66,8 @@ def measure(algorithm, train, held_out, fake):
         "critic_train_minus_fake": _difference(on_train, on_fake),
         "critic_held_out_minus_fake": _difference(on_held_out, on_fake),
         "critic_gap": _difference(on_train, on_held_out),
-        "weights_at_bound": share((np.abs(weights) >= bound * (1 - 1e-6)).sum(), len(weights)),
+        # of all there are, not of a sample: without a standard error
+        "weights_at_bound": number(100 * (np.abs(weights) >= bound * (1 - 1e-6)).mean(), "%"),
     }
 
 

@@ -6,7 +6,7 @@ None of these numbers is the FID or the KID, whose features are an Inception net
 from __future__ import annotations
 
 import numpy as np
-from scipy import linalg
+from scipy import linalg, stats
 from sklearn.metrics import pairwise_distances_chunked
 from sklearn.metrics.pairwise import polynomial_kernel
 from sklearn.neighbors import NearestNeighbors
@@ -38,7 +38,8 @@ def kernel_distance(a, b, generator, subsets=SUBSETS, size=SUBSET_SIZE):
     """The unbiased squared MMD with the kernel (x.y / F + 1)^3 (Bińkowski et al., 2018): (mean, standard error).
 
     Both over `subsets` random subsets of at most `size` rows of a [N, F] and b [M, F], each at least 2. Zero in
-    expectation for equal distributions, hence often negative. The error does not count that subsets overlap.
+    expectation for equal distributions, hence often negative. The error does not count that subsets overlap; it is
+    None where they would overlap by more than half, for then they tell little of other images.
     """
     size = min(size, len(a), len(b))
     values = []
@@ -46,7 +47,8 @@ def kernel_distance(a, b, generator, subsets=SUBSETS, size=SUBSET_SIZE):
         rows_a = np.asarray(a[generator.choice(len(a), size, replace=False)], np.float64)
         rows_b = np.asarray(b[generator.choice(len(b), size, replace=False)], np.float64)
         values.append(_squared_mmd(rows_a, rows_b))
-    return float(np.mean(values)), float(np.std(values, ddof=1) / np.sqrt(subsets))
+    overlapping = 2 * size > min(len(a), len(b))
+    return float(np.mean(values)), None if overlapping else float(stats.sem(values))
 
 
 def _squared_mmd(a, b):

@@ -1,8 +1,8 @@
 """One cell of the low-data table: a small classifier trained on few labelled images, augmented in one of five ways.
 
-The generative models see the few images alone, so no label and no image leaks in; they are half as wide as the run's
-and are trained without moving or mirroring, so that each way adds one thing only. Every way takes as many steps, from
-the same initial values, through the same batches of images.
+The generative models see the few images alone, so no label and no image leaks in; they are half as wide as the run's,
+have no residual blocks, and are trained without moving or mirroring, so that each way adds one thing only. Every way
+takes as many steps, from the same initial values, through the same batches of images.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def _generator(algorithm, way, x, y, recipe, seed):
         if step % per_epoch == 0:
             model.begin_epoch(1 + step // per_epoch, recipe.epochs)
         noise = Noise(seed, 1 + step // per_epoch, step)
-        terms = model.step(networks.as_var(classifier.unit(x[rows])), _labels(y[rows]), noise)
+        terms = model.step(networks.as_var(data.unit(x[rows])), _labels(y[rows]), noise)
         if step % 50 == 0:
             terms["loss"].sync()  # bounds what is pending
     return model
@@ -137,7 +137,7 @@ def _train_classifier(network, way, x, y, copies, n_classes, recipe, seed):
     for step, rows in enumerate(batches(len(x), recipe.batch_size, recipe.steps, seed)):
         adam.lr = recipe.lr * optim.cosine(step + 1, recipe.steps)
         pixels = x[rows] if copies is None else _half_copies(x, copies, rows, seed, step)
-        images, labels = networks.as_var(classifier.unit(pixels)), _labels(y[rows])
+        images, labels = networks.as_var(data.unit(pixels)), _labels(y[rows])
         if way == CLASSIC:
             images = networks.flip_and_shift(images, Noise(seed, 0, step), recipe.flip, recipe.shift)
         features = network.features(images)

@@ -13,8 +13,8 @@ import numpy as np
 
 from jgen import networks
 from jgen.artifacts import checkpoint
+from jgen.data import unit
 from jgen.errors import UserError
-from jgen.evaluation.classifier import unit
 from jgen.evaluation.report import sha256
 from jgen.runtime import jt, nn
 

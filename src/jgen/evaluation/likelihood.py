@@ -16,6 +16,7 @@ from jgen import networks, streams
 from jgen.evaluation.numbers import mean, number
 
 ROWS = 2000  # latents decoded at a time, which bounds the memory
+FEW_EFFECTIVE = 10  # of an image's samples, by their weights; below, the estimate's bias outweighs its spread
 ACTIVE = 0.01  # variance of a latent's posterior mean above which it counts as active (Burda et al., 2015, section 5.1)
 
 
@@ -108,6 +109,17 @@ def _log_prior_ratio(mu, logvar, noise):
 def kl_per_dimension(mu, logvar):
     """KL(q(z|x) || N(0, I)) in nats before any sum, [N, D] -> [N, D]."""
     return 0.5 * (mu * mu + np.exp(logvar) - logvar - 1)
+
+
+def looseness(estimates):
+    """A warning where a few samples carry all the weight, so that the NLL is far above what more would give; or ""."""
+    effective = np.median(estimates.effective_samples)
+    if estimates.samples == 1 or effective >= FEW_EFFECTIVE:
+        return ""
+    return (
+        f"median effective samples {effective:.1f} of {estimates.samples}: the NLL is a loose upper bound, off by more "
+        "than its errors say"
+    )
 
 
 def measure(estimates):

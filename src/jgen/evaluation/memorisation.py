@@ -12,7 +12,7 @@ import numpy as np
 from sklearn.metrics.pairwise import euclidean_distances
 
 from jgen.artifacts import grid
-from jgen.evaluation.classifier import unit
+from jgen.data import unit
 from jgen.evaluation.numbers import number, share
 
 NEIGHBOURS = 50

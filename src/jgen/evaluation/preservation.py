@@ -17,6 +17,7 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
+from scipy import stats
 
 from jgen import streams
 from jgen.evaluation.numbers import detail, number, series, share
@@ -27,6 +28,7 @@ STEPS = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0)  # in units of sigma
 DRAWN_FROM_POSTERIOR, DRAWN_FROM_PRIOR = "mu+sigma eps", "mu+N(0,I)"
 DIRECTIONS = ("top10%", "one", DRAWN_FROM_POSTERIOR)
 NO_STEP = 0.0
+ALL = slice(None)
 DISTANCES = ("pixel_distance", "feature_distance", "pixel_distance_to_source", "feature_distance_to_source")
 
 
@@ -126,17 +128,31 @@ def numbers(found):
 def numbers_of_runs(runs):
     """`numbers` of {name: what `measure` found}: the first run's as they are, the others' under their names.
 
-    Where there are several, also what each retains at equal diversity.
+    Where there are several, also how much more the first retains at equal steps, with errors of the images' paired
+    differences, and at equal diversity.
     """
     first, *others = runs
     measured = numbers(runs[first])
     for name in others:
         measured.update({f"{name}: {label}": value for label, value in numbers(runs[name]).items()})
+        for kind, by_step in runs[first].items():
+            gains = {
+                f"{step:g}": 100 * (moved.retention - runs[name][kind][step].retention)
+                for step, moved in by_step.items()
+                if step != NO_STEP
+            }
+            unit = f"percentage points that {first} retains more at equal steps"
+            measured[f"gain_over {name} {kind}"] = detail(_series(gains, np.asarray, unit))
     for kind in DIRECTIONS if others else ():
         if equal := at_equal_diversity(runs, kind):
             distance, retained = equal
             unit = f"% where the pixel distance from the reconstruction is {distance:.3g}"
             measured[f"retention_at_equal_diversity {kind}"] = series(retained, unit)
+            gains, errors = {}, {}
+            for name in others:
+                gains[name], errors[name] = gain_at_equal_diversity(runs[first], runs[name], kind)
+            unit = f"percentage points that {first} retains more, at the largest distance that both reach"
+            measured[f"gain_at_equal_diversity {kind}"] = series(gains, unit, standard_errors=errors)
     return measured
 
 
@@ -146,7 +162,7 @@ def _mean(values):
 
 def standard_error(values):
     """Standard error of the mean over images; None for a single one."""
-    return values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else None
+    return float(stats.sem(values)) if len(values) > 1 else None
 
 
 def _series(moved, of, unit=""):
@@ -156,16 +172,34 @@ def _series(moved, of, unit=""):
     return series({step: each.mean() for step, each in values.items()}, unit, standard_errors=known)
 
 
-def at_equal_diversity(runs, kind, distance="pixel_distance"):
+def gain_at_equal_diversity(ours, other, kind, resamples=500):
+    """(percentage points that `ours` retains more than `other`, standard error), each what `measure` found.
+
+    The error is the bootstrap's over images, the same ones for both.
+    """
+    n = len(ours[kind][NO_STEP].retention)
+
+    def gain(rows):
+        reached = at_equal_diversity({"ours": ours, "other": other}, kind, rows=rows)
+        return reached[1]["ours"] - reached[1]["other"] if reached else 0.0
+
+    generator = streams.stream(0, streams.EVALUATION, 2)
+    resampled = stats.bootstrap(
+        (np.arange(n),), gain, n_resamples=resamples, vectorized=False, method="basic", random_state=generator
+    )
+    return gain(ALL), float(resampled.standard_error)
+
+
+def at_equal_diversity(runs, kind, distance="pixel_distance", rows=ALL):
     """(distance, {run: retention in %}): the largest distance that every run reaches, and what each retains there.
 
-    runs: {name: what `measure` found}. Retention is interpolated linearly between steps, the reconstruction being
-    at distance 0. None where a run does not move at all.
+    runs: {name: what `measure` found}; rows: the images that count. Retention is interpolated linearly between steps,
+    the reconstruction being at distance 0. None where a run does not move at all.
     """
     curves = {}
     for name, found in runs.items():
         outcomes = found[kind].values()
-        curve = [(getattr(moved, distance).mean(), 100 * moved.retention.mean()) for moved in outcomes]
+        curve = [(getattr(moved, distance)[rows].mean(), 100 * moved.retention[rows].mean()) for moved in outcomes]
         curves[name] = np.array(sorted(curve)).T
     reached = min(curve[0, -1] for curve in curves.values())
     if reached <= 0:

@@ -8,7 +8,6 @@ from jgen import streams
 from jgen.artifacts import checkpoint, files, grid, metrics
 from jgen.errors import UserError
 from jgen.evaluation import (
-    classifier,
     critic,
     distances,
     few_images,
@@ -61,6 +60,8 @@ def likelihood_section(subject):
         likelihood=density + (", given the label" if algorithm.conditional else ""),
         estimator="importance sampling from q(z|x)",
     )
+    if warning := likelihood.looseness(estimates):
+        protocol["warning"] = warning
     return protocol, likelihood.measure(estimates)
 
 
@@ -70,7 +71,7 @@ def distances_section(subject):
     generator = streams.stream(subject.options.seed, streams.EVALUATION)
     measured = distances.measure(real, fake, generator)
     if subject.split == "test":
-        train, _ = subject.classifier.judge(_some(subject, subject.dataset.x_train, len(real)))
+        train, _ = subject.classifier.judge(subject.some(subject.dataset.x_train, len(real)))
         measured["frechet_distance_of_training_images"] = {"value": distances.frechet_distance(real, train)}
     fewest = min(len(fake), len(real))
     protocol = subject.protocol(
@@ -88,6 +89,8 @@ def distances_section(subject):
 
 def labels_section(subject):
     """Class histogram and entropy; for a conditional model whether the class asked for is the one seen."""
+    if subject.algorithm.conditional:
+        subject.judge_of_labels()  # an agreement with other classes than those asked for would mean nothing
     probabilities, classes = subject.judged_samples[1], subject.classifier.record["classes"]
     measured = labels.histogram(probabilities, classes)
     if subject.algorithm.conditional:
@@ -100,7 +103,7 @@ def memorisation_section(subject):
     if subject.split != "test":
         raise NotApplicable(f"{subject.dataset.name} has no held-out images to compare with")
     samples = subject.samples[0][:MEMORISATION_IMAGES]
-    held_out = _some(subject, subject.held_out[0], len(samples))
+    held_out = subject.some(subject.held_out[0], len(samples))
     measured, picture = memorisation.measure(
         samples, held_out, subject.dataset.x_train, subject.progress("nearest training images")
     )
@@ -133,7 +136,7 @@ def critic_section(subject):
     except ValueError as error:
         raise UserError(f"{directory.checkpoint} does not fit {directory.config}: {error}") from None
     held_out = subject.held_out[0]
-    train = _some(subject, subject.dataset.x_train, len(held_out))
+    train = subject.some(subject.dataset.x_train, len(held_out))
     measured = critic.measure(algorithm, train, held_out, fake)
     epochs, values, filtered = critic.curve(metrics.read_rows(directory.metrics))
     protocol = subject.protocol(
@@ -153,7 +156,7 @@ def critic_section(subject):
 def fid_section(subject):
     """FID and KID, in the features of the Inception network that the user supplies."""
     network, features = inception.load(subject.options.inception)
-    samples, real = subject.samples[0], subject.held_out[0][: subject.options.n]
+    samples, real = subject.samples[0], subject.some(subject.held_out[0], subject.options.n)
     fake_features = network.features(samples, subject.progress("samples' Inception features"))
     real_features = network.features(real, subject.progress("real images' Inception features"))
     generator = streams.stream(subject.options.seed, streams.EVALUATION)
@@ -219,7 +222,8 @@ def low_data_section(subject):
         images=len(dataset.x_test),
         seeds=options.seeds,
         trained_on="classifier, VAE and G-VAE of a cell: its few labelled training images and nothing else; the run's "
-        "own weights are not used, its model is trained anew, half as wide, without moving or mirroring",
+        "own weights are not used, its model is trained anew: half as wide, without residual blocks, without moving or "
+        "mirroring",
         tested_on="the whole test split",
         ways=few_images.WAYS,
         recipe=settings["recipe"],
@@ -228,12 +232,6 @@ def low_data_section(subject):
         picture=picture.name,
     )
     return protocol, low_data.numbers(accuracies, wanted)
-
-
-def _some(subject, images, count):
-    """`count` images chosen by the seed, as float32 in [0, 1]."""
-    chosen = streams.stream(subject.options.seed, streams.SPLIT).permutation(len(images))[:count]
-    return classifier.unit(images[np.sort(chosen)])
 
 
 SECTIONS = {

@@ -58,15 +58,23 @@ class Subject:
         `images`: how many where the options do not say it; 0 for all.
         """
         x, y = self.held_out
-        rows = np.arange(len(x))
-        if count := images if self.options.images is None else self.options.images:
-            rows = np.sort(streams.stream(self.options.seed, streams.SPLIT).permutation(len(x))[:count])
+        rows = self._rows(len(x), images if self.options.images is None else self.options.images)
         if self.binarisation == "static":
             x = binarise.static(x, binarise.TEST if self.split == "test" else binarise.TRAIN)
         x, y = data.gather(x, rows), None if y is None else y[rows]
         if self.binarisation == "dynamic":
             x = binarise.sampled(x, streams.stream(self.options.seed, streams.BINARISATION, streams.EVALUATION))
-        return classifier.unit(x), y
+        return data.unit(x), y
+
+    def some(self, images, count):
+        """`count` of the uint8 images, chosen by the seed, as float32 in [0, 1]."""
+        return data.unit(data.gather(images, self._rows(len(images), count)))
+
+    def _rows(self, total, count):
+        """`count` of `total` rows, chosen by the seed, ascending; all of them for 0."""
+        if not count:
+            return np.arange(total)
+        return np.sort(streams.stream(self.options.seed, streams.SPLIT).permutation(total)[:count])
 
     @functools.cached_property
     def samples(self):
@@ -127,7 +135,8 @@ class Subject:
     @functools.cached_property
     def judged_reference(self):
         """The same of as many real images, of the held-out split."""
-        return self.classifier.judge(self.held_out[0][: self.options.n], self.progress("real images' features"))
+        real = self.some(self.held_out[0], self.options.n)
+        return self.classifier.judge(real, self.progress("real images' features"))
 
     def progress(self, label):
         return lambda items: tqdm(items, desc=label, leave=False, dynamic_ncols=True, disable=not sys.stderr.isatty())

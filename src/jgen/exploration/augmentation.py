@@ -77,8 +77,11 @@ class Job:
         self.record = {
             **{f.name: getattr(options, f.name) for f in dataclasses.fields(options) if f.name not in _NOT_RECORDED},
             "weights": _digest(run.directory.weights.read_bytes()),
-            "sources": _digest("\0".join(found.names[i] for i in self.chosen).encode("utf-8", "replace")),
+            "sources": _digest(self._listing().encode("utf-8", "replace")),
         }
+
+    def _listing(self):
+        return "\0".join(f"{self.found.names[i]}\0{self.found.sizes[i]}" for i in self.chosen)
 
     def _check(self):
         needs = self.options.min_confidence > 0
@@ -88,6 +91,11 @@ class Job:
         if needs and unknown:
             known = ", ".join(self.classes)
             raise UserError(f"--min-confidence: the run was not trained on a class {unknown[0]!r}; it knows {known}")
+        if unknown and self.algorithm.conditional:
+            raise UserError(
+                f"{self.options.name} is conditional on its classes {', '.join(self.classes)}, but "
+                f"{self.options.source} has {unknown[0]!r}: give images of those classes, or a run of another model"
+            )
         bad = [name for name in set(self.found.labels) if name in ("", ".", "..") or os.sep in name]
         if bad:
             raise UserError(f"the class name {bad[0]!r} cannot be a folder")

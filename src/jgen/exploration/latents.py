@@ -8,6 +8,7 @@ import numpy as np
 
 from jgen import networks, streams
 from jgen.algorithm import Noise
+from jgen.data import unit
 from jgen.errors import UserError
 
 BATCH = 200
@@ -49,12 +50,6 @@ def require_encoder(run):
     """Raise UserError unless the run's model gives mu and logvar of an image."""
     if not hasattr(run.algorithm, "encode") or not run.algorithm.has_prior:
         raise UserError(f"{run.algorithm.name} has no q(z|x) to move along; use a run of a VAE, such as g-vae")
-
-
-def unit(images):
-    """uint8 or float images as float32 in [0, 1]."""
-    images = np.asarray(images)
-    return images.astype(np.float32) / 255 if images.dtype == np.uint8 else images.astype(np.float32)
 
 
 def strongest(sigma, share):

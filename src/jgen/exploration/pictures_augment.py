@@ -10,7 +10,7 @@ import dataclasses
 
 import numpy as np
 
-from jgen import streams, tool
+from jgen import data, streams, tool
 from jgen.artifacts import grid
 from jgen.config import option
 from jgen.experiment import ROOT
@@ -54,5 +54,5 @@ def _half(algorithm, dataset, x, y, options):
     flat = z.reshape(-1, z.shape[-1])
     made = latents.decode(algorithm, flat, x.repeat(columns, 0), None if y is None else y.repeat(columns))
     made = made.reshape(len(x), columns, *x.shape[1:])
-    row = np.concatenate([made[:, :REACH], latents.unit(x)[:, None], made[:, REACH:]], 1)
+    row = np.concatenate([made[:, :REACH], data.unit(x)[:, None], made[:, REACH:]], 1)
     return grid.image_grid(row.reshape(-1, *x.shape[1:]), columns + 1)

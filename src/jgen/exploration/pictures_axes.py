@@ -71,7 +71,11 @@ def _unit(name, mu, labels, classes):
     for first in classes:
         second = name[len(first) + 1 :]
         if name.startswith(f"{first}-") and second in classes and second != first:
-            ends = [mu[labels == classes.index(end)].mean(0) for end in (first, second)]
+            members = [mu[labels == classes.index(end)] for end in (first, second)]
+            if not all(map(len, members)):
+                missing = second if len(members[0]) else first
+                raise UserError(f"{name}: none of the {len(mu)} images looked at is of class {missing}")
+            ends = [each.mean(0) for each in members]
             return (ends[0] - ends[1]) / np.linalg.norm(ends[0] - ends[1])
     known = f" (of {', '.join(classes)})" if classes else ""
     raise UserError(f"{name!r} is no direction: give a latent's number, pcaK, or CLASS-CLASS{known}")

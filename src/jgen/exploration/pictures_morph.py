@@ -10,6 +10,7 @@ import dataclasses
 
 import numpy as np
 
+from jgen import data
 from jgen.artifacts import grid
 from jgen.config import option
 from jgen.exploration import ends, latents
@@ -77,7 +78,7 @@ def _framed(images, first, last):
     if first.image is None and last.image is None:
         return images
     black = np.zeros(images.shape[1:], np.float32)
-    ends_of_row = [black if end.image is None else latents.unit(end.image) for end in (first, last)]
+    ends_of_row = [black if end.image is None else data.unit(end.image) for end in (first, last)]
     return np.concatenate([ends_of_row[:1], images, ends_of_row[1:]])
 
 

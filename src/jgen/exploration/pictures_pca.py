@@ -11,6 +11,7 @@ import numpy as np
 
 from jgen import tool
 from jgen.config import option
+from jgen.errors import UserError
 from jgen.experiment import ROOT
 from jgen.exploration import chosen, latents
 
@@ -46,9 +47,14 @@ def pictures(run, dataset, options):
 
 
 def project(mu):
-    """(latents [N, D] on their first two principal axes [N, 2], shares of the variance explained [2])."""
+    """(latents [N, D] on their first two principal axes [N, 2], shares of the variance explained [2]).
+
+    Raises UserError where there are fewer than two dimensions or three images.
+    """
     from sklearn.decomposition import PCA
 
+    if mu.shape[1] < 2 or len(mu) < 3:
+        raise UserError(f"two principal axes need 2 latents and 3 images; there are {mu.shape[1]} and {len(mu)}")
     pca = PCA(n_components=2, svd_solver="full")
     points = pca.fit_transform(mu.astype(np.float64))
     return points, pca.explained_variance_ratio_

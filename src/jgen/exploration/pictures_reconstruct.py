@@ -6,6 +6,7 @@ import dataclasses
 
 import numpy as np
 
+from jgen import data
 from jgen.artifacts import grid
 from jgen.config import option
 from jgen.exploration import chosen, ends, latents
@@ -40,7 +41,7 @@ def pictures(run, dataset, options):
         f"mean squared error per pixel: {error.mean():.5f} over the {len(x)} images shown, {measured.mean():.5f} ± "
         f"{measured.std() / len(some) ** 0.5:.5f} over {len(some)} {split} images"
     )
-    rows = [latents.unit(x), back]
+    rows = [data.unit(x), back]
     if not np.array_equal(given, rows[0]):
         rows.insert(1, given)
         print(f"of the corrupted images before they are restored: {_squared_error(some, some_given).mean():.5f}")
@@ -56,7 +57,7 @@ def _back(algorithm, x, y):
 
 
 def _squared_error(x, back):
-    return ((latents.unit(x) - back) ** 2).mean((1, 2, 3))
+    return ((data.unit(x) - back) ** 2).mean((1, 2, 3))
 
 
 def _filled(part):

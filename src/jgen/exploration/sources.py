@@ -12,14 +12,16 @@ from jgen import data, streams
 from jgen.data import arrange, images, listing
 from jgen.errors import UserError
 
-TEST_NAMES = ("test", "val", "valid", "validation")
-
 
 @dataclasses.dataclass(frozen=True)
 class Sources:
-    """Names and class names of images; `read(i)` gives one as uint8 [C, H, W]."""
+    """Names and class names of images; `read(i)` gives one as uint8 [C, H, W].
+
+    sizes: bytes of each file, which tell an edited source from the one that was there; 0 for a data set's images.
+    """
 
     names: list
+    sizes: list
     labels: list  # class names
     read: object
     held_out: int  # test images that were left out
@@ -33,16 +35,16 @@ def find(source, data_dir, image_shape, cache_dir, log=print):
     loaded = data.load(source, data_dir, size=tuple(size), channels=channels, cache_dir=cache_dir, log=log)
     labels = _class_names(loaded.classes, loaded.y_train, len(loaded.x_train))
     names = [f"{loaded.name}/train/{i:06d}" for i in range(len(loaded.x_train))]
-    return Sources(names, labels, lambda i: np.array(loaded.x_train[i]), len(loaded.x_test))
+    return Sources(names, [0] * len(names), labels, lambda i: np.array(loaded.x_train[i]), len(loaded.x_test))
 
 
 def _of_folder(folder, image_shape):
     root = os.path.realpath(folder)
-    name = os.path.basename(root)
-    if name.lower() in TEST_NAMES:
+    held_out = next((name for name in pathlib.Path(root).parts[-2:] if name.lower() in arrange.TEST_FOLDERS), None)
+    if held_out:  # itself, or a class within it
         raise UserError(
-            f"{folder} is a test split by its name: augmented test images would make any accuracy worthless; "
-            "give the training images, or the folder that holds both"
+            f"{folder} belongs to a test split by the name {held_out!r}: augmented test images would make any accuracy "
+            "worthless; give the training images, or the folder that holds both"
         )
     files, _ = listing.scan(root)
     if not files:
@@ -59,7 +61,8 @@ def _of_folder(folder, image_shape):
         except Exception as error:  # a decoder fed arbitrary bytes may raise anything
             raise UserError(f"{path} cannot be used ({images.reason(error)}): remove it") from error
 
-    return Sources(list(plan.train), labels, read, len(plan.test))
+    sizes = [os.path.getsize(os.path.join(root, name)) for name in plan.train]
+    return Sources(list(plan.train), sizes, labels, read, len(plan.test))
 
 
 def _refuse_empty_classes(folder, root, files):

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from jgen.kernels import batch_norm, feature_norm
 from jgen.runtime import jt, nn
 
 
@@ -21,16 +22,8 @@ class BatchNorm(nn.Module):
     def execute(self, x, residual=None):
         if not self.is_training():
             return self._affine(x, self.running_mean, self.running_var, residual)
-        if jt.flags.use_cuda:
-            mean = x.mean((0, 2, 3))
-            centred = x - _across(mean, x)
-            variance = (centred * centred).mean((0, 2, 3))
-            y = self._affine(x, mean, variance, residual)
-        else:
-            from jgen.kernels.batch_norm import Normalise
-
-            inputs = (x, self.weight, self.bias) if residual is None else (x, self.weight, self.bias, residual)
-            y, mean, variance = Normalise(self.relu, self.eps)(*inputs)
+        inputs = (x, self.weight, self.bias) if residual is None else (x, self.weight, self.bias, residual)
+        y, mean, variance = batch_norm.Normalise(self.relu, self.eps)(*inputs)
         _follow(self, mean.detach(), variance.detach(), x.numel() // x.shape[1])
         return y
 
@@ -66,14 +59,7 @@ class FeatureNorm(nn.Module):
     def execute(self, x):
         if not self.is_training():
             return self._affine(x, self.running_mean, self.running_var)
-        if jt.flags.use_cuda:
-            mean = x.mean(0)
-            variance = ((x - mean) * (x - mean)).mean(0)
-            y = self._affine(x, mean, variance)
-        else:
-            from jgen.kernels.feature_norm import Normalise
-
-            y, mean, variance = Normalise(self.slope, self.eps)(x, self.weight, self.bias)
+        y, mean, variance = feature_norm.Normalise(self.slope, self.eps)(x, self.weight, self.bias)
         _follow(self, mean.detach(), variance.detach(), x.shape[0])
         return y
 

@@ -23,6 +23,12 @@ CLAIMS = (
         preservation.KeepsMoreThanPlain(),
         "左G-VAE，右VAE",
     ),
+    Claim(
+        "noise of the prior's size, too",
+        "In the pictures' last column, mu + N(0, I), G-VAE keeps the class where the plain VAE loses it.",
+        preservation.KeepsMoreUnderNoise(),
+        "最右列为加入Gauss噪声后的增强结果",
+    ),
     Claim("the copies help to train", "The augmented images are of use for training.", low_data.Helps()),
     Claim(
         "99.03 % on MNIST",

@@ -1,0 +1,120 @@
+"""The CUDA forms of the kernels against their NumPy definitions, without a GPU (cuda_emulation says how)."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+import cuda_emulation
+from jgen.kernels import adam, batch_norm, feature_norm, rmsprop
+from jgen.kernels.multi_tensor import offsets
+from jgen.runtime import jt
+
+needs_nvcc = pytest.mark.skipif(not shutil.which("nvcc"), reason="needs nvcc")
+
+SCALARS = {
+    "beta1": 0.9, "rest1": 0.1, "beta2": 0.999, "rest2": 0.001,
+    "weight_decay": 0.1, "step_size": 1e-3 / 0.1, "v_scale": 0.001**-0.5, "eps": 1e-8,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("count, largest", [(1, 5), (150, 40), (3, 2_000_000)])
+def test_the_optimizer_updates_every_element_once(tmp_path, count, largest):
+    generator = np.random.default_rng(5)
+    sizes = [*generator.integers(1, largest, count - 1), largest]
+    grads = [generator.standard_normal(size, dtype=np.float32) for size in sizes]
+    params = [generator.standard_normal(size, dtype=np.float32) for size in sizes]
+    starts = offsets(sizes)
+    m = generator.random(starts[-1], dtype=np.float32)
+    v = generator.random(starts[-1], dtype=np.float32)
+    expected = [
+        adam.definition(grad, p, m[a : a + p.size], v[a : a + p.size], 1, 1e-3, weight_decay=0.1)
+        for grad, p, a in zip(grads, params, starts)
+    ]
+    data = {**SCALARS, "tensors": count}
+    cuda_emulation.play(tmp_path, adam._kernel.sources, [*grads, *params, m, v], [], data)
+    for p, a, result in zip(params, starts, expected):
+        for found, wanted in zip((p, m[a : a + p.size], v[a : a + p.size]), result):
+            np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6)
+
+
+def _drawn(*shapes):
+    generator = np.random.default_rng(3)
+    return [generator.normal(size=shape).astype(np.float32) for shape in shapes]
+
+
+def _empty(*shapes):
+    return [np.full(shape, np.nan, np.float32) for shape in shapes]
+
+
+def _jittors_gradients(function, inputs, dy):
+    leaves = [jt.array(array) for array in inputs]
+    return [gradient.numpy() for gradient in jt.grad((function(*leaves)[0] * jt.array(dy)).sum(), leaves)]
+
+
+def _close(found, expected):
+    for ours, wanted in zip(found, expected, strict=True):
+        np.testing.assert_allclose(ours, wanted, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("shape", [(3, 4, 5, 2), (9, 2, 8, 9)])  # less and more than a block has threads
+@pytest.mark.parametrize("relu, with_residual", [(True, True), (False, False)])
+def test_batch_norm(tmp_path, shape, relu, with_residual):
+    channels = shape[1]
+    x, residual, dy, gamma, beta = _drawn(shape, shape, shape, channels, channels)
+    inputs = [x, gamma, beta, residual] if with_residual else [x, gamma, beta]
+    sources, data = batch_norm.sources(relu, with_residual), {"eps": 1e-5}
+
+    outputs = _empty(shape, channels, channels)
+    cuda_emulation.play(tmp_path, sources["forward"], inputs, outputs, data)
+    _close(outputs, batch_norm.reference(*inputs, relu=relu))
+
+    y, mean, variance = outputs
+    gradients = _empty(shape, channels, channels, *([shape] if with_residual else []))
+    backward = tmp_path / "backward"
+    backward.mkdir()
+    cuda_emulation.play(backward, sources["backward"], [dy, x, y, gamma, mean, variance], gradients, data)
+    _close(gradients, _jittors_gradients(batch_norm.Normalise(relu, 1e-5), inputs, dy))
+
+
+@pytest.mark.parametrize("shape", [(2, 1), (7, 130)])
+def test_feature_norm(tmp_path, shape):
+    n_features = shape[1]
+    x, dy, gamma, beta = _drawn(shape, shape, n_features, n_features)
+    data = {"eps": 1e-3, "slope": 0.2}
+    outputs = _empty(shape, n_features, n_features)
+    cuda_emulation.play(tmp_path, feature_norm.FORWARD, [x, gamma, beta], outputs, data)
+    _close(outputs, feature_norm.reference(x, gamma, beta, 0.2, 1e-3))
+
+    y, mean, variance = outputs
+    gradients = _empty(shape, n_features, n_features)
+    backward = tmp_path / "backward"
+    backward.mkdir()
+    cuda_emulation.play(backward, feature_norm.BACKWARD, [dy, x, y, gamma, mean, variance], gradients, data)
+    _close(gradients, _jittors_gradients(feature_norm.Normalise(0.2, 1e-3), [x, gamma, beta], dy))
+
+
+def _cases():
+    four, two, one = ((2, 3, 4, 4), (4, 8), (8,))
+    yield "adam", adam._kernel.sources, _empty(*[two] * 4), [], {**SCALARS, "tensors": 1}
+    data = {"alpha": 0.9, "rest": 0.1, "lr": 1e-3, "eps": 1e-8, "clip": 0.01, "tensors": 1}
+    for kernel in (rmsprop._kernel, rmsprop._clipping_kernel):
+        yield "rmsprop", kernel.sources, _empty(*[two] * 3), [], data
+    for residual in (False, True):
+        both = batch_norm.sources(relu=residual, with_residual=residual)
+        extra = [four] if residual else []
+        yield "batch_norm", both["forward"], _empty(four, 3, 3, *extra), _empty(four, 3, 3), {"eps": 1}
+        inputs = _empty(four, four, four, 3, 3, 3)
+        yield "its gradient", both["backward"], inputs, _empty(four, 3, 3, *extra), {"eps": 1}
+    data = {"eps": 1, "slope": 0}
+    yield "feature_norm", feature_norm.FORWARD, _empty(two, one, one), _empty(two, one, one), data
+    inputs = _empty(two, two, two, one, one, one)
+    yield "its gradient", feature_norm.BACKWARD, inputs, _empty(two, one, one), data
+
+
+@needs_nvcc
+def test_nvcc_compiles_every_kernel_for_sm_90(tmp_path):
+    for number, (name, sources, inputs, outputs, data) in enumerate(_cases()):
+        folder = tmp_path / f"{number} {name}"
+        folder.mkdir()
+        cuda_emulation.build(folder, sources, inputs, outputs, data)
