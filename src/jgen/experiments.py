@@ -73,6 +73,10 @@ QUICK_EVALUATION = "-n 500 --images 100 --samples 10"
 EVALUATED = evaluation("", "reconstruction", "likelihood", "distances", "labels", "memorisation")
 RECONSTRUCTION = evaluation("reconstruction", "reconstruction", minutes=0.3)
 LIKELIHOOD_5000 = evaluation("likelihood --samples 5000 --images 1000", "likelihood", minutes=6)
+SAMPLED = (
+    evaluation("distances", "distances", minutes=0.6),
+    evaluation("memorisation", "memorisation", minutes=0.6),
+)
 CVAE_EVALUATED = (
     RECONSTRUCTION,
     evaluation("likelihood --images 1000 --samples 50", "likelihood", minutes=0.4),
@@ -91,7 +95,7 @@ VAE_CVAE = (
         "vae-static-40",
         "vae.py --latent-dim 40 --binarise static --schedule cosine --epochs 60",
         6,
-        (evaluation("likelihood --samples 200", "likelihood", minutes=1),),
+        (evaluation("likelihood --samples 200", "likelihood", minutes=1), *SAMPLED),
         {"nll": 89.78},
     ),
     *(
@@ -99,7 +103,7 @@ VAE_CVAE = (
             f"iwae-{k}",
             f"vae.py {IWAE} --batch-size {batch} --samples {k} --epochs {epochs}",
             minutes,
-            (LIKELIHOOD_5000,),
+            (LIKELIHOOD_5000, *SAMPLED),
             {"nll": nll},
         )
         # The cost is per image and sample: with 50 samples, smaller batches bring more steps for the same minutes.
@@ -108,9 +112,9 @@ VAE_CVAE = (
 )
 
 
-def cvae(name, words, minutes, loss=None):
+def cvae(name, words, minutes, loss=None, more=()):
     published = {} if loss is None else {"loss": loss}
-    return Experiment(name, f"cvae.py {words}".rstrip(), minutes, CVAE_EVALUATED, published)
+    return Experiment(name, f"cvae.py {words}".rstrip(), minutes, (*CVAE_EVALUATED, *more), published)
 
 
 # The document prints one loss for each batch size; of the rates and the losses it describes the pictures.
@@ -125,8 +129,8 @@ CVAE = (
     cvae("cvae-sum-0.8", "--as-published --reduction sum --combine power --alpha 0.8", 3),
     cvae("cvae-mean-6", "--as-published --combine power --alpha 6", 3),
     cvae("cvae-mlp-published", "--as-published --net mlp", 1),
-    cvae("cvae", "", 12),
-    cvae("cvae-mlp", "--net mlp", 2),
+    cvae("cvae", "", 12, more=SAMPLED),
+    cvae("cvae-mlp", "--net mlp", 2, more=SAMPLED),
     # A heavier KL brings the codes closer to the prior: what is drawn from it is more often the digit asked for.
     cvae("cvae-beta-4", "--beta-weight 4", 12),
     cvae("cvae-mlp-beta-4", "--net mlp --beta-weight 4", 2),
