@@ -29,7 +29,7 @@ def draw(runs):
             axes.set_xlabel("step, in sigma (both signs)" if x == "step" else x)
             axes.set_ylabel("label retention, %" if y in ("", "retention") else y)
             if y in ("", "retention"):
-                axes.set_ylim(min(90, axes.get_ylim()[0]), 100.5)  # there is nothing above 100
+                axes.set_ylim(top=min(axes.get_ylim()[1], 100.5))  # there is nothing above 100
             axes.set_title(kind, parse_math=False)
             axes.grid(alpha=0.3)
     for text in rows[DIRECTIONS.index(DRAWN_FROM_POSTERIOR), 2].legend(fontsize=8).get_texts():
