@@ -43,7 +43,7 @@ def section(results):
             Prose(
                 "The five documents report no likelihood. These four numbers are the literature's yardstick for such "
                 f"models: −log p(x) in nats per test image, lower is better. The rule: {rule}. The published runs are "
-                "far longer (500 epochs in pythae's table, 3,280 in the IWAE paper); ours are in the table, and are not "
+                "far longer (500 epochs in pythae's table, 3,280 in the IWAE paper); ours are in the table, not "
                 "the same for every k, so the rows do not compare with each other."
             ),
             Table(head, rows, "Negative log-likelihood of MNIST's test images", words=5),
