@@ -84,7 +84,8 @@ CVAE_EVALUATED = (
 )
 MORPH = pictures("morph", "morph-linear.png", "morph-spherical.png", "morph-linear.mp4", "morph-spherical.mp4")
 RECONSTRUCTED = pictures("reconstruct", "reconstruct.png")
-RECONSTRUCTED_TRAIN = pictures("reconstruct --split train", "reconstruct-train.png")
+RECONSTRUCTED_FEW = pictures("reconstruct -n 8", "reconstruct.png")  # large images
+RECONSTRUCTED_TRAIN = pictures("reconstruct -n 8 --split train", "reconstruct-train.png")
 
 IWAE = "--arch iwae --binarise dynamic --schedule cosine"
 # NLL in nats: of the first with 200 importance samples an image (pythae's table), of the others with 5,000 (Burda et
@@ -147,7 +148,7 @@ AE_POKEMON = (
         29,
         (
             RECONSTRUCTION,
-            RECONSTRUCTED,
+            RECONSTRUCTED_FEW,
             RECONSTRUCTED_TRAIN,
             MORPH,
             FollowUp(f"conv-vae.py {POKEMON} --name {{name}} --summary", ("network.svg",)),
