@@ -6,7 +6,6 @@ import dataclasses
 import functools
 import hashlib
 import inspect
-import json
 import pathlib
 import runpy
 import shlex
@@ -15,6 +14,7 @@ from jgen import config, run_setup
 from jgen.algorithm import Algorithm
 from jgen.artifacts import metrics
 from jgen.errors import UserError
+from jgen.evaluation import report
 from jgen.experiment import ROOT, training_parser
 
 DONE, PART, MISSING, DIFFERS, RUNNING = "done", "part", "missing", "differs", "running"
@@ -91,7 +91,7 @@ def of_run(command, directory):
             return State(DIFFERS, ", ".join(found))
     except UserError as error:
         return State(DIFFERS, str(error))
-    epochs, done = settings_of(command)[1].epochs, len(metrics.read_rows(directory.metrics))
+    epochs, done = settings_of(command)[1].epochs, len(metrics.read_epochs(directory.metrics))
     # The film is the last thing that a run writes; what only lacks it can be finished if its checkpoint is there.
     if (
         done >= epochs
@@ -131,9 +131,8 @@ def of_follow_up(makes, command, directory):
 def read_evaluation(directory):
     """{section: {"protocol": …}} of evaluation.json; {} without one, or where it cannot be read."""
     try:
-        found = json.loads((directory.results / "evaluation.json").read_text(encoding="utf-8"))
-        return {name: part for name, part in found.items() if isinstance(part.get("protocol"), dict)}
-    except (OSError, ValueError, AttributeError):
+        return report.read(directory)
+    except UserError:
         return {}
 
 
