@@ -60,7 +60,8 @@ def exit_cleanly(program, job):
         sys.exit(1)
     except OSError as error:  # the system's refusal, wherever it was met: never a mistake of the program
         where = f" {error.filename}:" if error.filename else ""
-        sys.exit(_report(program, f"the system refused:{where} {error.strerror or error}; mend that and start again"))
+        reason = (error.strerror or str(error)).lower()
+        sys.exit(_report(program, f"the system refused:{where} {reason}; mend that and start again"))
 
 
 def _make_printable():

@@ -4,7 +4,6 @@ import random
 import time
 
 from harness import (
-    SCRIPTS,
     Outcome,
     Skipped,
     complaint,
@@ -24,10 +23,10 @@ from jgen.artifacts.run_directory import RunDirectory
 def full(place):
     """A disk of less room than the run needs; then room is made, and the run is resumed."""
     outcome = Outcome("full disk (a small tmpfs, then more room and --resume)")
-    for trial, script in _scripts(place):
+    for trial, script in enumerate(place.some):
         place.undisturbed(script)
         used = sum(path.stat().st_blocks * 512 for path in (place.folder / f"{script} measured").rglob("*"))
-        with small_disk(place.new(), round(used * (0.1 + 0.8 * trial / place.options.each))) as out:
+        with small_disk(place.new(), round(used * (0.1 + 0.8 * trial / len(place.some)))) as out:
             process = place.finish(script, out)
             problem = complaint(process.returncode, process.stdout, process.stderr)
             remount(out, "size=256m")
@@ -41,7 +40,7 @@ def full(place):
 def full_standard_output(place):
     """The program's own words go to a file on a full disk."""
     outcome = Outcome("standard output on a full disk (/dev/full)")
-    for _, script in _scripts(place):
+    for script in place.some:
         out = place.new()
         place.undisturbed(script)
         with open("/dev/full", "w") as target:
@@ -56,7 +55,7 @@ def full_standard_output(place):
 def read_only(place):
     """A finished run's folder becomes read-only: a second run, a resume and a film are refused, nothing is changed."""
     outcome = Outcome("read-only output folder (tmpfs remounted ro)")
-    for _, script in _scripts(place):
+    for script in place.some:
         expected = place.undisturbed(script)[0]
         with small_disk(place.new(), "64m") as out:
             if place.finish(script, out).returncode:
@@ -73,7 +72,7 @@ def read_only(place):
 def deleted(place):
     """`rm -r` of what the run writes, while it writes it; the run started again is the undisturbed one."""
     outcome, moments = Outcome("output folder deleted in mid-run"), random.Random(place.options.seed)
-    for _, script in _scripts(place):
+    for script in place.some:
         expected, training, _ = place.undisturbed(script)
         for what in ("results/run", "intermediate/run", ""):
             out = place.new()
@@ -97,7 +96,3 @@ def _again(place, script, out, expected):
     if process.returncode:
         return f"{script}: --overwrite failed: {last_line(process.stdout, process.stderr)}"
     return differences(content(out), expected)
-
-
-def _scripts(place):
-    return list(enumerate(list(SCRIPTS)[: place.options.each]))

@@ -20,7 +20,7 @@ import disk
 import inputs
 import stops
 import surroundings
-from harness import EPOCHS, ROOT, Outcome, Place, Skipped, temporary
+from harness import EPOCHS, ROOT, SCRIPTS, Outcome, Place, Skipped, temporary
 
 from jgen.artifacts.files import atomic_write
 
@@ -60,6 +60,7 @@ def _options():
     parser.add_argument("--quick", action="store_true", help="a few trials of each")
     parser.add_argument("--only", nargs="+", choices=FAULTS, help="these modules alone")
     parser.add_argument("--fault", nargs="+", help="these faults alone, by the function's name")
+    parser.add_argument("--scripts", nargs="+", choices=SCRIPTS, help="these training scripts alone")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     parser.add_argument("--write", action="store_true", help="write results/faults.md and results/faults.json")
     options = parser.parse_args()

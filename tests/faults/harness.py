@@ -68,6 +68,8 @@ class Place:
     def __init__(self, folder, options):
         self.folder, self.options = pathlib.Path(folder), options
         self.data = make_folder(self.folder / "images", *DATA)
+        self.every = options.scripts or list(SCRIPTS)
+        self.some = self.every[: options.each]  # for faults that are the same in every script
         self.numbers = iter(range(10**6))
 
     def new(self):

@@ -6,7 +6,7 @@ import shutil
 import time
 
 import numpy as np
-from harness import DATA, ROOT, SCRIPTS, Outcome, complaint, content, finish, last_line, remove, wait_for
+from harness import DATA, ROOT, Outcome, complaint, content, finish, last_line, remove, wait_for
 
 from conftest import make_folder
 from jgen.artifacts import checkpoint
@@ -16,7 +16,7 @@ from jgen.artifacts.run_directory import RunDirectory
 def images_changed(place):
     """The image files are emptied or replaced in mid-run: what is decoded counts, but a resume refuses other images."""
     outcome = Outcome("image files emptied or replaced while training, and before a resume")
-    for script in list(SCRIPTS)[: place.options.each]:
+    for script in place.some:
         expected, training, _ = place.undisturbed(script)
         for how in ("emptied", "replaced"):
             out, data = place.new(), make_folder(place.folder / f"{script} {how}", *DATA)
@@ -41,7 +41,7 @@ def cache_cut_short(place):
     """The memory map that training reads is truncated: to touch a page beyond its end is SIGBUS."""
     outcome, moments = Outcome("memory-mapped data file truncated while training"), random.Random(place.options.seed)
     for trial in range(2 * place.options.each):
-        script = list(SCRIPTS)[trial % len(SCRIPTS)]
+        script = place.every[trial % len(place.every)]
         out, (_, training, _) = place.new(), place.undisturbed(script)
         with place.started(script, out) as process:
             wait_for(RunDirectory(out, "run").config, process)
@@ -59,7 +59,7 @@ def cache_cut_short(place):
 def not_a_number(place):
     """NaN in the weights that a stranger sends, and in a checkpoint: 8-bit images cannot hold one."""
     outcome = Outcome("NaN in weights and in a checkpoint")
-    for script in list(SCRIPTS)[: place.options.each]:
+    for script in place.some:
         place.undisturbed(script)
         out = place.new()
         shutil.copytree(place.folder / f"{script} measured", out)
@@ -83,7 +83,7 @@ def not_a_number(place):
 def divergence(place):
     """A learning rate far too large: stopped, with the step, the term and the last good checkpoint named."""
     outcome = Outcome("a learning rate that diverges")
-    for script in list(SCRIPTS):
+    for script in place.every:
         place.undisturbed(script)
         out = place.new()
         process = place.finish(script, out, "--lr", "1e20")

@@ -6,7 +6,7 @@ import random
 import signal
 import time
 
-from harness import SCRIPTS, Outcome, complaint, epochs_saved, last_line, remove, wait_for
+from harness import Outcome, complaint, epochs_saved, last_line, remove, wait_for
 
 from jgen.artifacts.run_directory import RunDirectory
 
@@ -31,7 +31,7 @@ def interrupts(place):
 def second_interrupt(place):
     """Ctrl-C twice, by someone who cannot wait."""
     outcome = Outcome("Ctrl-C twice, 10 ms apart")
-    for script in list(SCRIPTS)[: place.options.each]:
+    for script in place.some:
         out, (_, training, _) = place.new(), place.undisturbed(script)
         with place.started(script, out) as process:
             wait_for(RunDirectory(out, "run").config, process)
@@ -49,7 +49,7 @@ def _stops(place, number, count, title):
     moments, outcome = random.Random(place.options.seed + number), Outcome(title)
     reached = {"at its start": 0, "in training": 0, "while it wrote": 0, "had ended": 0}
     for trial in range(count):
-        script = list(SCRIPTS)[trial % len(SCRIPTS)]
+        script = place.every[trial % len(place.every)]
         out, (_, training, before) = place.new(), place.undisturbed(script)
         with place.started(script, out) as process:
             if trial % AT_START == AT_START - 1:

@@ -6,7 +6,6 @@ import shutil
 from harness import (
     EPOCHS,
     ROOT,
-    SCRIPTS,
     Outcome,
     complaint,
     content,
@@ -34,7 +33,7 @@ NO_UTF8 = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHON
 def same_name(place):
     """Two processes with one NAME: the second is refused, the first ends as if it had been alone."""
     outcome = Outcome("two processes with one NAME")
-    for script in list(SCRIPTS)[: place.options.each]:
+    for script in place.some:
         expected = place.undisturbed(script)[0]
         for words in ((), ("--resume",), ("--overwrite",)):
             out = place.new()
@@ -53,7 +52,7 @@ def same_name(place):
 def clock(place):
     """Wall clocks that jump, and clocks that stand still: seconds are never negative, results are the same."""
     outcome = Outcome("a clock that jumps, or stands still")
-    for script in list(SCRIPTS)[: place.options.each]:
+    for script in place.some:
         expected = place.undisturbed(script)[0]
         for name, patch in (("jumping", JUMPING), ("still", STILL)):
             folder, out = place.folder / f"clock {name}", place.new()
@@ -86,7 +85,7 @@ def path(place):
 def _with_paths(place, outcome, folder, environment):
     shutil.copytree(ROOT / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__"))
     data = shutil.copytree(place.data, folder / "图像 images")
-    for script in list(SCRIPTS)[: place.options.each]:
+    for script in place.some:
         expected, out = place.undisturbed(script)[0], folder / "输出 out"
         command = place.command(script, out, data=data)
         command[1] = str(folder / "src" / f"{script}.py")
