@@ -169,4 +169,14 @@ def _train(algorithm_class, prepared):
         raise type(stop)(go_on) from None
 
 
+def _interrupted_early(kind, error, trace):
+    """Ctrl-C while modules are still imported: no traceback either."""
+    if issubclass(kind, KeyboardInterrupt):
+        print(f"\n{pathlib.Path(sys.argv[0]).name}: stopped", file=sys.stderr)
+    else:
+        sys.__excepthook__(kind, error, trace)
+
+
 require_packages()
+if sys.excepthook is sys.__excepthook__:  # in a notebook it is another
+    sys.excepthook = _interrupted_early
