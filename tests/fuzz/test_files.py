@@ -217,3 +217,13 @@ def test_a_name_never_leads_out_of_its_folder(name):
     for path in (directory.results, directory.intermediate, directory.video, directory.checkpoint):
         assert pathlib.Path("/some/out") in path.resolve().parents
         assert name in ("", path.name, path.stem, path.parent.name)
+
+
+@pytest.mark.parametrize("target", ["../../x", "/tmp/x", "a/b", ".."])
+def test_a_comparison_is_written_into_results_alone(tmp_path, target):
+    from jgen.evaluation import compare
+    from jgen.evaluation.job import Evaluation
+
+    with pytest.raises(UserError, match="cannot name"):
+        compare.compare(Evaluation(compare=("a",), to=target, out=str(tmp_path)))
+    assert not list(tmp_path.iterdir())
