@@ -61,6 +61,7 @@ def _options():
     parser.add_argument("--only", nargs="+", choices=FAULTS, help="these modules alone")
     parser.add_argument("--fault", nargs="+", help="these faults alone, by the function's name")
     parser.add_argument("--scripts", nargs="+", choices=SCRIPTS, help="these training scripts alone")
+    parser.add_argument("--warm", action="store_true", help="fork the runs from one process that has started Jittor")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     parser.add_argument("--write", action="store_true", help="write results/faults.md and results/faults.json")
     options = parser.parse_args()

@@ -18,6 +18,8 @@ TESTS = pathlib.Path(__file__).resolve().parents[1]
 ROOT = TESTS.parent
 sys.path[:0] = [str(ROOT / "src"), str(TESTS)]
 
+import warm  # noqa: E402
+
 from conftest import make_folder  # noqa: E402
 from jgen.artifacts import checkpoint, metrics  # noqa: E402
 from jgen.artifacts.run_directory import RunDirectory  # noqa: E402
@@ -83,14 +85,18 @@ class Place:
 
     def finish(self, script, out, *more, **options):
         """Run to the end -> the finished process."""
-        return finish(self.command(script, out, *more, data=options.pop("data", None)), **options)
+        command = self.command(script, out, *more, data=options.pop("data", None))
+        return warm.finish(command) if self.options.warm and not options else finish(command, **options)
 
     @contextlib.contextmanager
     def started(self, script, out, *more, data=None, **options):
         """A process that is being run; killed at the end of the block if it still is."""
         command = self.command(script, out, *more, data=data)
-        options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, **options}
-        process = subprocess.Popen(command, start_new_session=True, **options)
+        if self.options.warm and not options:
+            process = warm.Process(command)
+        else:
+            options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, **options}
+            process = subprocess.Popen(command, start_new_session=True, **options)
         try:
             yield process
         finally:
@@ -101,7 +107,7 @@ class Place:
     @functools.cache  # noqa: B019 - one Place lives as long as the program
     def undisturbed(self, script):
         """(content, seconds from its config.json to its end, seconds before) of a run that nothing disturbs."""
-        for attempt in ("warm", "measured"):  # the first may compile
+        for attempt in ("compiled", "measured"):  # the first may compile
             out, began = self.folder / f"{script} {attempt}", time.time()
             process = self.finish(script, out)
             if process.returncode:

@@ -52,7 +52,7 @@ def _stops(place, number, count, title):
         script = place.every[trial % len(place.every)]
         out, (_, training, before) = place.new(), place.undisturbed(script)
         with place.started(script, out) as process:
-            if trial % AT_START == AT_START - 1:
+            if trial % AT_START == AT_START - 1 and not place.options.warm:
                 time.sleep(moments.uniform(0, before))
             else:
                 wait_for(RunDirectory(out, "run").config, process)
