@@ -5,6 +5,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 
 import pytest
 
@@ -238,3 +239,49 @@ def test_what_a_job_raises_becomes_an_exit_code(capsys):
 
 def test_outputs_belong_to_the_repository_wherever_the_command_is_given():
     assert pathlib.Path(__file__).resolve().parents[1] == experiment.ROOT
+
+
+def ended(job, capsys):
+    """(exit code, what it printed) of a job under exit_cleanly."""
+    with pytest.raises(SystemExit) as stop:
+        experiment.exit_cleanly("x", job)
+    return stop.value.code, capsys.readouterr().err.strip()
+
+
+def test_sigterm_ends_a_script_as_ctrl_c_does(capsys):
+    before = signal.getsignal(signal.SIGTERM)
+    code, printed = ended(lambda: os.kill(os.getpid(), signal.SIGTERM), capsys)
+    assert code == 143 and printed == "x: stopped"
+    code, printed = ended(lambda: os.kill(os.getpid(), signal.SIGINT), capsys)
+    assert code == 130 and printed == "x: stopped"
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_what_the_system_refuses_is_one_line(capsys):
+    code, printed = ended(lambda: pathlib.Path("/dev/full").write_text("x"), capsys)
+    assert code == 2 and printed == "x: error: the system refused: no space left on device; mend that and start again"
+    code, printed = ended(lambda: os.listdir("/proc/nowhere"), capsys)
+    assert code == 2 and "/proc/nowhere" in printed and "\n" not in printed
+
+
+def test_a_run_that_another_process_made_meanwhile_is_not_overwritten(vae, tmp_path, monkeypatch):
+    lock = RunDirectory.lock
+
+    def too_late(self):
+        self.results.mkdir(parents=True)
+        self.config.write_text("theirs")
+        return lock(self)
+
+    monkeypatch.setattr(RunDirectory, "lock", too_late)
+    code, printed = vae()
+    assert code == 2 and "has just got a run" in printed
+    assert (tmp_path / "results/vae/config.json").read_text() == "theirs"
+
+
+def test_a_resume_refuses_other_images(train, tmp_path, grey_folder):
+    data = shutil.copytree(grey_folder, tmp_path / "images")
+    words = (*TINY, "--data", data, "--out", tmp_path)
+    assert train(VAE, *words)[0] == 0
+    shutil.copy(data / "0.png", data / "1.png")
+    code, printed = train(VAE, *words, "--name", "vae", "--resume", "--epochs", 2)
+    assert code == 2 and "changed since it was begun (files)" in printed

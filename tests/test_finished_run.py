@@ -47,6 +47,11 @@ def test_it_has_its_settings_its_shape_and_its_weights(out):
         ({"class": ["VAE"]}, "not an algorithm"),
         ({"config": {"hidden": [4], "wings": 2}}, "unknown setting 'wings'"),
         ({"config": {"hidden": [10**9]}}, "hidden must be at most"),
+        ({"config": {"hidden": [2**16, 2**16]}}, "far more than the weights hold"),
+        ({"data": []}, "must be tables"),
+        ({"data": {"requested": 3}}, "must be a text"),
+        ({"data": {"classes": "ab"}}, "must be a list of texts"),
+        ({"command": ["rm"]}, "must be a text"),
         ({"config": {"hidden": [5], "latent_dim": 2}}, "does not fit"),
         ({"image_shape": [1, 5, 7]}, "does not fit"),
         ({"image_shape": [1, 10**9, 7]}, "out of range"),
@@ -63,6 +68,15 @@ def test_a_strangers_record_can_only_name_what_this_package_has(out, values, mes
     with pytest.raises(UserError, match=message) as refusal:
         finished_run.load(out, "vae")
     assert "config.json" in str(refusal.value)
+
+
+def test_weights_that_are_not_finite_are_refused(out):
+    path = out / "results/vae/weights.safetensors"
+    arrays = checkpoint.load_weights(path)
+    name = sorted(arrays)[0]
+    checkpoint.save_weights(path, {**arrays, name: np.full_like(arrays[name], np.nan)})
+    with pytest.raises(UserError, match=rf"weights\.safetensors is spoilt: {name} is not finite"):
+        finished_run.load(out, "vae")
 
 
 def test_what_is_missing_or_torn_is_named(out):

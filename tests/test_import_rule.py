@@ -28,13 +28,13 @@ ALLOWED = {
     "runtime": {"errors"},
     "data": LEAVES,
     "artifacts": {"errors"},
-    **{part: {"networks", "distributions", "kernels", "runtime", "streams"} for part in NETWORK_PARTS - {"runtime"}},
+    **{part: {"networks", "distributions", "kernels", "runtime"} | LEAVES for part in NETWORK_PARTS - {"runtime"}},
     "algorithm": {"config", "networks"} | LEAVES,
     "models": {"algorithm", "config", "combination", "corruption"} | NETWORK_PARTS | LEAVES,
     "trainer": {"algorithm", "artifacts", "config", "data", "networks", "progress", "runtime"} | LEAVES,
     "run_setup": {"config", "artifacts", "runtime"} | LEAVES,
     "run_outputs": {"artifacts", "errors"},
-    "finished_run": {"algorithm", "artifacts", "config", "run_setup", "runtime"} | LEAVES,
+    "finished_run": {"algorithm", "artifacts", "config", "networks", "run_setup", "runtime"} | LEAVES,
 }
 USES_OF_A_RUN = {"evaluation", "exploration", "reporting"}
 

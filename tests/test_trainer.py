@@ -1,7 +1,9 @@
 """The training loop with an algorithm that only counts: averages, checkpoints, stops and refusals, to the step."""
 
 import dataclasses
+import json
 import os
+import shutil
 import signal
 
 import numpy as np
@@ -235,6 +237,35 @@ def test_weights_that_are_not_finite_are_never_saved(trainer):
     assert np.isfinite(checkpoint.load(run.directory.checkpoint)[0]["total.value"]).all()
 
 
+def test_a_folder_deleted_in_mid_run_stops_the_run_and_nothing_is_written_there(trainer):
+    run = trainer({7: lambda: shutil.rmtree(run.directory.results)})
+    with run.directory.lock(), pytest.raises(UserError, match="was deleted or replaced"):
+        run.fit()
+    assert run.algorithm.seen[-1] == 9 and not run.directory.results.exists()
+
+
+def test_a_clock_that_stands_still_gives_no_negative_and_no_missing_number(trainer, monkeypatch):
+    monkeypatch.setattr("time.perf_counter", lambda: 1.0)
+    run = trainer(epochs=2)
+    run.fit()
+    rows = metrics.read_epochs(run.directory.metrics)
+    assert [row["seconds"] for row in rows] == [0, 0] and all(row["images_per_second"] > 0 for row in rows)
+
+
+def test_a_compiler_that_dies_of_the_terminals_ctrl_c_is_a_stop_and_no_failure(trainer):
+    def stopped_compilation():
+        interrupt(signal.SIGINT)()
+        raise RuntimeError("g++ failed")
+
+    with pytest.raises(KeyboardInterrupt):
+        trainer({7: stopped_compilation}).fit()
+    resumed = trainer(resume=True)
+    resumed.fit()
+    assert resumed.algorithm.seen[0] == 5  # the checkpoint is the first epoch's
+    with pytest.raises(RuntimeError):  # without a signal it is what it says
+        trainer({0: lambda: (_ for _ in ()).throw(RuntimeError("g++ failed"))}, name="other").fit()
+
+
 def damaged(path, how):
     tensors, metadata = checkpoint.load(path)
     if how == "truncated":
@@ -251,6 +282,10 @@ def damaged(path, how):
         checkpoint.save(path, {"total.value": np.zeros(2, np.float32)}, metadata)
     elif how == "other network":
         checkpoint.save(path, {"encoder.weight": np.zeros(2, np.float32)}, metadata)
+    elif how == "not finite":
+        checkpoint.save(path, {"total.value": np.full(1, np.nan, np.float32)}, metadata)
+    elif how.startswith("position "):
+        checkpoint.save(path, tensors, {**metadata, "position": json.loads(how.partition(" ")[2])})
     elif how == "no position":
         checkpoint.save(path, tensors, {key: value for key, value in metadata.items() if key != "position"})
     else:
@@ -268,6 +303,13 @@ def damaged(path, how):
         ("other shape", "total.value has shape"),
         ("other network", "total.value is missing"),
         ("no position", "does not fit"),
+        ("not finite", r"is spoilt: total\.value is not finite"),
+        ('position {"epoch": "1"}', "is no position"),
+        ('position {"epoch": 0}', "is no position"),
+        ('position {"step": 6}', "step 6 of an epoch that has 5"),
+        ('position {"sums": 3}', "does not fit"),
+        ('position {"sums": {"loss": 1}}', "do not fit"),
+        ('position {"wings": 2}', "does not fit"),
         ("weights", "not a checkpoint"),
     ],
 )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib.util
+import os
 import pathlib
+import signal
 import sys
 
 from jgen import config
@@ -31,10 +34,16 @@ def run(algorithm_class, arguments=None):
     exit_cleanly(algorithm_class.name, lambda: _run(algorithm_class, namespace))
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, which ends a script as Ctrl-C does: whoever must put something in order learns of both."""
+
+
 def exit_cleanly(program, job):
-    """Do `job`; a UserError becomes one line and exit code 2, Ctrl-C exit code 130."""
+    """Do `job`; a UserError becomes one line and exit code 2, Ctrl-C exit code 130, SIGTERM 143."""
+    _make_printable()
     try:
-        job()
+        with _sigterm_raises():
+            job()
     except UserError as error:
         sys.exit(_report(program, str(error)))
     except ModuleNotFoundError as error:
@@ -43,12 +52,43 @@ def exit_cleanly(program, job):
         sys.exit(_report(program, f"the package {error.name} is missing: {INSTALL}"))
     except MemoryError as error:
         sys.exit(_report(program, f"not enough memory ({error}): ask for less, or for smaller layers"))
-    except KeyboardInterrupt:
-        print(f"\n{program}: stopped", file=sys.stderr)
-        sys.exit(130)
+    except KeyboardInterrupt as stop:
+        print(f"\n{program}: stopped{f'. {stop}' if str(stop) else ''}", file=sys.stderr)
+        sys.exit(128 + (signal.SIGTERM if isinstance(stop, Terminated) else signal.SIGINT))
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
+    except OSError as error:  # the system's refusal, wherever it was met: never a mistake of the program
+        where = f" {error.filename}:" if error.filename else ""
+        reason = (error.strerror or str(error)).lower()
+        sys.exit(_report(program, f"the system refused:{where} {reason}; mend that and start again"))
+
+
+def _make_printable():
+    """Where the terminal's encoding lacks a letter of a path, it is shown by its number instead of ending the run."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, ValueError):  # replaced by another object, or closed
+            stream.reconfigure(errors="backslashreplace")
+
+
+@contextlib.contextmanager
+def _sigterm_raises():
+    owner = os.getpid()
+
+    def terminate(number, frame):
+        if os.getpid() != owner:  # one of Jittor's compiling processes, which have inherited this
+            os._exit(128 + number)
+        raise Terminated
+
+    try:
+        earlier = signal.signal(signal.SIGTERM, terminate)
+    except ValueError:  # not in the main thread, which alone may set handlers
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, earlier)
 
 
 def _report(program, message):
@@ -84,6 +124,7 @@ def _run(algorithm_class, namespace):
         summarise(algorithm, dataset, prepared.directory.network)
         return
     with prepared.directory.lock():
+        prepared.check_still_free()
         _train(algorithm_class, prepared)
 
 
@@ -117,12 +158,25 @@ def _train(algorithm_class, prepared):
     prepared.write_config(algorithm, dataset)
     observers = run_outputs.observers(run_options, directory)
     trainer = Trainer(algorithm, dataset, algorithm.config, run_options, directory, observers)
+    go_on = f"Go on with: {prepared.resume_command(algorithm_class.name)}"
     try:
         trainer.fit()
+        run_outputs.finish(algorithm, directory)
     except Interrupted as stop:
-        print(f"{stop}; its checkpoint is saved. Go on with: {prepared.resume_command(algorithm_class.name)}")
+        print(f"{stop}; its checkpoint is saved. {go_on}")
         sys.exit(stop.exit_code)
-    run_outputs.finish(algorithm, directory)
+    except KeyboardInterrupt as stop:  # between two steps' ends, or while the results are written
+        raise type(stop)(go_on) from None
+
+
+def _interrupted_early(kind, error, trace):
+    """Ctrl-C while modules are still imported: no traceback either."""
+    if issubclass(kind, KeyboardInterrupt):
+        print(f"\n{pathlib.Path(sys.argv[0]).name}: stopped", file=sys.stderr)
+    else:
+        sys.__excepthook__(kind, error, trace)
 
 
 require_packages()
+if sys.excepthook is sys.__excepthook__:  # in a notebook it is another
+    sys.excepthook = _interrupted_early

@@ -15,6 +15,7 @@ from jgen.errors import UserError
 from jgen.run_setup import read_config
 
 MAX_SIDE, MAX_CLASSES = 4096, 100_000
+SPARE_VALUES = 2**24
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +33,7 @@ def load(out, name, device="auto", epoch=None):
     config.json may come from a stranger: it can only name a model of this package and settings within bounds.
     Raises UserError for what is missing or does not fit.
     """
-    from jgen import runtime
+    from jgen import networks, runtime
 
     directory = RunDirectory(pathlib.Path(out), name)
     record = read_config(directory)
@@ -43,11 +44,14 @@ def load(out, name, device="auto", epoch=None):
     if not weights.exists():
         raise UserError(f"{weights} is not there: the run is not finished (go on with --resume), or never kept it")
     arrays = checkpoint.load_weights(weights)
+    checkpoint.require_finite(weights, arrays)
     runtime.start(device)
+    stored = sum(array.size for array in arrays.values())
     try:
-        algorithm = algorithm_class(settings, shape)
+        with networks.at_most(SPARE_VALUES + 8 * stored):  # weights can lack networks that sampling does not need
+            algorithm = algorithm_class(settings, shape)
         algorithm.load_weights(arrays)
-    except ValueError as error:
+    except (ValueError, UserError) as error:
         raise UserError(f"{weights} does not fit {directory.config}: {error}") from None
     return FinishedRun(algorithm, directory, record)
 

@@ -31,7 +31,7 @@ class _TensorBoard:
 def finish(algorithm, directory):
     """Write weights, the last pictures, the loss curves and the video; print the name of every file."""
     checkpoint.save_weights(directory.weights, algorithm.weights())
-    rows = metrics.read_rows(directory.metrics)
+    rows = metrics.read_epochs(directory.metrics)
     if not rows:
         raise UserError(f"{directory.metrics} is missing or empty: train again with --overwrite")
     curves.write_curves(rows, directory.curves)

@@ -10,7 +10,7 @@ import shlex
 import sys
 
 from jgen import config
-from jgen.artifacts.files import atomic_write
+from jgen.artifacts.files import atomic_write, read_json
 from jgen.artifacts.run_directory import RunDirectory
 from jgen.errors import UserError
 
@@ -76,16 +76,32 @@ def read_config(directory):
     """config.json of a run, as a table with at least the keys that `Prepared.write_config` writes."""
     path = directory.config
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = read_json(path)
         for key in ("model", "class", "config", "image_shape", "n_classes", "data", "as_published"):
             values[key]
-        if not isinstance(values["data"], dict):
-            raise ValueError("'data' is not a table")
+        _check_types(values)
     except FileNotFoundError:
         raise UserError(f"{directory.results} holds no run (no config.json); train one first") from None
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise UserError(f"{path} does not hold a run's settings ({error!r}); train again with --overwrite") from None
     return values
+
+
+def _check_types(values):
+    """Raise ValueError where a part that others rely on is of another type: the file may come from a stranger."""
+    data = values["data"]
+    if not isinstance(data, dict) or not isinstance(values["config"], dict):
+        raise ValueError("'data' and 'config' must be tables")
+    for key in ("requested", "name"):
+        if not isinstance(data.get(key, ""), str):
+            raise ValueError(f"the data's {key!r} must be a text")
+    classes = data.get("classes", [])
+    if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
+        raise ValueError("the data's 'classes' must be a list of texts")
+    if not isinstance(values.get("command", ""), str):
+        raise ValueError("'command' must be a text")
+    if not isinstance(values.get("resumed", []), list):
+        raise ValueError("'resumed' must be a list")
 
 
 def _check_resumable(directory, saved, algorithm_class):
@@ -176,11 +192,20 @@ class Prepared:
             return dataclasses.replace(self.settings, data=loaded)
         return fresh_settings(algorithm_class, {**self.explicit, "data": loaded}, self.run)
 
+    def check_still_free(self):
+        """Under the lock: the folder may have got a run since it was chosen. Raises UserError."""
+        if self.saved is None and not self.run.overwrite and self.directory.config.exists():
+            raise UserError(
+                f"{self.directory.results} has just got a run from another process: continue it with --resume, or "
+                "choose another --name"
+            )
+
     def check_data(self, dataset):
         """A resumed run must find the images it was begun with; raises UserError."""
         if self.saved:
             for key in ("train", "test", "files"):
-                if self.saved["data"].get(key) != dataset.source.get(key):
+                # Image folders had no checksum in the beginning.
+                if self.saved["data"].get(key, dataset.source.get(key)) != dataset.source.get(key):
                     raise UserError(
                         f"the data of {self.directory.name} changed since it was begun ({key}): put the old back, "
                         "or start another run with --name"
@@ -207,7 +232,7 @@ class Prepared:
             resumed = [*self.saved.get("resumed", []), values["command"]]
             values = {**self.saved, **({"config": values["config"], "resumed": resumed} if grown else {})}
         text = json.dumps(values, indent=1, ensure_ascii=False) + "\n"
-        atomic_write(self.directory.config, text.encode("utf-8"))
+        atomic_write(self.directory.config, text.encode("utf-8", "backslashreplace"))
 
     def resume_command(self, script):
         """The command that continues this run."""

@@ -12,6 +12,7 @@ import builtins
 import contextlib
 import ctypes
 import importlib.metadata
+import math
 import os
 import pathlib
 import platform
@@ -74,6 +75,15 @@ def resident_megabytes():
     """Memory of this process that is in RAM now, in MB (10^6 bytes)."""
     pages = int(pathlib.Path("/proc/self/statm").read_text().split()[1])
     return round(pages * os.sysconf("SC_PAGE_SIZE") / 1e6)
+
+
+def available_bytes():
+    """Memory that new work may take, in bytes; infinite where the system does not say."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        for line in pathlib.Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return 1024 * int(line.split()[1])
+    return math.inf
 
 
 def _check_platform(log):

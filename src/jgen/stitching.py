@@ -29,7 +29,7 @@ def stitch(options):
     directory = run_directory.RunDirectory(pathlib.Path(options.out), options.name)
     suffix = "" if options.kind == "epoch" else f"-{options.kind}"
     target = directory.video.with_name(f"{options.name}{suffix}.mp4")
-    frames, epochs = directory.grids(options.kind), metrics.read_rows(directory.metrics)
+    frames, epochs = directory.grids(options.kind), metrics.read_epochs(directory.metrics)
     if 0 < len(frames) < len(epochs):
         raise UserError(
             f"{len(frames)} of {len(epochs)} grids are in {directory.intermediate}: a film of them would not show the "

@@ -95,10 +95,7 @@ class Trainer:
         for indices in order:
             x, y = self._minibatch(indices, position)
             step = (epoch - 1) * self.n_steps + position.step
-            terms = self.algorithm.step(x, y, Noise(self.settings.seed, epoch, step))
-            # A loss that is still differentiable would keep its whole graph alive.
-            unread.append({name: value.stop_grad() for name, value in terms.items()})
-            jt.sync_all()  # executes the step, waits for no device
+            unread.append(self._step(x, y, Noise(self.settings.seed, epoch, step)))
             position.step += 1
             if len(unread) == READ_EVERY:
                 self._read(unread, position)
@@ -109,6 +106,19 @@ class Trainer:
         self._read(unread, position)
         n_images = (position.step - first_step) * min(self.settings.batch_size, len(self.dataset.x_train))
         self._finish_epoch(position, n_images, time.perf_counter() - started)
+
+    def _step(self, x, y, noise):
+        """One step of the algorithm, executed; its losses."""
+        try:
+            terms = self.algorithm.step(x, y, noise)
+            # A loss that is still differentiable would keep its whole graph alive.
+            losses = {name: value.stop_grad() for name, value in terms.items()}
+            jt.sync_all()  # executes the step, waits for no device
+        except RuntimeError:
+            if self.stop.requested:  # a terminal's Ctrl-C reaches Jittor's compiler too, which dies of it
+                raise KeyboardInterrupt from None
+            raise
+        return losses
 
     def _images(self, images, indices, *keys):
         """The uint8 images at `indices`; where pixels are drawn dynamically, their draw is keyed by `keys`."""
@@ -143,7 +153,8 @@ class Trainer:
 
     def _finish_epoch(self, position, n_images, seconds):
         """Grids, metrics, then the checkpoint: what a checkpoint claims is on disk before it is."""
-        epoch = position.epoch
+        self.directory.require_held()
+        epoch, seconds = position.epoch, max(seconds, 1e-9)  # a clock that stands still must not end the run
         row = {"epoch": epoch, **averages(position), **self._validate(epoch)}
         for name, value in row.items():
             if not math.isfinite(value):  # the last step's update may break what its loss did not show
@@ -164,7 +175,7 @@ class Trainer:
     def _keep_best(self, row):
         """Keep the weights if no earlier epoch did better by the algorithm's metric; call before the row is written."""
         name = self.algorithm.best_metric
-        earlier = [past.get(name, -math.inf) for past in metrics.read_rows(self.directory.metrics)]
+        earlier = [past.get(name, -math.inf) for past in metrics.read_epochs(self.directory.metrics)]
         if name in row and all(row[name] > value for value in earlier):
             checkpoint.save_weights(self.directory.best, self.algorithm.weights())
 
@@ -194,6 +205,7 @@ class Trainer:
 
     def _save(self, position, reached=None):
         """Write the checkpoint of `position`; a state that is not finite is refused, for the earlier one is better."""
+        self.directory.require_held()
         state = self.algorithm.state()
         for name, array in state.items():
             if not np.isfinite(array).all():
@@ -217,6 +229,7 @@ class Trainer:
         """Load the checkpoint and forget what was written after it."""
         arrays, metadata = checkpoint.load(self.directory.checkpoint)
         where = self.directory.checkpoint
+        checkpoint.require_finite(where, arrays)
         try:
             if metadata["model"] != self.algorithm.name:
                 raise UserError(f"{where} is of model {metadata['model']}, not {self.algorithm.name}")
@@ -225,12 +238,27 @@ class Trainer:
             differing = sorted(name for name in ours.keys() | its.keys() if ours.get(name) != its.get(name))
             if differing:
                 raise UserError(f"{where} was trained with other settings: {', '.join(differing)}")
-            position = Position(**metadata["position"])
+            position = _checked_position(metadata["position"])
             self.algorithm.load_state(arrays)
-        except (KeyError, TypeError, ValueError) as error:
+            if position.step > self.n_steps:
+                raise ValueError(f"step {position.step} of an epoch that has {self.n_steps}")
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise UserError(f"{where} does not fit this model: {error}; train again with --overwrite") from None
         metrics.truncate_after(self.directory.metrics, position.epoch - 1)
         return position
+
+
+def _checked_position(values):
+    """The Position of a checkpoint's table. Raises TypeError or ValueError: the file may come from a stranger."""
+    position = Position(**values)
+    numbers = [*position.sums.values(), *position.counts.values()]
+    if not all(type(number) in (int, float) and math.isfinite(number) for number in numbers):
+        raise ValueError("its sums and counts are no numbers")
+    if type(position.epoch) is not int or type(position.step) is not int or min(position.epoch - 1, position.step) < 0:
+        raise ValueError(f"epoch {position.epoch!r}, step {position.step!r} is no position")
+    if position.sums.keys() != position.counts.keys() or not all(count > 0 for count in position.counts.values()):
+        raise ValueError("its sums and counts do not fit")
+    return position
 
 
 def averages(position):

@@ -1,6 +1,7 @@
 """Names, places and the lock of a run."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -154,3 +155,18 @@ def test_lock_where_nothing_can_be_written(tmp_path):
     touch(tmp_path / "results")
     with pytest.raises(UserError, match=r"\.lock.*--out"), RunDirectory(tmp_path, "run").lock():
         pass
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_folder_that_is_deleted_under_the_lock_is_noticed(tmp_path, again):
+    run = RunDirectory(tmp_path, "run")
+    run.require_held()  # without a lock there is nothing to lose
+    with run.lock():
+        run.require_held()
+        shutil.rmtree(run.results)
+        if again:  # another process began a run of the same name
+            run.results.mkdir(parents=True)
+            (run.results / ".lock").touch()
+        with pytest.raises(UserError, match=r"results/run was deleted or replaced.*start the run again"):
+            run.require_held()
+    run.require_held()

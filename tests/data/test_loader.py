@@ -1,9 +1,11 @@
 import itertools
+import os
 
 import numpy as np
 import pytest
 
 from jgen.data import loader
+from jgen.errors import UserError
 
 
 def order(*arguments, **options):
@@ -58,3 +60,11 @@ def test_gathered_rows_are_an_own_copy_from_memory_and_from_a_map(tmp_path, nois
         assert rows.flags.c_contiguous and np.array_equal(rows, x[indices])
     assert np.array_equal(loader.gather(mapped[10:], indices[:3]), x[10:][indices[:3]])
     assert loader.gather(mapped, indices[:0]).shape == (0, 3, 8, 8)
+
+
+def test_a_map_whose_file_was_cut_short_is_an_error_and_not_the_end_of_the_process(tmp_path, noise):
+    np.save(tmp_path / "x.npy", noise(400, 3, 8, 8))
+    mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
+    os.truncate(tmp_path / "x.npy", 1000)
+    with pytest.raises(UserError, match=r"x\.npy was cut short.*start again"):
+        loader.gather(mapped[10:], np.array([300]))

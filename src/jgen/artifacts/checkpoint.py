@@ -8,7 +8,7 @@ import safetensors
 import safetensors.numpy
 
 from jgen.artifacts import quantised
-from jgen.artifacts.files import atomic_write
+from jgen.artifacts.files import atomic_write, parse_json
 from jgen.errors import UserError
 
 # One key holds all metadata as JSON: several keys would be written in a random order.
@@ -32,7 +32,9 @@ def load(path):
     """(tensors, metadata) as given to `save`; UserError if the file is missing, truncated or another kind."""
     tensors, header = _read(path)
     try:
-        metadata = json.loads(header[_KEY])
+        metadata = parse_json(header[_KEY])
+        if not isinstance(metadata, dict):
+            raise ValueError("its metadata are no table")
     except (KeyError, ValueError):
         raise UserError(f"{path} is not a checkpoint: give one that a training wrote") from None
     return tensors, metadata
@@ -41,10 +43,10 @@ def load(path):
 def describe(path):
     """A phrase for messages: PATH and the position it was saved at, or "none"."""
     try:
-        position = load(path)[1].get("position", {})
-    except UserError:
+        position = load(path)[1]["position"]
+        return f"{path} (epoch {position['epoch']}, step {position['step']})"
+    except (UserError, KeyError, TypeError):
         return "none"
-    return f"{path} (epoch {position.get('epoch')}, step {position.get('step')})"
 
 
 def save_weights(path, tensors):
@@ -74,6 +76,13 @@ def load_weights(path):
     }
 
 
+def require_finite(path, tensors):
+    """Raise UserError where one of the tensors of PATH has a NaN: a training writes none, and any use spreads it."""
+    for name, tensor in tensors.items():
+        if not np.isfinite(tensor).all():
+            raise UserError(f"{path} is spoilt: {name} is not finite; delete it and train again")
+
+
 def _halved(tensor):
     if not np.issubdtype(tensor.dtype, np.floating):
         return tensor
@@ -92,8 +101,7 @@ def _write(path, tensors, header):
 def _read(path):
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
-            names = file.keys()
-            return {name: file.get_tensor(name) for name in names}, file.metadata() or {}
+            tensors, header = {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
     except FileNotFoundError:
         raise UserError(f"there is no {path}: train first, or check the name") from None
     except OSError as error:
@@ -101,3 +109,4 @@ def _read(path):
     # TypeError and AttributeError: the file is whole, but of a type that NumPy lacks, such as bfloat16.
     except (safetensors.SafetensorError, TypeError, AttributeError) as error:
         raise UserError(f"{path} is truncated or not ours ({error}): delete it and train again") from error
+    return tensors, header

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import fcntl
+import json
 import os
 import secrets
 from pathlib import Path
@@ -61,15 +62,35 @@ def atomic_write(path, data):
         temporary.write_bytes(data)
 
 
+def parse_json(text):
+    """What a JSON text (str or UTF-8 bytes) holds; ValueError for any that cannot be read, however it is built."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def read_json(path):
+    """What the JSON file PATH holds. Raises OSError, and ValueError for what is no JSON in UTF-8."""
+    return parse_json(Path(path).read_text(encoding="utf-8"))
+
+
 @contextlib.contextmanager
 def locked(path, refusal):
     """Keep other processes out during the block. Raises UserError(refusal(holder)) where one holds PATH's lock.
 
     The system drops the lock when its process ends, however it ends, so PATH may stay behind without harm.
+    Yields still_held(): False once PATH was deleted or replaced, for then another process can take the same lock.
     """
     descriptor = _acquire(path, refusal)
+
+    def still_held():
+        with contextlib.suppress(OSError):
+            return os.path.samestat(os.stat(path), os.fstat(descriptor))
+        return False
+
     try:
-        yield
+        yield still_held
     finally:
         os.close(descriptor)
 

@@ -5,7 +5,7 @@ import math
 import os
 from pathlib import Path
 
-from jgen.artifacts.files import atomic_write, disk_errors
+from jgen.artifacts.files import atomic_write, disk_errors, parse_json
 from jgen.errors import UserError
 
 
@@ -32,7 +32,7 @@ def read_rows(path):
     rows = []
     for number, line in enumerate(lines, start=1):
         try:
-            row = json.loads(line)
+            row = parse_json(line)
             rows.append({name: math.nan if value is None else value for name, value in row.items()})
         except (ValueError, AttributeError):
             if number < len(lines):
@@ -40,9 +40,18 @@ def read_rows(path):
     return rows
 
 
+def read_epochs(path):
+    """`read_rows` of a training: UserError also where a row lacks its epoch, or a value is no number."""
+    rows = read_rows(path)
+    for row in rows:
+        if type(row.get("epoch")) is not int or not all(type(value) in (int, float) for value in row.values()):
+            raise UserError(f"{path} has a line that is no epoch of a training: mend or delete it")
+    return rows
+
+
 def truncate_after(path, epoch):
     """Keep the rows up to this epoch, atomically: a resumed run writes the later ones again."""
-    rows = read_rows(path)
+    rows = read_epochs(path)
     if rows:
         atomic_write(path, b"".join(_line(row) for row in rows if row["epoch"] <= epoch))
 

@@ -1,8 +1,10 @@
 """Where everything of one run lies: results/NAME, intermediate/NAME and results/mp4/NAME.mp4."""
 
+import contextlib
 import os
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from jgen.artifacts.files import disk_errors, lock_holder, locked
@@ -18,6 +20,7 @@ class RunDirectory:
 
     out: Path
     name: str
+    _still_held: Callable[[], bool] | None = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self):
         object.__setattr__(self, "out", Path(self.out))
@@ -129,15 +132,30 @@ class RunDirectory:
             with disk_errors(path):
                 path.unlink(missing_ok=True)
 
+    @contextlib.contextmanager
     def lock(self):
         """Keep other processes from writing this run during the block; raises UserError if another one does."""
-        return locked(
-            self._lock,
-            lambda holder: (
+
+        def refusal(holder):
+            return (
                 f"the run {self.name!r} is being written by process {holder}: "
                 "wait until it ends, or choose another --name"
-            ),
-        )
+            )
+
+        with locked(self._lock, refusal) as still_held:
+            object.__setattr__(self, "_still_held", still_held)
+            try:
+                yield
+            finally:
+                object.__setattr__(self, "_still_held", None)
+
+    def require_held(self):
+        """Raise UserError where the folder was deleted or replaced while lock() protects it; else do nothing."""
+        if self._still_held and not self._still_held():
+            raise UserError(
+                f"{self.results} was deleted or replaced while this run was writing it, and its earlier epochs with "
+                "it: start the run again, or put the folder back and go on with --resume"
+            )
 
     def writer(self):
         """The process that writes this run just now, as text; "" if there is none."""

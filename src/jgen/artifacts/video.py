@@ -58,7 +58,7 @@ def _thin(items, limit):
 def _read(path, shape=None):
     """An image file as uint8 [H, W, 3]; UserError if it is missing, broken or not of the shape."""
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=("PNG",)) as image:  # whatever else it is, a training did not write it
             pixels = np.asarray(image.convert("RGB"))
     except FileNotFoundError:
         raise UserError(f"the frame {path} is missing: train again, or stitch without it") from None

@@ -125,7 +125,7 @@ def training(experiment, place):
 
 def _training_seconds(experiment, directory, epochs, place):
     """Of the epochs that are still to do: at the pace of those that are done, or as declared."""
-    rows = metrics.read_rows(directory.metrics)
+    rows = metrics.read_epochs(directory.metrics)
     seconds = [row["seconds"] for row in rows if "seconds" in row]
     if not seconds:
         return 60 * (QUICK_MINUTES if place.quick else experiment.minutes)

@@ -65,7 +65,7 @@ def _doing(running, place, now):
     """'train vae: epoch 3, 40 s' of a running job."""
     text = running.job.key
     if running.job.key == jobs.training_key(running.job.run):
-        text += f": epoch {len(metrics.read_rows(place.run(running.job.run).metrics)) + 1}"
+        text += f": epoch {len(metrics.read_epochs(place.run(running.job.run).metrics)) + 1}"
     return f"{text}, {duration(now - running.started)}"
 
 
@@ -104,7 +104,7 @@ def _row(document, experiment, training, chosen, place):
     found = training.look()
     state = f"{found.kind}: {found.note}" if found.note else found.kind
     later = [job.look().kind for job in chosen if job.run == experiment.name and job is not training]
-    rows = metrics.read_rows(place.run(experiment.name).metrics) if found.kind == DONE else []
+    rows = metrics.read_epochs(place.run(experiment.name).metrics) if found.kind == DONE else []
     measured = sum(row.get("seconds", 0) for row in rows) / 60
     minutes = f"{measured:.1f}" if rows else f"about {max(training.seconds() / 60, 0.1):.1f}"
     command = shlex.join(place.words(experiment.command, experiment.quick))

@@ -6,14 +6,13 @@ import dataclasses
 import functools
 import hashlib
 import inspect
-import json
 import pathlib
 import runpy
 import shlex
 
 from jgen import config, run_setup
 from jgen.algorithm import Algorithm
-from jgen.artifacts import metrics
+from jgen.artifacts import files, metrics
 from jgen.errors import UserError
 from jgen.experiment import ROOT, training_parser
 
@@ -91,7 +90,7 @@ def of_run(command, directory):
             return State(DIFFERS, ", ".join(found))
     except UserError as error:
         return State(DIFFERS, str(error))
-    epochs, done = settings_of(command)[1].epochs, len(metrics.read_rows(directory.metrics))
+    epochs, done = settings_of(command)[1].epochs, len(metrics.read_epochs(directory.metrics))
     # The film is the last thing that a run writes; what only lacks it can be finished if its checkpoint is there.
     if (
         done >= epochs
@@ -131,15 +130,21 @@ def of_follow_up(makes, command, directory):
 def read_evaluation(directory):
     """{section: {"protocol": …}} of evaluation.json; {} without one, or where it cannot be read."""
     try:
-        found = json.loads((directory.results / "evaluation.json").read_text(encoding="utf-8"))
-        return {name: part for name, part in found.items() if isinstance(part.get("protocol"), dict)}
+        found = files.read_json(directory.results / "evaluation.json").items()
+        return {name: part for name, part in found if all(isinstance(part.get(key), dict) for key in _TABLES)}
     except (OSError, ValueError, AttributeError):
         return {}
 
 
+_TABLES = ("protocol", "numbers")
+
+
 def _differing_options(protocol, command):
     """The options in which the command of a section's protocol differs from `command`."""
-    its = _evaluation_options(shlex.split(str(protocol.get("command")))[2:])
+    try:
+        its = _evaluation_options(shlex.split(str(protocol.get("command")))[2:])
+    except ValueError:  # a quotation without its end
+        its = {}
     ours = _evaluation_options(shlex.split(command)[1:])
     return [name for name in ours if its.get(name) != ours[name]] if its else ["command"]
 
@@ -183,4 +188,7 @@ def of_comparison(directories, target):
 def _tabled(evaluation, row):
     """Whether a row of a table has the numbers of an evaluation."""
     found = [evaluation.get(section, {}).get("numbers", {}).get(key) for section, key in IN_A_TABLE]
-    return all(f" {measured['value']:.4g} " in row for measured in found if measured)
+    try:
+        return all(f" {measured['value']:.4g} " in row for measured in found if measured)
+    except (TypeError, KeyError, ValueError):
+        return False

@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import hashlib
 import json
 import os
 import pathlib
@@ -77,7 +78,7 @@ def _open(target, notes_path):
     try:
         notes = json.loads(notes_path.read_text())
         array = np.load(target, mmap_mode="r", allow_pickle=False)
-        whole = notes["shape"] == list(array.shape) and array.dtype == np.uint8
+        whole = notes["shape"] == list(array.shape) and array.dtype == np.uint8 and isinstance(notes["sha256"], str)
     except (OSError, EOFError, ValueError, KeyError, TypeError):
         return None
     return (array, notes) if whole else None
@@ -88,12 +89,21 @@ def _make(target, notes_path, build):
     try:
         notes = build(temporary)
         notes["shape"] = list(np.load(temporary, mmap_mode="r").shape)
+        with open(temporary, "rb") as file:
+            notes["sha256"] = _sha256(file)
         notes_temporary = notes_path.with_suffix(".json.tmp")
         notes_temporary.write_text(json.dumps(notes))
         os.replace(notes_temporary, notes_path)
         os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _sha256(file):
+    digest = hashlib.sha256()
+    while block := file.read(2**20):
+        digest.update(block)
+    return digest.hexdigest()
 
 
 def require_space(directory, needed):

@@ -76,13 +76,29 @@ def _read(folder, names):
     sums = {}
     for i, name in enumerate(names):
         path = folder / name
-        expected = IMAGES_PER_FILE * _RECORD
-        if (size := path.stat().st_size) != expected:
-            raise UserError(f"{path} has {size:,} bytes instead of {expected:,}: {_MEND}")
-        records = np.fromfile(path, np.uint8).reshape(-1, _RECORD)
-        if (largest := records[:, 0].max()) > 9:
-            raise UserError(f"{path} has a label {largest}, CIFAR-10's are 0 to 9: {_MEND}")
+        records = parse_records(_bytes(path), path)
         part = slice(i * IMAGES_PER_FILE, (i + 1) * IMAGES_PER_FILE)
         x[part], y[part] = records[:, 1:].reshape(-1, 3, 32, 32), records[:, 0]
         sums[name] = hashlib.md5(records, usedforsecurity=False).hexdigest()
     return x, y, sums
+
+
+def _bytes(path):
+    """What `path` holds, up to one byte more than it should."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(IMAGES_PER_FILE * _RECORD + 1)
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}): {_MEND}") from error
+
+
+def parse_records(data, path):
+    """The records in a file's bytes, uint8 [N, 1 + 3072]: a label, then the planes. UserError if it is none."""
+    expected = IMAGES_PER_FILE * _RECORD
+    if len(data) != expected:
+        found = f"{len(data):,}" if len(data) < expected else "more"
+        raise UserError(f"{path} has {found} bytes instead of {expected:,}: {_MEND}")
+    records = np.frombuffer(data, np.uint8).reshape(-1, _RECORD)
+    if (largest := records[:, 0].max()) > 9:
+        raise UserError(f"{path} has a label {largest}, CIFAR-10's are 0 to 9: {_MEND}")
+    return records

@@ -43,13 +43,14 @@ def load(name, root, size, channels, cache_dir, log):
     skipped = {**skipped, **unusable}
     _announce(title, skipped, pathlib.Path(cache_dir, f"{prefix}.skipped.txt"), log)
     plan = arrange.arrange(sorted(set(plan.train + plan.test) - set(unusable)))
-    return _dataset(name, rows, plan, skipped)
+    return _dataset(name, rows, plan, skipped, notes["sha256"])
 
 
-def _dataset(name, rows, plan, skipped):
+def _dataset(name, rows, plan, skipped, sha256):
     n = len(plan.train)
     source = {
         "origin": "image folder",
+        "files": {"decoded images": {"sha256": sha256}},
         "split": plan.split,
         "train": n,
         "test": len(plan.test),
@@ -145,7 +146,7 @@ def _announce(title, skipped, list_path, log):
     lines = [f"{shown(name)} ({why})" for name, why in skipped.items()]
     more = ""
     if len(lines) > _NAMED:
-        list_path.write_text("\n".join(lines) + "\n")
+        list_path.write_text("\n".join(lines) + "\n", encoding="utf-8", errors="backslashreplace")
         more = f" and {len(lines) - _NAMED} more, listed in {list_path}"
     count = "1 file" if len(lines) == 1 else f"{len(lines)} files"
     log(f"{title}: skipped {count}: {', '.join(lines[:_NAMED])}{more}")

@@ -5,6 +5,7 @@ import mmap
 import numpy as np
 
 from jgen import streams
+from jgen.errors import UserError
 
 _RESIDENT = 2**28  # bytes of a memory map that may stay in this process's memory; touching a page again costs time
 
@@ -36,11 +37,16 @@ def unit(images):
 
 
 def gather(x, indices):
-    """The rows of x [N, ...] at `indices` [B], as a contiguous copy [B, ...] that owns its memory."""
+    """The rows of x [N, ...] at `indices` [B], as a contiguous copy [B, ...] that owns its memory.
+
+    Raises UserError where x is the memory map of a file that has been cut short.
+    """
     indices = np.asarray(indices)
     mapping = getattr(x, "_mmap", None)
     if mapping is None:
         return np.take(x, indices, axis=0)
+    if mapping.size() < len(mapping):  # the file now; to touch a page beyond its end would kill the process
+        raise UserError(f"{x.filename} was cut short while it was in use: start again, and it is made anew")
     # In the file's order, so that a disk reads forwards.
     ascending = np.argsort(indices, kind="stable")
     rows = np.empty((len(indices), *x.shape[1:]), x.dtype)

@@ -99,6 +99,9 @@ def parse_idx(data, path):
         raise UserError(f"{path} is not an IDX file of unsigned bytes")
     start = 4 + 4 * data[3]
     shape = tuple(int(side) for side in np.frombuffer(data[4:start], ">u4")) if len(data) >= start else ()
-    if len(shape) != data[3] or len(data) - start != math.prod(shape):
+    if len(shape) != data[3] or len(data) - start != math.prod(shape) or not 1 <= len(shape) <= 3:
         raise UserError(f"{path} is truncated: its header promises {shape or 'more'} values; replace it")
-    return np.frombuffer(data, np.uint8, offset=start).reshape(shape)
+    try:
+        return np.frombuffer(data, np.uint8, offset=start).reshape(shape)
+    except ValueError as error:  # no value, yet sides whose product NumPy cannot count
+        raise UserError(f"{path} is no array of images or labels ({error}); replace it") from None

@@ -7,13 +7,12 @@ beside them tells how src/train_classifier.py made them. No generative model her
 from __future__ import annotations
 
 import dataclasses
-import json
 import pathlib
 
 import numpy as np
 
 from jgen import networks
-from jgen.artifacts import checkpoint
+from jgen.artifacts import checkpoint, files
 from jgen.data import unit
 from jgen.errors import UserError
 from jgen.evaluation.report import sha256
@@ -92,9 +91,11 @@ def load(image_shape, path=WEIGHTS):
     """
     path = pathlib.Path(path)
     arrays = checkpoint.load_weights(path)
+    checkpoint.require_finite(path, arrays)
     try:
-        record = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-        trained_on, n_classes = tuple(record["image_shape"]), len(record["classes"])
+        record = files.read_json(path.with_suffix(".json"))
+        trained_on, n_classes = tuple(record["image_shape"]), len(list(record["classes"]))
+        record["data"], record["test_accuracy"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path.with_suffix('.json')}: no readable record of the classifier ({error!r})") from None
     if trained_on != tuple(image_shape):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import pathlib
 import shlex
 import sys
@@ -77,6 +78,7 @@ def train(options):
 def _fit(network, dataset, options):
     from jgen import networks, optim
     from jgen.data import loader, unit
+    from jgen.errors import UserError
     from jgen.evaluation.classifier import cross_entropy
     from jgen.progress import Progress
 
@@ -97,6 +99,11 @@ def _fit(network, dataset, options):
                 adam.step(loss)
                 sums += float(loss.item())
                 step += 1
+                if not math.isfinite(sums):
+                    raise UserError(
+                        f"training diverged: loss became {float(loss.item())} at epoch {epoch}, step {at + 1}; nothing "
+                        "was written, earlier weights are as they were: try a smaller --lr"
+                    )
                 progress.advance(1, {"loss": sums / (at + 1)})
                 if step == total:
                     break

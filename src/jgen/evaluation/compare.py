@@ -43,12 +43,12 @@ PROTOCOL = ("data", "split", "images", "samples", "binarisation", "likelihood", 
 
 def compare(options):
     """Print and write the table (Markdown) and the picture of the runs `options.compare`."""
+    target = RunDirectory(pathlib.Path(options.out), options.to).results  # checks that it stays in results/
     runs = {name: _evaluation(options.out, name) for name in options.compare}
     lines = table(runs)
     print("\n".join(lines))
     for note in differences(runs):
         print(f"note: {note}")
-    target = pathlib.Path(options.out) / "results" / options.to
     text = "\n".join([*lines, "", *(f"- {note}" for note in differences(runs))]).rstrip() + "\n"
     made = [target.with_name(f"{target.name}.md")]
     files.atomic_write(made[0], text.encode("utf-8"))
@@ -71,7 +71,7 @@ def _evaluation(out, name):
 
 def _training(directory):
     """The last epoch's mean training loss, beside what the source document reports."""
-    rows = metrics.read_rows(directory.metrics)
+    rows = metrics.read_epochs(directory.metrics)
     numbers = {"loss": rows[-1].get("loss") if rows else None}
     numbers["published_loss"] = experiments.published(directory.name).get("loss")
     return {"protocol": {}, "numbers": {name: {"value": value} for name, value in numbers.items() if value is not None}}

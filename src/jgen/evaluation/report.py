@@ -20,15 +20,49 @@ def path_of(directory):
 
 
 def read(directory):
-    """{section: {"protocol": …, "numbers": …}} of an earlier evaluation, {} without one."""
+    """{section: {"protocol": …, "numbers": …}} of an earlier evaluation, {} without one.
+
+    UserError where it is not what `write` writes: it may come from a stranger.
+    """
     path = path_of(directory)
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        return {name: {"protocol": part["protocol"], "numbers": part["numbers"]} for name, part in found.items()}
+        return {name: _section(name, part) for name, part in files.read_json(path).items()}
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise UserError(f"{path} cannot be read as an evaluation ({error!r}): delete it and evaluate again") from None
+
+
+def _section(name, part):
+    """The section's two tables. Raises ValueError where one of them is none, or holds what cannot be shown."""
+    protocol, numbers = part["protocol"], part["numbers"]
+    if not isinstance(protocol, dict) or not isinstance(numbers, dict):
+        raise ValueError(f"{name}: 'protocol' and 'numbers' must be tables")
+    for key, kind in _OF_PROTOCOL.items():
+        if key in protocol and (not isinstance(protocol[key], kind) or isinstance(protocol[key], bool)):
+            raise ValueError(f"{name}: the protocol's {key!r} is {protocol[key]!r}")
+    for label, measured in numbers.items():
+        if not (isinstance(measured, dict) and _is_measured(measured)):
+            raise ValueError(f"{name}: {label!r} is no measured number")
+    return {"protocol": protocol, "numbers": numbers}
+
+
+_OF_PROTOCOL = {
+    **dict.fromkeys(("data", "sha256", "split", "binarisation", "likelihood", "warning", "command", "weights"), str),
+    **dict.fromkeys(("images", "samples", "seed", "seconds", "neighbours", "training_images"), (int, float)),
+}
+
+
+def _is_measured(measured):
+    values = measured["values"] if "values" in measured else [measured.get("value", "missing")]
+    spreads = [measured.get(kind, {}) for kind in ("standard_errors", "deviations")]
+    if not isinstance(values, (dict, list)) or not all(isinstance(spread, dict) for spread in spreads):
+        return False
+    numbers = [*(values.values() if isinstance(values, dict) else values), measured.get("standard_error")]
+    numbers += [number for spread in spreads for number in spread.values()]
+    return isinstance(measured.get("unit", ""), str) and all(
+        number is None or type(number) in (int, float) for number in numbers
+    )
 
 
 def write(directory, sections):

@@ -138,7 +138,7 @@ def critic_section(subject):
     held_out = subject.held_out[0]
     train = subject.some(subject.dataset.x_train, len(held_out))
     measured = critic.measure(algorithm, train, held_out, fake)
-    epochs, values, filtered = critic.curve(metrics.read_rows(directory.metrics))
+    epochs, values, filtered = critic.curve(metrics.read_epochs(directory.metrics))
     protocol = subject.protocol(
         split=f"train ({len(train)} images) and {subject.split} ({len(held_out)})",
         samples=len(fake),

@@ -119,8 +119,8 @@ class Job:
         record = self.target / RECORD
         if record.exists():
             try:
-                same = json.loads(record.read_text()) == self.record
-            except ValueError:
+                same = files.read_json(record) == self.record
+            except (OSError, ValueError):
                 same = False
             if not same:
                 raise UserError(f"{self.target} holds another augmentation: choose a new folder, or delete this one")
@@ -131,11 +131,17 @@ class Job:
         return []
 
     def _finished_chunks(self):
+        path = self.target / MANIFEST
         try:
-            with open(self.target / MANIFEST, newline="", encoding="utf-8", errors="surrogateescape") as file:
-                return list(csv.DictReader(file))
+            with open(path, newline="", encoding="utf-8", errors="surrogateescape") as file:
+                rows = list(csv.DictReader(file))
         except FileNotFoundError:
             return []
+        except (OSError, csv.Error) as error:
+            raise UserError(f"{path} cannot be read ({error}): delete {self.target} and augment again") from None
+        if not all(row.keys() == set(COLUMNS) and None not in row.values() for row in rows):
+            raise UserError(f"{path} has a line that is no row of it: delete {self.target} and augment again")
+        return rows
 
     def _directions(self):
         mu = None

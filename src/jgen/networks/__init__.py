@@ -9,6 +9,7 @@ from jgen.networks.residual import ResidualDecoder, ResidualEncoder, UNetDecoder
 from jgen.networks.state import (
     RunningMean,
     as_var,
+    at_most,
     concatenate,
     evaluating,
     initialise,
@@ -38,6 +39,7 @@ __all__ = [
     "RunningMean",
     "UNetDecoder",
     "as_var",
+    "at_most",
     "concatenate",
     "evaluating",
     "flip_and_shift",

@@ -1,11 +1,13 @@
 """What is common to all networks: initial values, parameters in and out, train and evaluation mode."""
 
 import contextlib
+import contextvars
 import math
 
 import numpy as np
 
-from jgen import streams
+from jgen import runtime, streams
+from jgen.errors import UserError
 from jgen.runtime import jt, nn
 
 no_grad = jt.no_grad
@@ -39,10 +41,37 @@ def initialise(networks, seed):
     normalisation layers keep ones and zeros. A network with `initial_values = "keras"` gets Glorot's uniform weights
     and zero biases instead. Jittor's own generator depends on the device and repeats itself for neighbouring seeds.
     """
+    _require_memory(networks)
     for position, network in enumerate(networks.values()):
         generator = streams.stream(seed, streams.INIT, position)
         for module in _modules(network):
             _initialise_module(module, generator, getattr(network, "initial_values", "pytorch") == "keras")
+
+
+_most_values = contextvars.ContextVar("most values of a model", default=math.inf)
+
+
+@contextlib.contextmanager
+def at_most(values):
+    """Within, `initialise` refuses a model of more values: one whose size a stranger's file decides."""
+    token = _most_values.set(values)
+    try:
+        yield
+    finally:
+        _most_values.reset(token)
+
+
+def _require_memory(networks):
+    """Raise UserError, before anything is allocated, where a model's values cannot fit."""
+    count = sum(math.prod(p.shape) for network in networks.values() for p in network.parameters())
+    if count > _most_values.get():
+        raise UserError(f"the settings ask for networks of {count:,} values, far more than the weights hold")
+    needed = 4 * count * np.dtype(np.float32).itemsize  # the values, their gradients and an optimizer's two moments
+    if needed > (free := runtime.available_bytes()):
+        raise UserError(
+            f"the networks have {count:,} values, whose training needs {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB "
+            "of memory are free: ask for smaller layers"
+        )
 
 
 def _initialise_module(module, generator, as_keras):

@@ -111,9 +111,9 @@ class FilmBudget:
 
 def _open(path):
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=("PNG",)) as image:
             return image.convert("L" if image.mode in ("1", "L", "I", "I;16") else "RGB")
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise UserError(f"{path} cannot be read as a picture ({error}): make it again, or delete it") from None
 
 

@@ -98,7 +98,7 @@ class Results:
         directory = RunDirectory(self.out, name)
         if not directory.config.exists() or not directory.weights.exists():  # weights come with a run's end
             return None
-        return Run(directory, read_config(directory), metrics.read_rows(directory.metrics), report.read(directory))
+        return Run(directory, read_config(directory), metrics.read_epochs(directory.metrics), report.read(directory))
 
     def path(self, *parts):
         """results/PARTS if it is a file; NotRunYet if not."""

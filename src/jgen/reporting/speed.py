@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-
+from jgen.artifacts import files
 from jgen.errors import UserError
 from jgen.reporting import charts
 from jgen.reporting.blocks import Chart, Gallery, Heading, Missing, Picture, Prose, Section, Table
@@ -34,7 +33,7 @@ def _read(results):
     """benchmark.json, in which what the page needs is known to be there."""
     path = results.path("benchmark.json")
     try:
-        report = json.loads(path.read_text(encoding="utf-8"))
+        report = files.read_json(path)
         for model in report.get("models", {}).values():
             model["ours_ms"] + sum(value for value in model["peers_ms"].values() if value is not None)
         sum(report.get("start_up", {}).get("warm_s", {}).values())
