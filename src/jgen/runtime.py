@@ -70,6 +70,11 @@ def device():
     return "cuda" if start().flags.use_cuda else "cpu"
 
 
+def launched_by_mpirun():
+    """Whether this process is one of Open MPI's; the variable is the one that Jittor looks at."""
+    return "OMPI_COMM_WORLD_SIZE" in os.environ
+
+
 def resident_megabytes():
     """Memory of this process that is in RAM now, in MB (10^6 bytes)."""
     pages = int(pathlib.Path("/proc/self/statm").read_text().split()[1])
@@ -96,6 +101,8 @@ def _prepare_environment(cuda):
     environment = os.environ
     environment["JITTOR_HOME"] = str(_jittor_home())  # otherwise Jittor takes that of whatever run last had one
     environment.setdefault("cache_name", "default")  # otherwise every git branch compiles a cache of its own
+    # Jittor compiles and loads its MPI part wherever mpicc is on PATH, and offers no other way to leave it out.
+    environment["use_mpi"] = "1" if launched_by_mpirun() else "0"
     if not cuda:
         environment["nvcc_path"] = ""  # a stray nvcc without a driver crashes the import
     # Threads that wait spin for at most some microseconds: the default is tens of milliseconds, and where another
