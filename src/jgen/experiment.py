@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib.util
 import pathlib
 import sys
 
-from jgen import config
+from jgen import config, distributed
 from jgen.errors import UserError
 
 INSTALL = "make setup, then use .venv/bin/python; or pip install -r requirements.txt"
@@ -27,12 +28,18 @@ def require_packages():
 def run(algorithm_class, arguments=None):
     """Train `algorithm_class` as the command line says; exits with 2 on what the user can mend, 130 when stopped."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    namespace = training_parser(algorithm_class).parse_args(arguments)
+    with distributed.first_parses():
+        namespace = training_parser(algorithm_class).parse_args(arguments)
     exit_cleanly(algorithm_class.name, lambda: _run(algorithm_class, namespace))
 
 
 def exit_cleanly(program, job):
     """Do `job`; a UserError becomes one line and exit code 2, Ctrl-C exit code 130."""
+    with distributed.ending_together():
+        _exit_cleanly(program, job)
+
+
+def _exit_cleanly(program, job):
     try:
         job()
     except UserError as error:
@@ -44,6 +51,7 @@ def exit_cleanly(program, job):
     except MemoryError as error:
         sys.exit(_report(program, f"not enough memory ({error}): ask for less, or for smaller layers"))
     except KeyboardInterrupt:
+        distributed.let_the_first_report()
         print(f"\n{program}: stopped", file=sys.stderr)
         sys.exit(130)
     except BrokenPipeError:
@@ -52,7 +60,8 @@ def exit_cleanly(program, job):
 
 
 def _report(program, message):
-    print(f"{program}: error: {message}", file=sys.stderr)
+    distributed.let_the_first_report()
+    print(f"{program}: error: {message}{distributed.place()}", file=sys.stderr)
     return 2
 
 
@@ -76,14 +85,17 @@ def _is_training(field):
 def _run(algorithm_class, namespace):
     from jgen.run_setup import prepare
 
+    distributed.start(getattr(namespace, "device", config.Run.device))
     prepared = prepare(algorithm_class, namespace, ROOT)
     if prepared.run.summary:
         algorithm, dataset = _build(algorithm_class, prepared)
         from jgen.summary import summarise
 
-        summarise(algorithm, dataset, prepared.directory.network)
+        if distributed.is_first():
+            summarise(algorithm, dataset, prepared.directory.network)
         return
-    with prepared.directory.lock():
+    with prepared.directory.lock() if distributed.is_first() else contextlib.nullcontext():
+        distributed.barrier()  # nobody trains a run that the first process may not write
         _train(algorithm_class, prepared)
 
 
@@ -93,12 +105,15 @@ def _build(algorithm_class, prepared):
     from jgen.algorithm import Shape
 
     settings, run_options = prepared.settings, prepared.run
-    dataset = data.load(
-        settings.data,
-        pathlib.Path(run_options.data_dir),
-        size=config.parse_size(settings.size),
-        cache_dir=prepared.directory.cache,
+    dataset = distributed.first_of_host_first(
+        lambda: data.load(
+            settings.data,
+            pathlib.Path(run_options.data_dir),
+            size=config.parse_size(settings.size),
+            cache_dir=prepared.directory.cache,
+        )
     )
+    distributed.require_same(dataset.fingerprint(), "loaded other data")
     settings = prepared.settings_for(algorithm_class, dataset.name)
     if settings.binarise == "static":
         dataset = data.binarise.static_dataset(dataset)
@@ -114,15 +129,17 @@ def _train(algorithm_class, prepared):
     run_options, directory = prepared.run, prepared.directory
     prepared.check_data(dataset)
     prepared.announce(algorithm, dataset)
-    prepared.write_config(algorithm, dataset)
-    observers = run_outputs.observers(run_options, directory)
+    distributed.from_first(lambda: prepared.write_config(algorithm, dataset))
+    observers = run_outputs.observers(run_options, directory) if distributed.is_first() else []
     trainer = Trainer(algorithm, dataset, algorithm.config, run_options, directory, observers)
     try:
         trainer.fit()
     except Interrupted as stop:
         print(f"{stop}; its checkpoint is saved. Go on with: {prepared.resume_command(algorithm_class.name)}")
+        distributed.barrier()  # the first process has said so
         sys.exit(stop.exit_code)
-    run_outputs.finish(algorithm, directory)
+    if distributed.is_first():
+        run_outputs.finish(algorithm, directory)
 
 
 require_packages()

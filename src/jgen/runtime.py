@@ -47,6 +47,8 @@ def start(device="auto", log=print):
     """
     if not _started:
         _check_platform(log)
+        if launched_by_mpirun():
+            _check_mpi_compiler()
         cuda, why_not = _cuda_usable() if device != "cpu" else (False, "--device cpu")
         if device == "cuda" and not cuda:
             raise UserError(f"--device cuda: {why_not}; use --device cpu")
@@ -73,6 +75,14 @@ def device():
 def launched_by_mpirun():
     """Whether this process is one of Open MPI's; the variable is the one that Jittor looks at."""
     return "OMPI_COMM_WORLD_SIZE" in os.environ
+
+
+def _check_mpi_compiler():
+    if not (os.environ.get("mpicc_path") or shutil.which("mpicc")):
+        raise UserError(
+            "started by mpirun, but mpicc is missing, with which Jittor compiles its MPI part: "
+            "sudo apt install libopenmpi-dev openmpi-bin (make mpi checks for both)"
+        )
 
 
 def resident_megabytes():
@@ -206,6 +216,8 @@ def _check_jittor(jittor, device):
             "Jittor runs without oneDNN, every matrix product would be a naive loop: remove "
             f"{_jittor_home()}/.cache/jittor/mkl and run again with log_silent=0 in the environment"
         )
+    if launched_by_mpirun() and not jittor.in_mpi:
+        raise UserError("Jittor could not set up MPI; run again with log_silent=0 in the environment to see why")
     if device == "cuda" and not jittor.compiler.has_cuda:
         raise UserError("--device cuda: Jittor found no usable CUDA; run with log_silent=0 to see why, or --device cpu")
 
@@ -243,6 +255,8 @@ def _is_deferred(module):
 
 def _cuda_usable():
     """(whether a driver sees a GPU and a compiler for it is here, the reason if not)."""
+    if launched_by_mpirun():
+        return False, "several processes compute on CPUs only (GPUs would need NCCL, which is not set up); no mpirun"
     try:
         driver = ctypes.CDLL("libcuda.so.1")
     except OSError:
