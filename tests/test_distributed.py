@@ -123,5 +123,5 @@ def test_one_process_gets_everything_back_as_it_is():
 
 def test_a_script_that_uses_a_run_refuses_to_be_several(process):
     process(0, 2)
-    with pytest.raises(UserError, match="sample.py runs in one process: start it without mpirun"):
+    with pytest.raises(UserError, match=r"sample\.py runs in one process: start it without mpirun"):
         distributed.require_one_process("sample.py")
