@@ -167,7 +167,7 @@ def average_buffers(buffers):
 
 def total(array):
     """The sum over all processes of a float array, on each of them; of one process the array itself."""
-    if world_size() == 1:
+    if world_size() == 1 or np.size(array) == 0:
         return array
     array = np.asarray(array)
     var = runtime.jt.array(array, dtype=str(array.dtype)).sync()
@@ -177,7 +177,7 @@ def total(array):
 
 def average(values):
     """Numbers that each process has for its rows -> a list of those for the global minibatch."""
-    return values if world_size() == 1 else total(share() * np.asarray(values, np.float64)).tolist()
+    return values if world_size() == 1 else list(map(float, total(share() * np.asarray(values, np.float64))))
 
 
 def in_turn(items):

@@ -87,10 +87,9 @@ class CVAE(Algorithm):
 
     def _over_the_batch(self, cross_entropy, kl, n_pixels):
         """A and B, of the whole minibatch also where several processes share it, for the forms are not linear."""
-        if self.config.reduction == "sum":
-            a = distributed.own_part_of_sum(cross_entropy.sum())
-        else:
-            a = cross_entropy.sum() / (cross_entropy.shape[0] * n_pixels)
+        is_sum = self.config.reduction == "sum"
+        a = cross_entropy.sum() / (1 if is_sum else cross_entropy.shape[0] * n_pixels)
+        a = distributed.own_part_of_sum(a) if is_sum else a
         return distributed.means(a, distributed.own_part_of_sum(kl.sum()))
 
     def step(self, x, y, noise):
