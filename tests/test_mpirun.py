@@ -28,7 +28,7 @@ TIMING = ("seconds", "images_per_second", "resident_mb")
 
 def mpirun(*words, environment=ENVIRONMENT):
     command = ["mpirun", "-np", "2", "--oversubscribe", "--bind-to", "none", sys.executable, *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=900, env=environment, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=1800, env=environment, check=False)
 
 
 @pytest.fixture(scope="module")

@@ -279,7 +279,7 @@ def ending_together():
 
 def place():
     """Which process this is, in words for the end of a message; '' for the first."""
-    return "" if is_first() else f" (process {rank()} of {world_size()}, on {socket.gethostname()})"
+    return "" if is_first() else f" (process {rank()} of {_SIZE}, on {socket.gethostname()})"
 
 
 def command_prefix():
