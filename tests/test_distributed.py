@@ -125,3 +125,19 @@ def test_a_script_that_uses_a_run_refuses_to_be_several(process):
     process(0, 2)
     with pytest.raises(UserError, match=r"sample\.py runs in one process: start it without mpirun"):
         distributed.require_one_process("sample.py")
+
+
+def test_means_are_the_whole_minibatchs_and_so_are_their_slopes(process, monkeypatch):
+    """Of process 1, with 4 of 7 rows: its mean is 6 and the other's 1; the loss is the mean's square on both."""
+    process(1, 2)
+    distributed.take_rows(7)
+    expected = (4 * 6 + 3 * 1) / 7
+    monkeypatch.setattr(distributed, "total", lambda array: array + np.float32(3 / 7))
+    other_slope = 3 / 7 * 2 * expected
+    monkeypatch.setattr(jt.Var, "mpi_all_reduce", lambda self, operation: self + other_slope, raising=False)
+    x = jt.array(np.float32([2]))
+    (mean,) = distributed.means(3 * x)
+    assert mean.item() == pytest.approx(expected)
+    # The optimizer weighs it by 4/7: together that is the slope of (4/7 * 3 x + 3/7)^2.
+    slope = jt.grad(mean * mean, x).item()
+    assert 4 / 7 * slope == pytest.approx(2 * expected * 3 * 4 / 7)
