@@ -1,8 +1,8 @@
-# make setup | demo | test | lint | notebook | benchmark; `make` lists them. Everything is kept in .venv and re-used.
+# make setup | demo | test | lint | notebook | benchmark | mpi; `make` lists them. Everything is kept in .venv and re-used.
 .DEFAULT_GOAL := help
 PYTHON ?= $(firstword $(foreach v,3.11 3.12 3.10,$(shell command -v python$(v) 2>/dev/null)) python3)
 BIN := .venv/bin
-.PHONY: help setup demo reproduce test lint notebook benchmark
+.PHONY: help setup demo reproduce test lint notebook benchmark mpi
 
 help:
 	@echo "make setup   create .venv and install requirements.txt"
@@ -13,6 +13,8 @@ help:
 	@echo "make lint    setup, then ruff"
 	@echo "make benchmark  setup, then measure every model against PyTorch and JAX in .venv-benchmark (15 minutes)"
 	@echo "              (make benchmark ARGS=--start-up, ARGS=--scaling: what else can be measured)"
+	@echo "              (make benchmark ARGS=--mpi: one process against two under mpirun)"
+	@echo "make mpi     check for what several processes need (mpirun, mpicc)"
 	@echo "make notebook  setup, then execute report/g-vae.ipynb in place"
 
 setup:
@@ -36,3 +38,8 @@ notebook: setup
 benchmark: setup
 	@PYTHON="$(PYTHON)" sh tests/benchmarks/setup
 	$(BIN)/python tests/benchmarks/benchmark.py $(ARGS)
+
+mpi:
+	@for program in mpirun mpicc; do command -v $$program >/dev/null || { \
+	  echo "make mpi: $$program is missing: sudo apt install libopenmpi-dev openmpi-bin" >&2; exit 2; }; done
+	@echo "ready: mpirun -np 2 $(BIN)/python src/beta-vae.py"

@@ -28,11 +28,16 @@ ALLOWED = {
     "runtime": {"errors"},
     "data": LEAVES,
     "artifacts": {"errors"},
-    **{part: {"networks", "distributions", "kernels", "runtime"} | LEAVES for part in NETWORK_PARTS - {"runtime"}},
+    **{
+        part: {"networks", "distributed", "distributions", "kernels", "runtime"} | LEAVES
+        for part in NETWORK_PARTS - {"runtime"}
+    },
+    "kernels": {"runtime"},
+    "distributed": {"kernels", "runtime"} | LEAVES,
     "algorithm": {"config", "networks"} | LEAVES,
-    "models": {"algorithm", "config", "combination", "corruption"} | NETWORK_PARTS | LEAVES,
-    "trainer": {"algorithm", "artifacts", "config", "data", "networks", "progress", "runtime"} | LEAVES,
-    "run_setup": {"config", "artifacts", "runtime"} | LEAVES,
+    "models": {"algorithm", "config", "combination", "corruption", "distributed"} | NETWORK_PARTS | LEAVES,
+    "trainer": {"algorithm", "artifacts", "config", "data", "distributed", "networks", "progress", "runtime"} | LEAVES,
+    "run_setup": {"config", "artifacts", "distributed", "networks", "runtime"} | LEAVES,
     "run_outputs": {"artifacts", "errors"},
     "finished_run": {"algorithm", "artifacts", "config", "networks", "run_setup", "runtime"} | LEAVES,
 }
@@ -113,6 +118,13 @@ def test_jittor_is_imported_in_one_place():
     for path in [*FILES, *SCRIPTS]:
         if path != PACKAGE / "runtime.py":
             assert not any(name.split(".")[0] == "jittor" for name in imports(path)), path
+
+
+def test_one_module_knows_of_mpi():
+    for path in [*FILES, *SCRIPTS]:
+        names = {node.attr for node in ast.walk(tree(path)) if isinstance(node, ast.Attribute)}
+        found = {name for name in names if re.search(r"(^|_)mpi(_|$)", name)}
+        assert path.stem in ("distributed", "runtime") or not found, f"{path}: {found}"
 
 
 def test_nothing_reads_or_writes_pickles():

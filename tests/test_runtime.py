@@ -232,3 +232,11 @@ def test_jittor_may_be_asked_to_log():
     command = [sys.executable, "-c", program]
     process = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     assert process.returncode == 0 and process.stdout.splitlines()[-1] == "3.0", process.stderr[-2000:]
+
+
+def test_mpi_is_left_out_of_a_process_that_mpirun_did_not_start(environment):
+    runtime._prepare_environment(cuda=False)
+    assert environment["use_mpi"] == "0"
+    environment["OMPI_COMM_WORLD_SIZE"] = "2"  # a process started by one that had switched it off
+    runtime._prepare_environment(cuda=False)
+    assert environment["use_mpi"] == "1"

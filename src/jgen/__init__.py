@@ -7,6 +7,7 @@ The map of the house:
     trainer       epochs, progress, metrics, checkpoint and exact resume; knows no model by name
     algorithm     the interface a model implements
     run_setup     from the flags to a run's name, settings and config.json; run_outputs: what it leaves behind
+    distributed   several processes that train one model: the only module that knows of MPI
     runtime       makes `import jittor` work anywhere, and picks the device
     summary       the layers of every network, as a table and as a drawing (--summary)
     networks      encoders, decoders, generator, critic

@@ -43,19 +43,25 @@ class Noise:
     """The random numbers of one step, from the stream keyed by (seed, epoch, step); the first step is 0.
 
     `step` counts from the start of the run, so that what happens every few steps does not restart in each epoch.
+    `rows` (streams.Rows) are those of the minibatch that the numbers are for, where it is shared by several processes;
+    the first axis of every shape is theirs.
     """
 
-    def __init__(self, seed, epoch, step, purpose=streams.NOISE):
+    def __init__(self, seed, epoch, step, purpose=streams.NOISE, rows=None):
         self.step = step
+        self._rows = rows
         self._generator = streams.stream(seed, purpose, epoch, step)
 
     def normal(self, *shape):
         """Independent N(0, 1) values as a Var of `shape`."""
-        return networks.as_var(self._generator.standard_normal(shape, dtype=np.float32))
+        return self._draw(self._generator.standard_normal, shape)
 
     def uniform(self, *shape):
         """Independent values from U[0, 1) as a Var of `shape`."""
-        return networks.as_var(self._generator.random(shape, dtype=np.float32))
+        return self._draw(self._generator.random, shape)
+
+    def _draw(self, distribution, shape):
+        return networks.as_var(streams.draw(lambda whole: distribution(whole, dtype=np.float32), shape, self._rows))
 
 
 class Algorithm(abc.ABC):

@@ -10,7 +10,7 @@ import pathlib
 import signal
 import sys
 
-from jgen import config
+from jgen import config, distributed
 from jgen.errors import UserError
 
 INSTALL = "make setup, then use .venv/bin/python; or pip install -r requirements.txt"
@@ -30,7 +30,8 @@ def require_packages():
 def run(algorithm_class, arguments=None):
     """Train `algorithm_class` as the command line says; exits with 2 on what the user can mend, 130 when stopped."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    namespace = training_parser(algorithm_class).parse_args(arguments)
+    with distributed.first_parses():
+        namespace = training_parser(algorithm_class).parse_args(arguments)
     exit_cleanly(algorithm_class.name, lambda: _run(algorithm_class, namespace))
 
 
@@ -41,6 +42,11 @@ class Terminated(KeyboardInterrupt):
 def exit_cleanly(program, job):
     """Do `job`; a UserError becomes one line and exit code 2, Ctrl-C exit code 130, SIGTERM 143."""
     _make_printable()
+    with distributed.ending_together():
+        _exit_cleanly(program, job)
+
+
+def _exit_cleanly(program, job):
     try:
         with _sigterm_raises():
             job()
@@ -53,6 +59,7 @@ def exit_cleanly(program, job):
     except MemoryError as error:
         sys.exit(_report(program, f"not enough memory ({error}): ask for less, or for smaller layers"))
     except KeyboardInterrupt as stop:
+        distributed.let_the_first_report()
         print(f"\n{program}: stopped{f'. {stop}' if str(stop) else ''}", file=sys.stderr)
         sys.exit(128 + (signal.SIGTERM if isinstance(stop, Terminated) else signal.SIGINT))
     except BrokenPipeError:
@@ -71,17 +78,23 @@ def _make_printable():
             stream.reconfigure(errors="backslashreplace")
 
 
+def _terminate(number, frame):
+    raise Terminated
+
+
+def _end_silently_in_a_child():
+    """Jittor's compiling processes inherit the handler, but a pool waits for ever for one that is about to block."""
+    if signal.getsignal(signal.SIGTERM) is _terminate:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+os.register_at_fork(after_in_child=_end_silently_in_a_child)
+
+
 @contextlib.contextmanager
 def _sigterm_raises():
-    owner = os.getpid()
-
-    def terminate(number, frame):
-        if os.getpid() != owner:  # one of Jittor's compiling processes, which have inherited this
-            os._exit(128 + number)
-        raise Terminated
-
     try:
-        earlier = signal.signal(signal.SIGTERM, terminate)
+        earlier = signal.signal(signal.SIGTERM, _terminate)
     except ValueError:  # not in the main thread, which alone may set handlers
         yield
         return
@@ -92,7 +105,8 @@ def _sigterm_raises():
 
 
 def _report(program, message):
-    print(f"{program}: error: {message}", file=sys.stderr)
+    distributed.let_the_first_report()
+    print(f"{program}: error: {message}{distributed.place()}", file=sys.stderr)
     return 2
 
 
@@ -116,15 +130,17 @@ def _is_training(field):
 def _run(algorithm_class, namespace):
     from jgen.run_setup import prepare
 
+    distributed.start(getattr(namespace, "device", config.Run.device))
     prepared = prepare(algorithm_class, namespace, ROOT)
     if prepared.run.summary:
         algorithm, dataset = _build(algorithm_class, prepared)
         from jgen.summary import summarise
 
-        summarise(algorithm, dataset, prepared.directory.network)
+        if distributed.is_first():
+            summarise(algorithm, dataset, prepared.directory.network)
         return
-    with prepared.directory.lock():
-        prepared.check_still_free()
+    with prepared.directory.lock() if distributed.is_first() else contextlib.nullcontext():
+        distributed.from_first(prepared.check_still_free)  # and nobody trains a run that the first may not write
         _train(algorithm_class, prepared)
 
 
@@ -134,12 +150,15 @@ def _build(algorithm_class, prepared):
     from jgen.algorithm import Shape
 
     settings, run_options = prepared.settings, prepared.run
-    dataset = data.load(
-        settings.data,
-        pathlib.Path(run_options.data_dir),
-        size=config.parse_size(settings.size),
-        cache_dir=prepared.directory.cache,
+    dataset = distributed.first_of_host_first(
+        lambda: data.load(
+            settings.data,
+            pathlib.Path(run_options.data_dir),
+            size=config.parse_size(settings.size),
+            cache_dir=prepared.directory.cache,
+        )
     )
+    distributed.require_same(dataset.fingerprint(), "loaded other data")
     settings = prepared.settings_for(algorithm_class, dataset.name)
     if settings.binarise == "static":
         dataset = data.binarise.static_dataset(dataset)
@@ -155,15 +174,17 @@ def _train(algorithm_class, prepared):
     run_options, directory = prepared.run, prepared.directory
     prepared.check_data(dataset)
     prepared.announce(algorithm, dataset)
-    prepared.write_config(algorithm, dataset)
-    observers = run_outputs.observers(run_options, directory)
+    distributed.from_first(lambda: prepared.write_config(algorithm, dataset))
+    observers = run_outputs.observers(run_options, directory) if distributed.is_first() else []
     trainer = Trainer(algorithm, dataset, algorithm.config, run_options, directory, observers)
     go_on = f"Go on with: {prepared.resume_command(algorithm_class.name)}"
     try:
         trainer.fit()
-        run_outputs.finish(algorithm, directory)
+        if distributed.is_first():
+            run_outputs.finish(algorithm, directory)
     except Interrupted as stop:
         print(f"{stop}; its checkpoint is saved. {go_on}")
+        distributed.barrier()  # the first process has said so
         sys.exit(stop.exit_code)
     except KeyboardInterrupt as stop:  # between two steps' ends, or while the results are written
         raise type(stop)(go_on) from None

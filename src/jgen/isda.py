@@ -19,6 +19,7 @@ The quadratic form is expanded into matrix products, so the logits make nothing 
 
 import numpy as np
 
+from jgen import distributed
 from jgen.runtime import jt
 
 
@@ -97,6 +98,8 @@ def strength(maximum, epoch, epochs):
 class ClassCovariance:
     """The covariance (biased, as the paper's) of each class over all features seen so far, in one pass.
 
+    Of several processes that train together, all see what each of them sees.
+
     update() merges a batch exactly as pooling all samples would; a class absent from a batch keeps its values. The
     statistics carry no gradient. `covariance` is [C, A], or [C, A, A] when `full`; `mean` is [C, A], `count` [C].
     """
@@ -116,11 +119,11 @@ class ClassCovariance:
         """Take in features [N, A] of labels int [N]."""
         features = features.detach()  # a copy: stop_grad() would cut the caller's own features off from its loss
         chosen = one_hot(labels, self.n_classes)  # [N, C]
-        count = chosen.sum(0)  # [C]
+        count = distributed.summed(chosen.sum(0))  # [C]
         inverse = 1.0 / jt.maximum(count, 1.0)
-        mean = _columns(inverse, 2) * jt.matmul(chosen.transpose(), features)  # [C, A]
+        mean = _columns(inverse, 2) * distributed.summed(jt.matmul(chosen.transpose(), features))  # [C, A]
         centred = features - jt.matmul(chosen, mean)  # [N, A]
-        covariance = self._scatter(chosen, centred)
+        covariance = distributed.summed(self._scatter(chosen, centred))
         covariance = covariance * _columns(inverse, len(covariance.shape))
         total = self.count + count
         ratio = count / jt.maximum(total, 1.0)  # 0 where nothing was seen yet

@@ -9,7 +9,7 @@ from tqdm import tqdm
 class Progress:
     """A bar over the whole run: loss terms, images/s and the time left; one line per epoch stays on the screen."""
 
-    def __init__(self, total_steps, images_per_step):
+    def __init__(self, total_steps, images_per_step, shown=True):
         interactive = sys.stderr.isatty()
         self._images_per_step = images_per_step
         self._bar = tqdm(
@@ -19,6 +19,7 @@ class Progress:
             dynamic_ncols=True,
             mininterval=0.2 if interactive else 30,
             smoothing=0.05,
+            disable=not shown,
         )
 
     def advance(self, steps, terms=None, counted=True):
@@ -43,6 +44,9 @@ class Progress:
         self._bar.close()
 
 
+STOP_SIGNALS = ("SIGINT", "SIGTERM")
+
+
 class StopRequest:
     """Turns the first Ctrl-C or SIGTERM into a request, so that a step is never left half done.
 
@@ -59,7 +63,8 @@ class StopRequest:
         self.requested = signal.Signals(number).name
 
     def __enter__(self):
-        self._earlier = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
+        numbers = [signal.Signals[name] for name in STOP_SIGNALS]
+        self._earlier = {number: signal.signal(number, self._note) for number in numbers}
         return self
 
     def __exit__(self, *exception):

@@ -9,7 +9,7 @@ import pathlib
 import shlex
 import sys
 
-from jgen import config
+from jgen import config, distributed
 from jgen.artifacts.files import atomic_write, read_json
 from jgen.artifacts.run_directory import RunDirectory
 from jgen.errors import UserError
@@ -25,10 +25,9 @@ def prepare(algorithm_class, namespace, root):
         raise UserError("--resume and --overwrite exclude each other: continue the run, or delete it")
     out = pathlib.Path(run.out) if run.out else root
     run = dataclasses.replace(run, data_dir=str(_data_dir(run, root)))
-    directory, notes = _choose_directory(out, run, algorithm_class.name)
-    saved = read_config(directory) if run.resume and directory.config.exists() else None
+    name, notes, saved, begun = distributed.from_first(lambda: _look(out, run, algorithm_class))
+    directory = RunDirectory(out, name)
     if saved:
-        _check_resumable(directory, saved, algorithm_class)
         settings = _resumed_settings(algorithm_class, saved, explicit, directory)
         if run.as_published and not saved["as_published"]:
             raise UserError(
@@ -36,11 +35,20 @@ def prepare(algorithm_class, namespace, root):
                 "flag out, or start another run with --name"
             )
         run = dataclasses.replace(run, as_published=saved["as_published"])
-        run = run if directory.checkpoint.exists() else dataclasses.replace(run, resume=False)
+        run = run if begun else dataclasses.replace(run, resume=False)
     else:
         settings = fresh_settings(algorithm_class, explicit, run)
         run = dataclasses.replace(run, resume=False)
     return Prepared(settings, run, directory, notes, saved, explicit, frozenset(vars(namespace)))
+
+
+def _look(out, run, algorithm_class):
+    """What the disk says: (the run's name, notes for the user, its config.json to resume by, whether it has begun)."""
+    directory, notes = _choose_directory(out, run, algorithm_class.name)
+    saved = read_config(directory) if run.resume and directory.config.exists() else None
+    if saved:
+        _check_resumable(directory, saved, algorithm_class)
+    return directory.name, notes, saved, directory.checkpoint.exists()
 
 
 def _data_dir(run, root):
@@ -170,10 +178,22 @@ class Prepared:
         shown = "  ".join(f"{name} {value}" for name, value in config.to_json(algorithm.config).items() if value != "")
         print(f"{self.directory.name}: {shown}")
         print(f"data: {dataset.describe()}  device: {runtime.device()}")
+        if distributed.world_size() > 1:
+            self._announce_processes(algorithm)
         if self.run.as_published:
             self._announce_published(algorithm)
         for note in algorithm.notes():
             print(note)
+
+    def _announce_processes(self, algorithm):
+        print(
+            f"{distributed.world_size()} processes share each minibatch of {algorithm.config.batch_size}; if one dies, "
+            f"mpirun ends all. Go on then with: {self.resume_command(algorithm.name)}"
+        )
+        from jgen import networks
+
+        if networks.normalises_batches(*algorithm.networks.values()):
+            print("batch normalisation: each process takes the statistics of its own images of the minibatch")
 
     def _announce_published(self, algorithm):
         published = algorithm.published_for(preset_name(self.settings.data))
@@ -223,7 +243,9 @@ class Prepared:
             "image_shape": list(dataset.image_shape),
             "n_classes": dataset.n_classes,
             "data": {**dataset.source, "name": dataset.name, "classes": list(dataset.classes)},
-            "command": shlex.join(["python", f"src/{algorithm.name}.py", *sys.argv[1:]]),
+            "command": shlex.join(
+                [*distributed.command_prefix(), "python", f"src/{algorithm.name}.py", *sys.argv[1:]]
+            ),
             "versions": {name: importlib.metadata.version(name) for name in RECORDED_PACKAGES},
         }
         values["data"]["requested"] = self.settings.data
@@ -236,7 +258,8 @@ class Prepared:
 
     def resume_command(self, script):
         """The command that continues this run."""
-        words = [self.python, f"src/{script}.py", "--name", self.directory.name, "--resume"]
+        words = [*distributed.command_prefix(), self.python, f"src/{script}.py"]
+        words += ["--name", self.directory.name, "--resume"]
         for name in ("out", "data_dir", "device", "save_every", "keep_every"):
             if name in self.given:
                 words += ["--" + name.replace("_", "-"), str(getattr(self.run, name))]

@@ -48,6 +48,8 @@ def start(device="auto", log=print):
     """
     if not _started:
         _check_platform(log)
+        if launched_by_mpirun():
+            _check_mpi_compiler()
         cuda, why_not = _cuda_usable() if device != "cpu" else (False, "--device cpu")
         if device == "cuda" and not cuda:
             raise UserError(f"--device cuda: {why_not}; use --device cpu")
@@ -69,6 +71,19 @@ def start(device="auto", log=print):
 def device():
     """The device Jittor runs on: 'cpu' or 'cuda'."""
     return "cuda" if start().flags.use_cuda else "cpu"
+
+
+def launched_by_mpirun():
+    """Whether this process is one of Open MPI's; the variable is the one that Jittor looks at."""
+    return "OMPI_COMM_WORLD_SIZE" in os.environ
+
+
+def _check_mpi_compiler():
+    if not (os.environ.get("mpicc_path") or shutil.which("mpicc")):
+        raise UserError(
+            "started by mpirun, but mpicc is missing, with which Jittor compiles its MPI part: "
+            "sudo apt install libopenmpi-dev openmpi-bin (make mpi checks for both)"
+        )
 
 
 def resident_megabytes():
@@ -106,6 +121,8 @@ def _prepare_environment(cuda):
     environment = os.environ
     environment["JITTOR_HOME"] = str(_jittor_home())  # otherwise Jittor takes that of whatever run last had one
     environment.setdefault("cache_name", "default")  # otherwise every git branch compiles a cache of its own
+    # Jittor compiles and loads its MPI part wherever mpicc is on PATH, and offers no other way to leave it out.
+    environment["use_mpi"] = "1" if launched_by_mpirun() else "0"
     if not cuda:
         environment["nvcc_path"] = ""  # a stray nvcc without a driver crashes the import
     # Threads that wait spin for at most some microseconds: the default is tens of milliseconds, and where another
@@ -209,6 +226,8 @@ def _check_jittor(jittor, device):
             "Jittor runs without oneDNN, every matrix product would be a naive loop: remove "
             f"{_jittor_home()}/.cache/jittor/mkl and run again with log_silent=0 in the environment"
         )
+    if launched_by_mpirun() and not jittor.in_mpi:
+        raise UserError("Jittor could not set up MPI; run again with log_silent=0 in the environment to see why")
     if device == "cuda" and not jittor.compiler.has_cuda:
         raise UserError("--device cuda: Jittor found no usable CUDA; run with log_silent=0 to see why, or --device cpu")
 
@@ -246,6 +265,8 @@ def _is_deferred(module):
 
 def _cuda_usable():
     """(whether a driver sees a GPU and a compiler for it is here, the reason if not)."""
+    if launched_by_mpirun():
+        return False, "several processes compute on CPUs only (GPUs would need NCCL, which is not set up); no mpirun"
     try:
         driver = ctypes.CDLL("libcuda.so.1")
     except OSError:

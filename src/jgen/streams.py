@@ -5,6 +5,8 @@ exactly, a CPU and a GPU see the same numbers, and two purposes never share a st
 a 31-bit LCG whose state cannot be saved.)
 """
 
+import dataclasses
+
 import numpy as np
 
 # Never renumber: the numbers are part of every stream's key.
@@ -17,3 +19,31 @@ def stream(seed, purpose, *keys):
     One purpose takes equally many keys everywhere, for zeros at the end do not count: (0, 2, 1) is (0, 2, 1, 0).
     """
     return np.random.Generator(np.random.PCG64((seed, purpose, *keys)))
+
+
+@dataclasses.dataclass(frozen=True)
+class Rows:
+    """The rows from `start` up to `stop` of a minibatch of `total`: those of one process of several."""
+
+    start: int
+    stop: int
+    total: int
+
+    def __len__(self):
+        return self.stop - self.start
+
+    def of(self, array):
+        """These rows of what is there for the whole minibatch."""
+        return array[self.start : self.stop]
+
+
+def draw(distribution, shape, rows=None):
+    """distribution(shape); or these `rows` of what it draws for the whole minibatch. The first axis of shape is rows.
+
+    Raises ValueError for a shape of another number of rows.
+    """
+    if rows is None:
+        return distribution(shape)
+    if shape[0] != len(rows):
+        raise ValueError(f"random numbers of shape {shape} for {len(rows)} rows: the first axis must be the rows")
+    return rows.of(distribution((rows.total, *shape[1:])))

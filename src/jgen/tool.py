@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from jgen import config
+from jgen import config, distributed
 from jgen.experiment import ROOT, exit_cleanly
 
 
@@ -22,7 +22,7 @@ def run(script, options_class, job, arguments=None):
     description = (options_class.__doc__ or "").strip().splitlines()[0]
     parser = config.parser_for(script, description, {"options": (options_class, config.fields_of(options_class))})
     namespace = parser.parse_args(arguments)
-    exit_cleanly(script, lambda: job(options_class(**config.explicit_fields(options_class, namespace))))
+    _do(script, lambda: job(options_class(**config.explicit_fields(options_class, namespace))))
 
 
 def run_kind(script, description, kinds, job, arguments=None):
@@ -30,4 +30,12 @@ def run_kind(script, description, kinds, job, arguments=None):
     namespace = config.parser_of_kinds(script, description, Options, kinds).parse_args(arguments)
     options_class = kinds[namespace.kind]
     values = config.explicit_fields(options_class, namespace)
-    exit_cleanly(script, lambda: job(namespace.kind, options_class(**values)))
+    _do(script, lambda: job(namespace.kind, options_class(**values)))
+
+
+def _do(script, job):
+    def checked():
+        distributed.require_one_process(script)
+        job()
+
+    exit_cleanly(script, checked)

@@ -2,6 +2,9 @@
 
 Everything random is a function of (seed, epoch, step), so a position (epoch, step) and the algorithm's state are all
 that a checkpoint must hold; a resumed run equals an uninterrupted one bit for bit.
+
+Several processes (jgen.distributed) go through the same steps, each with its rows of every minibatch; the first alone
+draws and writes.
 """
 
 from __future__ import annotations
@@ -13,12 +16,12 @@ import time
 
 import numpy as np
 
-from jgen import config, networks, runtime, streams
+from jgen import config, distributed, networks, runtime, streams
 from jgen.algorithm import Noise
 from jgen.artifacts import checkpoint, grid, metrics
 from jgen.data import binarise, loader
 from jgen.errors import UserError
-from jgen.progress import Progress, StopRequest
+from jgen.progress import STOP_SIGNALS, Progress, StopRequest
 from jgen.runtime import jt
 
 N_PREVIEW = 64  # images of a grid
@@ -60,6 +63,9 @@ class Trainer:
         )
         self.observers = observers
         self.n_steps = loader.steps_per_epoch(len(dataset.x_train), settings.batch_size)
+        self.images_per_step = min(settings.batch_size, len(dataset.x_train))
+        self.rows = distributed.take_rows(self.images_per_step)
+        self.running = networks.running_statistics(*algorithm.networks.values())
         generator = streams.stream(settings.seed, streams.LATENTS)
         self.latents = generator.standard_normal((N_PREVIEW, algorithm.latent_dim), dtype=np.float32)
         held_out = len(dataset.x_test) > 0
@@ -69,11 +75,13 @@ class Trainer:
 
     def fit(self):
         """Train from the checkpoint's position, or from the start, to the last epoch. Raises Interrupted."""
-        position = self._restore() if self.run.resume else self._begin()
+        start = self._restore if self.run.resume else self._begin
+        position = Position(**distributed.from_first(lambda: dataclasses.asdict(start())))
+        distributed.share_state(self.algorithm)
         total = self.settings.epochs * self.n_steps
         with (
             StopRequest() as self.stop,
-            Progress(total, min(self.settings.batch_size, len(self.dataset.x_train))) as self.progress,
+            Progress(total, self.images_per_step, shown=distributed.is_first()) as self.progress,
         ):
             self.progress.advance((position.epoch - 1) * self.n_steps + position.step, counted=False)
             while position.epoch <= self.settings.epochs:
@@ -95,16 +103,16 @@ class Trainer:
         for indices in order:
             x, y = self._minibatch(indices, position)
             step = (epoch - 1) * self.n_steps + position.step
-            unread.append(self._step(x, y, Noise(self.settings.seed, epoch, step)))
+            unread.append(self._step(x, y, Noise(self.settings.seed, epoch, step, rows=self.rows)))
             position.step += 1
             if len(unread) == READ_EVERY:
                 self._read(unread, position)
-            if self.stop.requested:
+            if signal_name := self._stop_requested():
                 self._read(unread, position)
                 self._save(position)
-                raise Interrupted(position, self.stop.requested)
+                raise Interrupted(position, signal_name)
         self._read(unread, position)
-        n_images = (position.step - first_step) * min(self.settings.batch_size, len(self.dataset.x_train))
+        n_images = (position.step - first_step) * self.images_per_step
         self._finish_epoch(position, n_images, time.perf_counter() - started)
 
     def _step(self, x, y, noise):
@@ -114,29 +122,40 @@ class Trainer:
             # A loss that is still differentiable would keep its whole graph alive.
             losses = {name: value.stop_grad() for name, value in terms.items()}
             jt.sync_all()  # executes the step, waits for no device
+            distributed.average_buffers(self.running)
         except RuntimeError:
             if self.stop.requested:  # a terminal's Ctrl-C reaches Jittor's compiler too, which dies of it
                 raise KeyboardInterrupt from None
             raise
         return losses
 
-    def _images(self, images, indices, *keys):
-        """The uint8 images at `indices`; where pixels are drawn dynamically, their draw is keyed by `keys`."""
+    def _stop_requested(self):
+        """The signal that asked this process to stop, or any of several, in the same step of all; or ''."""
+        votes = distributed.total([float(self.stop.requested == name) for name in STOP_SIGNALS])
+        return next((name for name, count in zip(STOP_SIGNALS, votes) if count), "")
+
+    def _images(self, images, indices, *keys, rows=None):
+        """The uint8 images at `indices`; where pixels are drawn dynamically, their draw is keyed by `keys`.
+
+        rows: the place of `indices` in the minibatch, where it is shared by several processes.
+        """
         chosen = loader.gather(images, indices)
         if self.settings.binarise != "dynamic":
             return chosen
-        return binarise.sampled(chosen, streams.stream(self.settings.seed, streams.BINARISATION, *keys))
+        return binarise.sampled(chosen, streams.stream(self.settings.seed, streams.BINARISATION, *keys), rows)
 
     def _minibatch(self, indices, position):
-        chosen = self._images(self.dataset.x_train, indices, position.epoch, position.step)
+        indices = indices if self.rows is None else self.rows.of(indices)
+        chosen = self._images(self.dataset.x_train, indices, position.epoch, position.step, rows=self.rows)
         return _vars(chosen, None if self.dataset.y_train is None else self.dataset.y_train[indices])
 
     def _read(self, unread, position):
         """Add the steps' losses to the epoch's sums; a loss that is not finite stops the run."""
         first = position.step - len(unread)
+        numbers = distributed.average([float(value.item()) for terms in unread for value in terms.values()])
+        numbers = iter(numbers)
         for step, terms in enumerate(unread, first + 1):
-            for name, value in terms.items():
-                number = float(value.item())
+            for name, number in zip(terms, numbers):
                 if not math.isfinite(number):
                     self._refuse_divergence(f"{name} became {number}", position.epoch, step)
                 position.sums[name] = position.sums.get(name, 0.0) + number
@@ -159,6 +178,12 @@ class Trainer:
         for name, value in row.items():
             if not math.isfinite(value):  # the last step's update may break what its loss did not show
                 self._refuse_divergence(f"{name} became {value}", epoch, position.step)
+        if distributed.is_first():
+            self._record(position, row, n_images, seconds)
+
+    def _record(self, position, row, n_images, seconds):
+        """Draw and write what the epoch gave."""
+        epoch = position.epoch
         pictures = self._draw(epoch)
         row.update(seconds=round(seconds, 3), images_per_second=round(n_images / seconds, 1))
         row.update(resident_mb=runtime.resident_megabytes())
@@ -180,24 +205,29 @@ class Trainer:
             checkpoint.save_weights(self.directory.best, self.algorithm.weights())
 
     def _validate(self, epoch):
-        """Scalars over the held-out images, as averages over equal weights per image, named test_…"""
+        """Scalars over the held-out images, as averages over equal weights per image, named test_…
+
+        Several processes take whole batches in turn.
+        """
         x_test, y_test = self.dataset.x_test, self.dataset.y_test
         sums = {}
-        with networks.evaluating(self.algorithm.networks):
-            for step, start in enumerate(range(0, len(x_test), VALIDATION_BATCH)):
+        with networks.evaluating(self.algorithm.networks), distributed.alone():
+            for step, start in distributed.in_turn(enumerate(range(0, len(x_test), VALIDATION_BATCH))):
                 rows = np.arange(start, min(start + VALIDATION_BATCH, len(x_test)))
                 x, y = _vars(self._images(x_test, rows, 0, step), None if y_test is None else y_test[rows])
                 noise = Noise(self.settings.seed, epoch, step, purpose=streams.PREVIEW)
                 for name, value in self.algorithm.validate(x, y, noise).items():
                     sums[name] = sums.get(name, 0.0) + float(value.item()) * len(rows)
-        return {f"test_{name}": total / len(x_test) for name, total in sums.items()}
+        names = distributed.from_first(lambda: list(sums))
+        totals = distributed.total([sums.get(name, 0.0) for name in names])
+        return {f"test_{name}": float(total) / len(x_test) for name, total in zip(names, totals)}
 
     def _draw(self, epoch):
         """Write the epoch's grids; returns them as {kind: uint8 picture}."""
         x, y = _vars(*self.preview)
         noise = Noise(self.settings.seed, 0, 1, purpose=streams.PREVIEW)  # (0, 0) chose the images
         pictures = {}
-        with networks.evaluating(self.algorithm.networks):
+        with networks.evaluating(self.algorithm.networks), distributed.alone():
             for kind, images in self.algorithm.grids(jt.array(self.latents), x, y, noise).items():
                 pictures[kind] = grid.image_grid(images.images.numpy(), images.columns)
                 grid.write_png(self.directory.grid(kind, epoch), pictures[kind])
@@ -205,6 +235,8 @@ class Trainer:
 
     def _save(self, position, reached=None):
         """Write the checkpoint of `position`; a state that is not finite is refused, for the earlier one is better."""
+        if not distributed.is_first():
+            return
         self.directory.require_held()
         state = self.algorithm.state()
         for name, array in state.items():

@@ -3,6 +3,7 @@
     python tests/benchmarks/benchmark.py [--models NAME …] [--rounds 5] [--threads 2] [--quick] [--out DIR]
     python tests/benchmarks/benchmark.py --start-up [--cold]
     python tests/benchmarks/benchmark.py --scaling
+    python tests/benchmarks/benchmark.py --mpi
 
 Same initial weights, images, order, batch and noise for all; each framework in a process of its own, told over a pipe
 to run a block of steps while the others sleep; blocks interleaved A B A B; five rounds after warm-up; medians. Ours is
@@ -30,7 +31,8 @@ results/benchmark.json:
     }}
     rates        {"sgemm_gflops": {ours, torch-fused, jax-jit}}   the largest makes the floor
 
---start-up adds "start_up" (startup.py), --scaling writes results/scaling.json and .png (scaling.py).
+--start-up adds "start_up" (startup.py), --scaling writes results/scaling.json and .png (scaling.py),
+--mpi results/mpi-scaling.json and .md (mpi_scaling.py).
 """
 
 import argparse
@@ -83,6 +85,7 @@ def parse_arguments(arguments=None):
     parser.add_argument("--start-up", action="store_true", help="only: from import to the first step, and the grids")
     parser.add_argument("--cold", action="store_true", help="with --start-up: also with an empty cache (minutes)")
     parser.add_argument("--scaling", action="store_true", help="only: against batch, data-set and image size")
+    parser.add_argument("--mpi", action="store_true", help="only: one process against two under mpirun")
     parser.add_argument("--data-dir", type=pathlib.Path, default=ROOT / "data")
     parser.add_argument("--out", type=pathlib.Path, help="folder of the results (default: results, if all is measured)")
     options = parser.parse_args(arguments)
@@ -109,6 +112,11 @@ def main():
         import scaling
 
         scaling.measure(options, environment, folder, machine())
+        return
+    if options.mpi:
+        import mpi_scaling
+
+        mpi_scaling.measure(options, environment, folder, machine())
         return
     path = folder / "benchmark.json"
     if options.start_up:

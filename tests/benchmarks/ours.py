@@ -43,18 +43,22 @@ class BlockTrainer(Trainer):
         self.seconds = seconds
 
 
-def prepare(job, case):
-    """The algorithm in its initial state, and the trainer; writes the state and the noise for the peers."""
+def prepare(job, case, arrays=None, trainer_class=BlockTrainer):
+    """The algorithm in its initial state, and the trainer; its images and labels are the job's files, or `arrays`."""
     runtime.start("cpu")
     cls = case.algorithm_class()
     settings = cls.Config(**{k: tuple(v) if isinstance(v, list) else v for k, v in job.settings.items()})
     algorithm = cls(settings, Shape(tuple(job.image_shape), job.n_classes))
-    images = np.load(job.file("images.npy"), mmap_mode="r" if job.memory_map else None)
-    labels = np.load(job.file("labels.npy"))
+    images, labels = arrays or _read(job)
     labels, classes = (labels, tuple(map(str, range(job.n_classes)))) if job.n_classes else (None, ())
     none = np.empty((0, *job.image_shape), np.uint8)
     dataset = Dataset(job.name, images, labels, none, None if labels is None else labels[:0], classes, {})
-    return algorithm, BlockTrainer(algorithm, dataset, settings, config.Run(), directory=None)
+    return algorithm, trainer_class(algorithm, dataset, settings, config.Run(), directory=None)
+
+
+def _read(job):
+    images = np.load(job.file("images.npy"), mmap_mode="r" if job.memory_map else None)
+    return images, np.load(job.file("labels.npy"))
 
 
 def write_initial_state(job, case, algorithm):

@@ -17,13 +17,21 @@ _ROWS = 4096  # images drawn at a time, which bounds the memory
 _STATIC_SEED = 0  # not the run's seed: the images are a data set of their own
 
 
-def sampled(x, generator):
-    """uint8 [N, ...] in 0 .. 255 -> 0 or 255, white with probability x / 255."""
+def sampled(x, generator, rows=None):
+    """uint8 [N, ...] in 0 .. 255 -> 0 or 255, white with probability x / 255.
+
+    Where x are only the `rows` (streams.Rows) of a minibatch, they get what they would get in the whole of it.
+    """
     result = np.empty(x.shape, np.uint8)
-    for start in range(0, len(x), _ROWS):
-        rows = slice(start, start + _ROWS)
+    first, total = (rows.start, rows.total) if rows is not None else (0, len(x))
+    for start in range(0, total, _ROWS):
+        stop = min(start + _ROWS, total)
         # 255 equally likely thresholds: 0 is never, 255 always above one.
-        result[rows] = np.where(generator.integers(0, 255, x[rows].shape, np.uint8) < x[rows], 255, 0)
+        thresholds = generator.integers(0, 255, (stop - start, *x.shape[1:]), np.uint8)
+        low = max(start, first)
+        high = max(low, min(stop, first + len(x)))
+        own = slice(low - first, high - first)
+        result[own] = np.where(thresholds[low - start : high - start] < x[own], 255, 0)
     return result
 
 

@@ -53,8 +53,8 @@ $load_scalars
 $state_pointers
 std::vector<long long> start(tensors + 1, 0);
 for (int t = 0; t < tensors; t++)
-    start[t + 1] = start[t] + (_inputs[t]->num + $alignment - 1) / $alignment * $alignment;
-const long long total = start[tensors];
+    start[t + 1] = start[t] + ($size + $alignment - 1) / $alignment * $alignment;
+${find_gradients}const long long total = start[tensors];
 #pragma omp parallel if (total > 16384)
 {
     #ifdef __SSE__
@@ -66,10 +66,10 @@ const long long total = start[tensors];
     const long long high = total * (thread + 1) / threads / $alignment * $alignment;
     for (int t = 0; t < tensors; t++) {
         const long long from = std::max(low, start[t]);
-        const long long to = std::min<long long>(high, start[t] + _inputs[t]->num);
+        const long long to = std::min<long long>(high, start[t] + $size);
         if (from < to)
-            update_range(_inputs[t]->ptr<float>() + (from - start[t]),
-                         _inputs[tensors + t]->ptr<float>() + (from - start[t]), $state_arguments
+            update_range($gradient + (from - start[t]),
+                         $parameter->ptr<float>() + (from - start[t]), $state_arguments
                          $scalar_arguments to - from);
     }
     #ifdef __SSE__
@@ -77,6 +77,28 @@ const long long total = start[tensors];
     #endif
 }
 """
+
+# Where the CPU's kernel finds its tensors: a Var for each gradient, or all gradients in a few flat buckets.
+_SEPARATE = {
+    "size": "_inputs[t]->num",
+    "gradient": "_inputs[t]->ptr<float>()",
+    "parameter": "_inputs[tensors + t]",
+    "first_state": "2 * tensors",
+    "find_gradients": "",
+}
+_IN_BUCKETS = {
+    "size": "_inputs[buckets + t]->num",
+    "gradient": "gradients[t]",
+    "parameter": "_inputs[buckets + t]",
+    "first_state": "buckets + tensors",
+    "find_gradients": """std::vector<const float*> gradients(tensors);
+long long begin = 0;
+for (int t = 0, bucket = 0; t < tensors; t++) {
+    if (start[t] >= begin + _inputs[bucket]->num) begin += _inputs[bucket++]->num;
+    gradients[t] = _inputs[bucket]->ptr<float>() + (start[t] - begin);
+}
+""",
+}
 
 # A kernel's arguments are limited to 4 kB, so a launch takes at most $table tensors.
 _CUDA_HEADER = """
@@ -125,6 +147,10 @@ for (int first = 0; first < tensors; first += $table) {
 """
 
 
+class Buckets(tuple):
+    """Flat float32 Vars that, end to end, hold the gradients of all tensors as `offsets` lays them out."""
+
+
 class Kernel:
     """An update rule for lists of float32 tensors, compiled when first used.
 
@@ -142,30 +168,42 @@ class Kernel:
             "load_states": "".join(f"float {s} = {s}_at[i]; " for s in states),
             "store_states": "".join(f"{s}_at[i] = {s}; " for s in states),
             "load_scalars": "".join(f'const float {s} = data["{s}"]; ' for s in scalars),
-            "state_pointers": "".join(
-                f"float* all_{s} = _inputs[2 * tensors + {k}]->ptr<float>(); " for k, s in enumerate(states)
-            ),
             "state_arguments": "".join(f"all_{s} + from, " for s in states),
             "all_states": "".join(f"all_{s}, " for s in states),
             "scalar_arguments": "".join(f"{s}, " for s in scalars),
         }
+        separate, in_buckets = (pieces | place | _state_pointers(states, place) for place in (_SEPARATE, _IN_BUCKETS))
         self.sources = {
             "cpu_header": Template(_CPU_HEADER).substitute(pieces),
-            "cpu_src": Template(_CPU_SOURCE).substitute(pieces),
+            "cpu_src": Template(_CPU_SOURCE).substitute(separate),
             "cuda_header": Template(_CUDA_HEADER).substitute(pieces),
-            "cuda_src": Template(_CUDA_SOURCE).substitute(pieces),
+            "cuda_src": Template(_CUDA_SOURCE).substitute(separate),
+        }
+        self.bucket_sources = {
+            "cpu_header": self.sources["cpu_header"],
+            "cpu_src": 'const int buckets = (int)data["buckets"];' + Template(_CPU_SOURCE).substitute(in_buckets),
         }
 
     def launch(self, grads, params, states, scalars):
         """Update `params` and the flat `states` in place, now.
 
-        grads, params: lists of float32 Vars, shapes equal in pairs; states: flat Vars laid out as `offsets` says.
+        grads, params: lists of float32 Vars, shapes equal in pairs; grads may be Buckets, on the CPU. states: flat Vars
+        laid out as `offsets` says.
         scalars: name -> float. Their values are no part of the kernel's key: changing them compiles nothing.
         """
         data = {name: float(value) for name, value in scalars.items()}
         data["tensors"] = len(params)
-        done = jt.code([1], "float32", [*grads, *params, *states], data=data, **self.sources)
+        sources = self.sources
+        if isinstance(grads, Buckets):
+            data["buckets"], sources = len(grads), self.bucket_sources
+        done = jt.code([1], "float32", [*grads, *params, *states], data=data, **sources)
         done.sync()
+
+
+def _state_pointers(states, place):
+    first = place["first_state"]
+    pointers = (f"float* all_{s} = _inputs[{first} + {k}]->ptr<float>(); " for k, s in enumerate(states))
+    return {"state_pointers": "".join(pointers)}
 
 
 def offsets(sizes):

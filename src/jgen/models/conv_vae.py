@@ -13,7 +13,7 @@ from __future__ import annotations
 import dataclasses
 import math
 
-from jgen import distributions, networks, optim
+from jgen import distributed, distributions, networks, optim
 from jgen.algorithm import Algorithm, Grid
 from jgen.config import Training, option, units
 
@@ -94,7 +94,7 @@ class ConvVAE(Algorithm):
     def _fitted_variance(self, mean, x):
         """The minibatch's best variance in training, its running mean afterwards (Rybkin et al., 2021)."""
         n_pixels = distributions.flat(x).shape[1]
-        best = distributions.squared_error(mean, x).mean() / n_pixels
+        (best,) = distributed.means(distributions.squared_error(mean, x).mean() / n_pixels)
         return self.pixel_variance(best).maximum(SMALLEST_VARIANCE)
 
     def losses(self, x, noise):

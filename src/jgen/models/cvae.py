@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from jgen import combination, distributions, networks, optim
+from jgen import combination, distributed, distributions, networks, optim
 from jgen.algorithm import Algorithm, Grid
 from jgen.config import Training, option, units
 
@@ -81,10 +81,16 @@ class CVAE(Algorithm):
         z = distributions.reparameterise(mu, logvar, noise.normal(*mu.shape))  # [N, D]
         cross_entropy = -distributions.bernoulli_log_likelihood(self.logits(z, y), x)  # [N]
         kl = distributions.kl_to_standard_normal(mu, logvar)  # [N]
-        n_summed = 1 if self.config.reduction == "sum" else x.shape[0] * distributions.flat(x).shape[1]
-        combine = combination.FORMS[self.config.combine]
-        loss = combine(cross_entropy.sum() / n_summed, kl.sum(), self.config.alpha, self.config.beta_weight)
+        a, b = self._over_the_batch(cross_entropy, kl, distributions.flat(x).shape[1])
+        loss = combination.FORMS[self.config.combine](a, b, self.config.alpha, self.config.beta_weight)
         return {"loss": loss, "reconstruction": cross_entropy.mean(), "kl": kl.mean()}
+
+    def _over_the_batch(self, cross_entropy, kl, n_pixels):
+        """A and B, of the whole minibatch also where several processes share it, for the forms are not linear."""
+        is_sum = self.config.reduction == "sum"
+        a = cross_entropy.sum() / (1 if is_sum else cross_entropy.shape[0] * n_pixels)
+        a = distributed.own_part_of_sum(a) if is_sum else a
+        return distributed.means(a, distributed.own_part_of_sum(kl.sum()))
 
     def step(self, x, y, noise):
         terms = self.losses(x, y, noise)

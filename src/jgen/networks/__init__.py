@@ -4,6 +4,7 @@ from jgen.networks.convolutional import ConvDecoder, ConvEncoder, ConvGaussianEn
 from jgen.networks.critic import Critic, Generator
 from jgen.networks.labels import LabelEmbedding, repeated_labels
 from jgen.networks.mlp import MLP, GaussianEncoder, ImageDecoder
+from jgen.networks.normalisation import normalises_batches
 from jgen.networks.published_conv import PublishedConvDecoder, PublishedConvEncoder
 from jgen.networks.residual import ResidualDecoder, ResidualEncoder, UNetDecoder
 from jgen.networks.state import (
@@ -16,6 +17,7 @@ from jgen.networks.state import (
     load_state,
     no_grad,
     repeat,
+    running_statistics,
     scalar,
     state_of,
     trainable,
@@ -49,8 +51,10 @@ __all__ = [
     "load_state",
     "n_stages",
     "no_grad",
+    "normalises_batches",
     "repeat",
     "repeated_labels",
+    "running_statistics",
     "scalar",
     "state_of",
     "trainable",

@@ -66,3 +66,8 @@ class FeatureNorm(nn.Module):
     def _affine(self, x, mean, variance):
         value = (x - mean) * (self.weight / jt.sqrt(variance + self.eps)) + self.bias
         return jt.maximum(value, self.slope * value)
+
+
+def normalises_batches(*networks):
+    """Whether any module of the networks normalises by the statistics of its minibatch."""
+    return any(isinstance(module, BatchNorm | FeatureNorm) for network in networks for module in network.modules())

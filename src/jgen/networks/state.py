@@ -121,6 +121,11 @@ def trainable(*networks):
     return [p for network in networks for p in network.parameters() if not p.is_stop_grad()]
 
 
+def running_statistics(*networks):
+    """What networks keep of their minibatches: the parameters that no optimizer updates."""
+    return [p for network in networks for p in network.parameters() if p.is_stop_grad()]
+
+
 def state_of(part):
     """The arrays of a network (parameters and running statistics) or of an optimizer, as {name: ndarray}."""
     if isinstance(part, nn.Module):
