@@ -250,9 +250,9 @@ def ended(job, capsys):
 
 def test_sigterm_ends_a_script_as_ctrl_c_does(capsys):
     before = signal.getsignal(signal.SIGTERM)
-    code, printed = ended(lambda: os.kill(os.getpid(), signal.SIGTERM), capsys)
+    code, printed = ended(lambda: signal.raise_signal(signal.SIGTERM), capsys)
     assert code == 143 and printed == "x: stopped"
-    code, printed = ended(lambda: os.kill(os.getpid(), signal.SIGINT), capsys)
+    code, printed = ended(lambda: signal.raise_signal(signal.SIGINT), capsys)
     assert code == 130 and printed == "x: stopped"
     assert signal.getsignal(signal.SIGTERM) == before
 
