@@ -207,7 +207,7 @@ def g_vae_pair(name, words, minutes, evaluated, judged=True, plain_words="", qui
 G_VAE_EVALUATED = evaluation(
     "--images 1000 --samples 50", "reconstruction", "likelihood", "distances", "labels", "memorisation", minutes=4
 )
-ON_CIFAR10 = evaluation("--images 1000", "reconstruction", "likelihood", minutes=10)
+ON_CIFAR10 = evaluation("--images 1000 --samples 50", "reconstruction", "likelihood", minutes=3)
 G_VAE = (
     *g_vae_pair("g-vae-mnist", "--epochs 20", 40, G_VAE_EVALUATED),
     *g_vae_pair(
