@@ -166,8 +166,8 @@ def _accuracies(results):
         ("g-vae-cifar10-plain", "CIFAR-10, plain VAE"),
     ):
         cells = [_cell(results, name, key, form) for key, form in _FACTS]
-        rows.append((words, *cells))
-    head = ("run", "test accuracy", "squared error per test image", "KL, nats")
+        rows.append((words, *cells, f"{len(results.run(name).rows)}" if results.has(name) else "–"))
+    head = ("run", "test accuracy", "squared error per test image", "KL, nats", "epochs")
     return [Table(head, rows, "Last epoch, test images, z drawn from q(z|x). The document publishes no such table.")]
 
 
