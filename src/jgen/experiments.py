@@ -197,7 +197,7 @@ def g_vae_pair(name, words, minutes, evaluated, judged=True, plain_words="", qui
     )
     return (
         Experiment(
-            plain, f"{command} --classifier off {plain_words}".rstrip(), minutes, (evaluated, MORPH), quick=quick
+            plain, f"{command} --classifier off {plain_words}".rstrip(), minutes, (evaluated,), quick=quick
         ),
         Experiment(name, command, minutes, (evaluated, MORPH, *beside), quick=quick),
     )
