@@ -1,5 +1,6 @@
 """Paths, tiny data and tiny runs that many tests share: trained once, looked at often."""
 
+import functools
 import pathlib
 import subprocess
 import sys
@@ -26,6 +27,14 @@ def make_folder(root, classes, per_class, shape, grey=False):
             image = Image.fromarray(pixels)
             (image.convert("L") if grey else image).save(root / name / f"{number}.png")
     return root
+
+
+@pytest.fixture
+def trainer(tmp_path):
+    """trainer(…): a Trainer of an algorithm that only counts (counting.trainer_of), which writes below tmp_path."""
+    from counting import trainer_of
+
+    return functools.partial(trainer_of, tmp_path)
 
 
 @pytest.fixture(scope="session")

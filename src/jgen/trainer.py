@@ -54,14 +54,8 @@ class Trainer:
     """
 
     def __init__(self, algorithm, dataset, settings, run, directory, observers=()):
-        self.algorithm, self.dataset, self.settings, self.run, self.directory = (
-            algorithm,
-            dataset,
-            settings,
-            run,
-            directory,
-        )
-        self.observers = observers
+        self.algorithm, self.dataset, self.settings = algorithm, dataset, settings
+        self.run, self.directory, self.observers = run, directory, observers
         self.n_steps = loader.steps_per_epoch(len(dataset.x_train), settings.batch_size)
         self.images_per_step = min(settings.batch_size, len(dataset.x_train))
         self.rows = distributed.take_rows(self.images_per_step)
@@ -152,8 +146,7 @@ class Trainer:
     def _read(self, unread, position):
         """Add the steps' losses to the epoch's sums; a loss that is not finite stops the run."""
         first = position.step - len(unread)
-        numbers = distributed.average([float(value.item()) for terms in unread for value in terms.values()])
-        numbers = iter(numbers)
+        numbers = iter(distributed.average([float(value.item()) for terms in unread for value in terms.values()]))
         for step, terms in enumerate(unread, first + 1):
             for name, number in zip(terms, numbers):
                 if not math.isfinite(number):

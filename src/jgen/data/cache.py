@@ -89,8 +89,7 @@ def _make(target, notes_path, build):
     try:
         notes = build(temporary)
         notes["shape"] = list(np.load(temporary, mmap_mode="r").shape)
-        with open(temporary, "rb") as file:
-            notes["sha256"] = _sha256(file)
+        notes["sha256"] = sha256(temporary)
         notes_temporary = notes_path.with_suffix(".json.tmp")
         notes_temporary.write_text(json.dumps(notes))
         os.replace(notes_temporary, notes_path)
@@ -99,10 +98,12 @@ def _make(target, notes_path, build):
         temporary.unlink(missing_ok=True)
 
 
-def _sha256(file):
+def sha256(path):
+    """A file's checksum, read in parts: a cache may be larger than the memory."""
     digest = hashlib.sha256()
-    while block := file.read(2**20):
-        digest.update(block)
+    with open(path, "rb") as file:
+        while block := file.read(2**20):
+            digest.update(block)
     return digest.hexdigest()
 
 

@@ -43,7 +43,7 @@ def load(name, data_dir, size, channels, cache_dir, log):
     source = {
         "origin": "CelebA, aligned and cropped",
         "attributes": list(chosen),
-        "files": {_ATTRIBUTES: {"sha256": _sha256(folder / _ATTRIBUTES)}, "images": {"names": digest}},
+        "files": {_ATTRIBUTES: {"sha256": cache.sha256(folder / _ATTRIBUTES)}, "images": {"names": digest}},
         "split": "CelebA's own; its validation images are left out",
         "train": len(train),
         "test": len(test),
@@ -132,7 +132,3 @@ def _rows(folder, files, size, channels, cache_dir, log):
 
     rows, _ = cache.rows(cache_dir, f"celeba-{'x'.join(map(str, size or ('own',)))}x{channels}", key, build, log)
     return rows, key
-
-
-def _sha256(path):
-    return hashlib.sha256(path.read_bytes()).hexdigest()
