@@ -93,6 +93,16 @@ def test_odd_sizes(folder, height, width, size):
     assert_shows(film[-1], picture(2, height, width))
 
 
+def test_the_same_frames_make_the_same_bytes(folder):
+    frames = [folder / f"epoch_{index:04d}.png" for index in range(12)]
+    for index, path in enumerate(frames):  # noise reaches the limit of the film's rate
+        write_png(path, np.random.default_rng(index).integers(0, 256, (90, 74, 3), dtype=np.uint8))
+    films = [folder / f"{index}.mp4" for index in range(3)]
+    for film in films:
+        stitch(frames, film, fps=2)
+    assert len({film.read_bytes() for film in films}) == 1
+
+
 def test_one_frame(folder):
     assert stitch(write_frames(folder, 1), folder / "run.mp4")["frames"] == 12
     assert len(read_film(folder / "run.mp4")[1]) == 12

@@ -11,6 +11,7 @@ _SHORTER_SIDE = 480  # pixels; below it players blur a small grid by scaling it 
 _OUTPUT = ["-f", "mp4", "-movflags", "+faststart", "-preset", "medium"]
 # Good quality, unless every pixel is noise: then 1 Mbit/s, hence 20 seconds in 2.5 MB, which git can bear.
 _OUTPUT += ["-crf", "23", "-maxrate", "1000k", "-bufsize", "1000k"]
+_OUTPUT += ["-threads", "1"]  # with more, a limited rate makes other bytes each time, and on each machine
 # Untagged, a player guesses the colour matrix from the film's size, and colours shift.
 _OUTPUT += ["-vf", "scale=out_color_matrix=bt709:out_range=tv", "-color_range", "tv"]
 _OUTPUT += ["-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709"]
