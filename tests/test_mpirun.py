@@ -20,9 +20,10 @@ REQUIRED = os.environ.get("JGEN_MPI") == "required"
 pytestmark = pytest.mark.skipif(bool(MISSING) and not REQUIRED, reason=f"{', '.join(MISSING)} missing (make mpi)")
 
 # 54 images in batches of 27: two steps an epoch, 13 rows for the first process and 14 for the second.
-FLAGS = ["--epochs", 25, "--batch-size", 27, "--hidden", 8, 6, "--latent-dim", 3, "--keep-every", 0]
+FLAGS = ["--epochs", 25, "--batch-size", 27, "--lr", 3e-3, "--hidden", 8, 6, "--latent-dim", 3, "--keep-every", 0]
 ROOT_MAY = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
 ENVIRONMENT = {**os.environ, **ROOT_MAY, "OMP_NUM_THREADS": "1", "OMPI_MCA_mpi_yield_when_idle": "1"}
+ENVIRONMENT["OMPI_MCA_plm_rsh_agent"] = sys.executable  # one host needs no ssh, but mpirun asks for a program
 TIMING = ("seconds", "images_per_second", "resident_mb")
 
 
@@ -71,7 +72,8 @@ def test_two_processes_follow_one_over_fifty_steps(two, through, script):
     one = RunDirectory(two.out, "one")
     for ours, its in zip(rows_of(through[1]), rows_of(one), strict=True):
         assert ours == pytest.approx(its, rel=1e-4), ours["epoch"]
-    assert ours["loss"] < 0.9 * rows_of(one)[0]["loss"], "nothing was learned"
+    fallen = 1 - ours["loss"] / rows_of(one)[0]["loss"]
+    assert fallen > 0.01, "the images are noise, but a loss that stands still would follow anything"
     names = [[file.relative_to(run.results.parents[1]).as_posix().replace(run.name, "") for file in run.files()]
              for run in (one, through[1])]  # fmt: skip
     assert names[0] == names[1]
