@@ -6,9 +6,13 @@ device. Sources are as jt.code takes them: `cuda_header` defines the kernels, `c
 
 import ctypes
 import re
+import shutil
 import subprocess
 
 import numpy as np
+import pytest
+
+needs_nvcc = pytest.mark.skipif(not shutil.which("nvcc"), reason="needs nvcc")
 
 # What the sources find around them inside Jittor: the op's inputs, its outputs and its data.
 _SURROUNDINGS = """

@@ -25,18 +25,21 @@ ALLOWED = {
     "progress": set(),
     "corruption": set(),
     "config": {"errors"},
-    "runtime": {"errors"},
+    "process": set(),
+    "cuda_home": {"artifacts", "errors"},
+    "runtime": {"cuda_home", "errors", "process"},
     "data": LEAVES,
     "artifacts": {"errors"},
     **{
-        part: {"networks", "distributed", "distributions", "kernels", "runtime"} | LEAVES
+        part: {"networks", "distributed", "distributions", "kernels", "process", "runtime"} | LEAVES
         for part in NETWORK_PARTS - {"runtime"}
     },
     "kernels": {"runtime"},
     "distributed": {"kernels", "runtime"} | LEAVES,
     "algorithm": {"config", "networks"} | LEAVES,
     "models": {"algorithm", "config", "combination", "corruption", "distributed"} | NETWORK_PARTS | LEAVES,
-    "trainer": {"algorithm", "artifacts", "config", "data", "distributed", "networks", "progress", "runtime"} | LEAVES,
+    "trainer": {"algorithm", "artifacts", "config", "data", "distributed", "networks", "process", "progress", "runtime"}
+    | LEAVES,
     "run_setup": {"config", "artifacts", "distributed", "networks", "runtime"} | LEAVES,
     "run_outputs": {"artifacts", "errors"},
     "finished_run": {"algorithm", "artifacts", "config", "networks", "run_setup", "runtime"} | LEAVES,

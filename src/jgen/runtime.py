@@ -8,27 +8,19 @@ right here, so that no other module needs to know.
 """
 
 import atexit
-import builtins
-import contextlib
-import ctypes
 import importlib.metadata
-import math
 import os
 import pathlib
 import platform
-import random
 import shutil
-import signal
-import ssl
 import sys
 import sysconfig
-import warnings
 
+from jgen import cuda_home, process
 from jgen.errors import UserError
 
 JITTOR_VERSION = "1.3.11.0"
 ONEDNN_FOLDER = "dnnl_lnx_2.2.0_cpu_gomp"  # the name under which Jittor 1.3.11 looks for oneDNN
-_SIGNALS = ("SIGINT", "SIGTERM", "SIGCHLD", "SIGQUIT", "SIGFPE", "SIGILL", "SIGBUS", "SIGSEGV")
 
 _started = {}
 
@@ -40,29 +32,31 @@ def __getattr__(name):
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-def start(device="auto", log=print):
+def start(device="auto", log=print, checking=""):
     """Import Jittor for `device` (auto | cpu | cuda) and return it; later calls only check the device.
 
-    log: receives the one line that announces a long first compilation.
+    log: receives the one line that announces a long first compilation, or says why a GPU stays unused. checking:
+    "with cuDNN" or "without cuDNN" in the process that finds out whether they work (cuda_check).
     Raises UserError where a compiler, a header, a wheel or the asked-for GPU is missing.
     """
     if not _started:
         _check_platform(log)
         if launched_by_mpirun():
             _check_mpi_compiler()
-        cuda, why_not = _cuda_usable() if device != "cpu" else (False, "--device cpu")
-        if device == "cuda" and not cuda:
-            raise UserError(f"--device cuda: {why_not}; use --device cpu")
+        cuda, cudnn = _gpu(device, log) if device != "cpu" and not checking else (checking, checking == "with cuDNN")
         _prepare_environment(cuda)
         _announce_compilation(log)
-        with _python_defaults_kept():
+        with process.python_defaults_kept():
             _started["jt"] = _import_jittor()
             _close_compile_pool()
+        atexit.register(process.await_idle_threads)  # runs before what Jittor has registered
         from jittor import nn
 
         _started["nn"] = nn
         _check_jittor(_started["jt"], device)
-        _started["jt"].flags.use_cuda = int(cuda)
+        _started["jt"].flags.use_cuda = int(bool(cuda))
+        if cudnn:
+            cuda_home.load_cudnn(_started["jt"])
     elif device == "cuda" and not _started["jt"].flags.use_cuda:
         raise UserError("--device cuda: Jittor already runs on the CPU in this process; start a new one")
     return _started["jt"]
@@ -84,21 +78,6 @@ def _check_mpi_compiler():
             "started by mpirun, but mpicc is missing, with which Jittor compiles its MPI part: "
             "sudo apt install libopenmpi-dev openmpi-bin (make mpi checks for both)"
         )
-
-
-def resident_megabytes():
-    """Memory of this process that is in RAM now, in MB (10^6 bytes)."""
-    pages = int(pathlib.Path("/proc/self/statm").read_text().split()[1])
-    return round(pages * os.sysconf("SC_PAGE_SIZE") / 1e6)
-
-
-def available_bytes():
-    """Memory that new work may take, in bytes; infinite where the system does not say."""
-    with contextlib.suppress(OSError, ValueError, IndexError):
-        for line in pathlib.Path("/proc/meminfo").read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return 1024 * int(line.split()[1])
-    return math.inf
 
 
 def _check_platform(log):
@@ -232,48 +211,25 @@ def _check_jittor(jittor, device):
         raise UserError("--device cuda: Jittor found no usable CUDA; run with log_silent=0 to see why, or --device cpu")
 
 
-@contextlib.contextmanager
-def _python_defaults_kept():
-    """Undo what importing Jittor does to the process: signal handlers, TLS verification, global generators.
+def _gpu(device, log):
+    """Set the environment up for CUDA -> (whether that is done, whether cuDNN works there too).
 
-    It does not notice that it is in a notebook either, where it would take over the streams and print a line. Nor
-    does it see the modules that jgen defers: its logging asks every module for its file, which would execute them.
+    Raises UserError where --device cuda cannot be had.
     """
-    # Jittor's kernels flush denormals to zero; NumPy notices when it prints or compares floats, and says so.
-    warnings.filterwarnings("ignore", message="The value of the smallest subnormal", category=UserWarning)
-    https_context = ssl._create_default_https_context
-    random_state = random.getstate()
-    handlers = {number: signal.getsignal(number) for number in (getattr(signal, name) for name in _SIGNALS)}
-    deferred = {name: sys.modules.pop(name) for name, module in list(sys.modules.items()) if _is_deferred(module)}
-    notebook = {name: vars(builtins).pop(name) for name in ("get_ipython",) if hasattr(builtins, name)}
+    seen = False
     try:
-        yield
-    finally:
-        vars(builtins).update(notebook)
-        sys.modules.update(deferred)
-        ssl._create_default_https_context = https_context
-        random.setstate(random_state)
-        with contextlib.suppress(ValueError):  # only the main thread may set handlers
-            for number, handler in handlers.items():
-                signal.signal(number, handler if handler is not None else signal.SIG_DFL)
-
-
-def _is_deferred(module):
-    """Whether a module is one of importlib's lazy ones, not executed yet."""
-    return type(module).__name__ == "_LazyModule"
-
-
-def _cuda_usable():
-    """(whether a driver sees a GPU and a compiler for it is here, the reason if not)."""
-    if launched_by_mpirun():
-        return False, "several processes compute on CPUs only (GPUs would need NCCL, which is not set up); no mpirun"
-    try:
-        driver = ctypes.CDLL("libcuda.so.1")
-    except OSError:
-        return False, "no NVIDIA driver (libcuda.so.1) on this machine"
-    count = ctypes.c_int(0)
-    if driver.cuInit(0) != 0 or driver.cuDeviceGetCount(ctypes.byref(count)) != 0 or count.value == 0:
-        return False, "the NVIDIA driver sees no GPU"
-    if not (os.environ.get("nvcc_path") or shutil.which("nvcc")):
-        return False, "nvcc, CUDA's compiler, is not on PATH"
-    return True, ""
+        if launched_by_mpirun():
+            raise cuda_home.Missing("several processes compute on CPUs only (GPUs would need NCCL); no mpirun")
+        cuda_home.require_gpu()
+        seen = True
+        variables = cuda_home.environment(cuda_home.find_toolkit(), _jittor_home() / ".cache/jittor/cuda-home")
+        cudnn = cuda_home.require_working(variables, log, again=device == "cuda")
+        cuda_home.load_libraries(variables)
+    except cuda_home.Missing as reason:
+        if device == "cuda":
+            raise UserError(f"--device cuda: {reason}; use --device cpu") from None
+        if seen:
+            log(f"note: the GPU stays unused: {reason}")
+        return False, False
+    os.environ.update(variables)
+    return True, cudnn

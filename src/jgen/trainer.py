@@ -16,7 +16,7 @@ import time
 
 import numpy as np
 
-from jgen import config, distributed, networks, runtime, streams
+from jgen import config, distributed, networks, process, streams
 from jgen.algorithm import Noise
 from jgen.artifacts import checkpoint, grid, metrics
 from jgen.data import binarise, loader
@@ -179,7 +179,7 @@ class Trainer:
         epoch = position.epoch
         pictures = self._draw(epoch)
         row.update(seconds=round(seconds, 3), images_per_second=round(n_images / seconds, 1))
-        row.update(resident_mb=runtime.resident_megabytes())
+        row.update(resident_mb=process.resident_megabytes())
         self._keep_best(row)
         metrics.append_row(self.directory.metrics, row)
         for observer in self.observers:

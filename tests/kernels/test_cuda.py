@@ -1,7 +1,5 @@
 """The CUDA forms of the kernels against their NumPy definitions, without a GPU (cuda_emulation says how)."""
 
-import shutil
-
 import numpy as np
 import pytest
 
@@ -9,8 +7,6 @@ import cuda_emulation
 from jgen.kernels import adam, batch_norm, feature_norm, rmsprop
 from jgen.kernels.multi_tensor import offsets
 from jgen.runtime import jt
-
-needs_nvcc = pytest.mark.skipif(not shutil.which("nvcc"), reason="needs nvcc")
 
 SCALARS = {
     "beta1": 0.9, "rest1": 0.1, "beta2": 0.999, "rest2": 0.001,
@@ -112,7 +108,7 @@ def _cases():
     yield "its gradient", feature_norm.BACKWARD, inputs, _empty(two, one, one), data
 
 
-@needs_nvcc
+@cuda_emulation.needs_nvcc
 def test_nvcc_compiles_every_kernel_for_sm_90(tmp_path):
     for number, (name, sources, inputs, outputs, data) in enumerate(_cases()):
         folder = tmp_path / f"{number} {name}"

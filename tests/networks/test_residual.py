@@ -69,12 +69,13 @@ def test_evaluation_uses_the_running_statistics():
     np.testing.assert_allclose(y, [1, 1 / 3], rtol=1e-4)
 
 
-def test_shifts_and_mirror_images_move_pixels_and_nothing_else():
+@pytest.mark.parametrize(("border", "padding"), [("black", "constant"), ("mirror", "reflect")])
+def test_shifts_and_mirror_images_move_pixels_and_nothing_else(border, padding):
     x = np.random.default_rng(2).random((64, 1, 6, 5), dtype=np.float32) + 0.1
-    moved = networks.flip_and_shift(jt.array(x), Noise(0, 1, 0, streams.NOISE), flip=True, shift=1).numpy()
+    moved = networks.flip_and_shift(jt.array(x), Noise(0, 1, 0, streams.NOISE), True, 1, border).numpy()
     seen = set()
     for before, after in zip(x, moved):
-        padded = {m: np.pad(before[0, :, :: -1 if m else 1], 1) for m in (False, True)}
+        padded = {m: np.pad(before[0, :, :: -1 if m else 1], 1, padding) for m in (False, True)}
         matches = [
             (m, down, right)
             for m in (False, True)

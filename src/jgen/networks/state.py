@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from jgen import runtime, streams
+from jgen import process, streams
 from jgen.errors import UserError
 from jgen.runtime import jt, nn
 
@@ -67,7 +67,7 @@ def _require_memory(networks):
     if count > _most_values.get():
         raise UserError(f"the settings ask for networks of {count:,} values, far more than the weights hold")
     needed = 4 * count * np.dtype(np.float32).itemsize  # the values, their gradients and an optimizer's two moments
-    if needed > (free := runtime.available_bytes()):
+    if needed > (free := process.available_bytes()):
         raise UserError(
             f"the networks have {count:,} values, whose training needs {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB "
             "of memory are free: ask for smaller layers"

@@ -2,16 +2,28 @@
 
 from jgen.runtime import jt
 
+BORDERS = ("black", "mirror")
 
-def flip_and_shift(x, noise, flip=False, shift=0):
-    """Mirror each image [N, C, H, W] with probability 1/2 and move it by up to `shift` pixels, black moving in."""
+
+def flip_and_shift(x, noise, flip=False, shift=0, border="black"):
+    """Mirror each image [N, C, H, W] with probability 1/2 and move it by up to `shift` pixels, fewer than H and W.
+
+    What moves in is black, or the image's own mirror image (without repeating the outermost pixel).
+    """
     if not flip and not shift:
         return x
     n, channels, height, width = x.shape
     mirrored = (noise.uniform(n) < 0.5).int32() if flip else jt.zeros((n,), "int32")
     down, right = (_offsets(noise, n, shift) for _ in range(2))
-    column = f"(@e2(i0) ? {width - 1} - i3 : i3) + @e1(i0)"
-    return x.reindex([n, channels, height, width], ["i0", "i1", "i2 + @e0(i0)", column], extras=[down, right, mirrored])
+    row, column = "(i2 + @e0(i0))", f"((@e2(i0) ? {width - 1} - i3 : i3) + @e1(i0))"
+    if border == "mirror":
+        row, column = _reflected(row, height), _reflected(column, width)
+    return x.reindex([n, channels, height, width], ["i0", "i1", row, column], extras=[down, right, mirrored])
+
+
+def _reflected(index, size):
+    """The C expression `index` brought back into 0 .. size - 1 as from a mirror at either end."""
+    return f"({index} < 0 ? -{index} : {index} < {size} ? {index} : {2 * (size - 1)} - {index})"
 
 
 def _offsets(noise, n, shift):

@@ -144,8 +144,8 @@ def document(results):
             Heading("The trainings as films, and reconstructions"),
             Prose(
                 "At the document's KL weight of 2.5e-3 the latents lie far from N(0, I), as the KL in the table says. "
-                "What is drawn from N(0, I) is therefore a patchwork, of CIFAR-10 most of all: this model is for moving "
-                "images, not for inventing them."
+                "What is drawn from N(0, I) is therefore a patchwork, of CIFAR-10 most of all: this model is for "
+                "moving images, not for inventing them."
             ),
             Gallery(tuple(item for name, words, sharp in SHOWN for item in _shown(name, words, sharp))),
         ),

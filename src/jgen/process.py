@@ -1,0 +1,83 @@
+"""The process that Jittor is loaded into: its memory, what Jittor changes in it, and its end."""
+
+import builtins
+import contextlib
+import math
+import os
+import pathlib
+import random
+import signal
+import ssl
+import sys
+import time
+import warnings
+
+_SIGNALS = ("SIGINT", "SIGTERM", "SIGCHLD", "SIGQUIT", "SIGFPE", "SIGILL", "SIGBUS", "SIGSEGV")
+
+
+def resident_megabytes():
+    """Memory of this process that is in RAM now, in MB (10^6 bytes)."""
+    pages = int(pathlib.Path("/proc/self/statm").read_text().split()[1])
+    return round(pages * os.sysconf("SC_PAGE_SIZE") / 1e6)
+
+
+def available_bytes():
+    """Memory that new work may take, in bytes; infinite where the system does not say."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        for line in pathlib.Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return 1024 * int(line.split()[1])
+    return math.inf
+
+
+@contextlib.contextmanager
+def python_defaults_kept():
+    """Undo what importing Jittor does to the process: signal handlers, TLS verification, global generators.
+
+    It does not notice that it is in a notebook either, where it would take over the streams and print a line. Nor
+    does it see the modules that jgen defers: its logging asks every module for its file, which would execute them.
+    """
+    # Jittor's kernels flush denormals to zero; NumPy notices when it prints or compares floats, and says so.
+    warnings.filterwarnings("ignore", message="The value of the smallest subnormal", category=UserWarning)
+    https_context = ssl._create_default_https_context
+    random_state = random.getstate()
+    handlers = {number: signal.getsignal(number) for number in (getattr(signal, name) for name in _SIGNALS)}
+    deferred = {name: sys.modules.pop(name) for name, module in list(sys.modules.items()) if _is_deferred(module)}
+    notebook = {name: vars(builtins).pop(name) for name in ("get_ipython",) if hasattr(builtins, name)}
+    try:
+        yield
+    finally:
+        vars(builtins).update(notebook)
+        sys.modules.update(deferred)
+        ssl._create_default_https_context = https_context
+        random.setstate(random_state)
+        with contextlib.suppress(ValueError):  # only the main thread may set handlers
+            for number, handler in handlers.items():
+                signal.signal(number, handler if handler is not None else signal.SIG_DFL)
+
+
+def _is_deferred(module):
+    """Whether a module is one of importlib's lazy ones, not executed yet."""
+    return type(module).__name__ == "_LazyModule"
+
+
+def await_idle_threads(seconds=10.0):
+    """Wait, for so long at most, until every other thread of this process sleeps.
+
+    Where Jittor compiled kernels it started threads for it, and it ends them at exit with a signal that a thread which
+    has not run yet misses: where the cores are busy, a short program would then wait for that thread for ever.
+    """
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        states = [_thread_state(task) for task in os.listdir("/proc/self/task") if int(task) != os.getpid()]
+        if all(state in ("S", "") for state in states):
+            return
+        time.sleep(0.005)
+
+
+def _thread_state(task):
+    """The state of a thread as /proc has it: R runs or wants to, S sleeps; '' for one that has ended."""
+    try:
+        return pathlib.Path("/proc/self/task", task, "stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return ""
