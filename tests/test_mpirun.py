@@ -11,6 +11,7 @@ import sys
 import numpy as np
 import pytest
 
+import tiny
 from jgen.artifacts import checkpoint, metrics
 from jgen.artifacts.run_directory import RunDirectory
 
@@ -149,6 +150,17 @@ def test_models_that_are_not_linear_in_the_minibatch_follow_too(tmp_path):
     for name, (shared, alone) in found.items():
         for ours, its in zip(shared, alone, strict=True):
             np.testing.assert_allclose(ours, its, rtol=1e-4, atol=1e-6, err_msg=name)
+
+
+@pytest.mark.parametrize("name", tiny.SCRIPTS)
+def test_every_training_script_in_two_processes(name, class_folder, tmp_path, script):
+    words = ["--data", class_folder, "--out", tmp_path, "--epochs", 2, "--batch-size", 27, *tiny.SCRIPTS[name].split()]
+    process = mpirun(HERE.parent / f"src/{name}.py", *words, "--name", "two")
+    assert process.returncode == 0, process.stderr
+    assert script(f"{name}.py", *words, "--name", "one").returncode == 0
+    for ours, its in zip(*(rows_of(RunDirectory(tmp_path, run)) for run in ("two", "one")), strict=True):
+        # Where batches are normalised, each process does so with its own rows: another computation, of like numbers.
+        assert ours == pytest.approx(its, rel=0.5 if name in ("g-vae", "wgan") else 1e-3, abs=1e-4)
 
 
 def test_mpirun_without_mpicc_is_told_what_to_install(tmp_path):

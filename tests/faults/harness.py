@@ -23,20 +23,11 @@ import warm  # noqa: E402
 from conftest import make_folder  # noqa: E402
 from jgen.artifacts import checkpoint, metrics  # noqa: E402
 from jgen.artifacts.run_directory import RunDirectory  # noqa: E402
+from tiny import SCRIPTS  # noqa: E402
 
 TIMING = ("seconds", "images_per_second", "resident_mb")
 EPOCHS = 12
 DATA = ("dark", "hell"), 30, (9, 7)  # two classes of 30 images, 9 high and 7 wide
-# Every training script, as small as it gets.
-SCRIPTS = {
-    "ae": "--hidden 5 --latent-dim 3",
-    "vae": "--hidden 5 --latent-dim 3",
-    "beta-vae": "--hidden 5 --latent-dim 3",
-    "cvae": "--net mlp --hidden 5 --latent-dim 3 --label-dim 2",
-    "conv-vae": "--widths 2 3 --latent-dim 3",
-    "wgan": "--hidden 4 5 --critic-hidden 5 --latent-dim 3 --n-critic 2",
-    "g-vae": "--stem 2 --widths 4 --blocks 1 --decoder-blocks 0 --latent-dim 3",
-}
 
 
 class Skipped(Exception):
