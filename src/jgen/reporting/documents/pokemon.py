@@ -109,6 +109,64 @@ def _linked(name, caption):
     return Film(("mp4", f"{name}.mp4"), caption, (name, "samples.png"), linked=True)
 
 
+def _soft(run, name, words, caption, wide=False):
+    return Picture((run, *name.split("/")), words, caption, sharp=False, wide=wide)
+
+
+PRINTED, CORRECTED, TRAIN = "pokemon-as-published", "pokemon", "explore/reconstruct-train.png"
+BEFORE_AND_AFTER = (
+    _soft(
+        PRINTED,
+        TRAIN,
+        "Training images over their washed-out reconstructions",
+        "As printed: training images over reconstructions",
+    ),
+    _soft(
+        CORRECTED,
+        TRAIN,
+        "Training images over their reconstructions, shapes and colours kept",
+        "Corrected: training images over reconstructions",
+    ),
+    _soft(PRINTED, "samples.png", "Coloured noise in place of creatures", "As printed: drawn from N(0, I)"),
+    _soft(CORRECTED, "samples.png", "Soft coloured blobs", "Corrected: drawn from N(0, I)"),
+    _soft(
+        CORRECTED,
+        "explore/reconstruct.png",
+        "Unseen images over reconstructions that keep the outline",
+        "Corrected: images it never saw, over reconstructions",
+    ),
+)
+WALKS = (
+    _soft(
+        CORRECTED,
+        "explore/morph-linear.png",
+        "One creature turning into another in equal steps",
+        "Straight line; the ends are the originals",
+        wide=True,
+    ),
+    _soft(
+        CORRECTED,
+        "explore/morph-spherical.png",
+        "One creature turning into another along an arc",
+        "Along an arc",
+        wide=True,
+    ),
+)
+FILMS = (
+    _linked(CORRECTED, "Pokémon, corrected, 150 epochs"),
+    _linked(PRINTED, "Pokémon as printed, 80 epochs"),
+)
+ON_MNIST = (
+    _linked("ae", "Autoencoder, 30 epochs: originals over reconstructions"),
+    _linked("dae", "Denoising autoencoder, 30 epochs: clean, noisy, restored"),
+    Picture(
+        ("dae", "explore", "reconstruct.png"),
+        "Digits, the same with noise, and what the denoising autoencoder makes of them",
+        "Denoising autoencoder on test images: clean, noisy (Gaussian, 0.5), restored",
+    ),
+)
+
+
 def document(results):
     return Document(
         key="ae-pokemon",
@@ -125,80 +183,14 @@ def document(results):
                 "16, on 738 images, with 81 held out."
             ),
             *_errors(results),
-            Gallery(
-                (
-                    Picture(
-                        ("pokemon-as-published", "explore", "reconstruct-train.png"),
-                        "Training images over their washed-out reconstructions",
-                        "As printed: training images over reconstructions",
-                        sharp=False,
-                    ),
-                    Picture(
-                        ("pokemon", "explore", "reconstruct-train.png"),
-                        "Training images over their reconstructions, shapes and colours kept",
-                        "Corrected: training images over reconstructions",
-                        sharp=False,
-                    ),
-                    Picture(
-                        ("pokemon-as-published", "samples.png"),
-                        "Coloured noise in place of creatures",
-                        "As printed: drawn from N(0, I)",
-                        sharp=False,
-                    ),
-                    Picture(
-                        ("pokemon", "samples.png"),
-                        "Soft coloured blobs",
-                        "Corrected: drawn from N(0, I)",
-                        sharp=False,
-                    ),
-                    Picture(
-                        ("pokemon", "explore", "reconstruct.png"),
-                        "Unseen images over reconstructions that keep the outline",
-                        "Corrected: images it never saw, over reconstructions",
-                        sharp=False,
-                    ),
-                ),
-                large=True,
-            ),
+            Gallery(BEFORE_AND_AFTER, large=True),
             Heading("A walk from one creature to another"),
             Gallery((Film(("pokemon", "explore", "morph-linear.mp4"), "There and back in equal steps"),)),
-            Gallery(
-                (
-                    Picture(
-                        ("pokemon", "explore", "morph-linear.png"),
-                        "One creature turning into another in equal steps",
-                        "Straight line; the ends are the originals",
-                        sharp=False,
-                        wide=True,
-                    ),
-                    Picture(
-                        ("pokemon", "explore", "morph-spherical.png"),
-                        "One creature turning into another along an arc",
-                        "Along an arc",
-                        sharp=False,
-                        wide=True,
-                    ),
-                )
-            ),
+            Gallery(WALKS),
             Heading("The trainings as films"),
-            Gallery(
-                (
-                    _linked("pokemon", "Pokémon, corrected, 150 epochs"),
-                    _linked("pokemon-as-published", "Pokémon as printed, 80 epochs"),
-                )
-            ),
+            Gallery(FILMS),
             Heading("Autoencoder and denoising autoencoder on MNIST"),
-            Gallery(
-                (
-                    _linked("ae", "Autoencoder, 30 epochs: originals over reconstructions"),
-                    _linked("dae", "Denoising autoencoder, 30 epochs: clean, noisy, restored"),
-                    Picture(
-                        ("dae", "explore", "reconstruct.png"),
-                        "Digits, the same with noise, and what the denoising autoencoder makes of them",
-                        "Denoising autoencoder on test images: clean, noisy (Gaussian, 0.5), restored",
-                    ),
-                )
-            ),
+            Gallery(ON_MNIST),
         ),
     )
 
