@@ -65,7 +65,7 @@ def test_quick_never_touches_the_full_runs(monkeypatch):
     assert asked == [ROOT / "intermediate/quick"] * 2
 
 
-@pytest.mark.parametrize("words", ["beta-study", "--quick", "--overwrite", "--run nothing", "--run --jobs -1"])
+@pytest.mark.parametrize("words", ["", "beta-study", "--quick", "--overwrite", "--run nothing", "--run --jobs -1"])
 def test_bad_input_is_one_line_and_exit_code_2(script, tmp_path, words):
     process = script("report.py", *words.split(), "--out", tmp_path)
     assert process.returncode == 2 and process.stdout == ""

@@ -42,7 +42,7 @@ class Report:
 def report(options, build):
     """Do what `options` (a Report) say; build(out) makes the report of out/results.
 
-    Exits with 1 where a step failed, with 128 + the signal's number where one stopped the campaign.
+    Raises UserError where there are no results. Exits with 1 where a step failed, with 128 + the signal's number where one stopped the campaign.
     """
     if not (options.run or options.list):
         for name in ("parts", "quick", "overwrite"):
@@ -52,6 +52,8 @@ def report(options, build):
     if options.list:
         list_parts(options, out)
         return
+    if not (options.run or (out / "results").is_dir()):
+        raise UserError(f"{out / 'results'} is not there, so there is nothing to report: check --out, or add --run")
     well = carry_out(options, out) if options.run else True
     for path in build(out):
         print(f"made: {path}")
