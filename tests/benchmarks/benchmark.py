@@ -11,12 +11,13 @@ the package's trainer and loader (ours.py), and draws its noise itself; the peer
 
 results/benchmark.json:
 
-    machine      {cpu, cores, memory_gb, python, versions: {package: version}}
-    date, threads, rounds, seconds    of the whole call
+    machine      {cpu, cores, memory_gb, python, versions: {package: version}, gpu: with --device cuda}
+    date, threads, device, rounds, seconds    of the whole call
     models       {NAME: {
         batch, image_shape, data, n_images, convolutional, steps    steps of a block
         ours_ms            median milliseconds of a step, over the rounds
-        peers_ms           {torch-eager, torch-fused, torch-compile, jax-jit: the same}
+        peers_ms           {torch-eager, torch-fused, torch-compile, jax-jit: the same; on a GPU torch-graphs, no jax}
+        images_per_second  {ours or peer: batch / milliseconds of a step}
         rounds_ms          {ours or peer: one number for each round}
         best_peer, ratio_to_best          best peer's time / ours: above 1 ours is faster
         target             the ratio that is aimed at: 1.25, convolutional models 1.15
@@ -31,8 +32,9 @@ results/benchmark.json:
     }}
     rates        {"sgemm_gflops": {ours, torch-fused, jax-jit}}   the largest makes the floor
 
---start-up adds "start_up" (startup.py), --scaling writes results/scaling.json and .png (scaling.py),
---mpi results/mpi-scaling.json and .md (mpi_scaling.py).
+--device cuda writes benchmark-cuda.json and .png: ours and PyTorch on a GPU, with the floor of that GPU (its product
+and copy rates in float32). --start-up adds "start_up" (startup.py), --scaling writes results/scaling.json and .png
+(scaling.py), --mpi results/mpi-scaling.json and .md (mpi_scaling.py).
 """
 
 import argparse
@@ -41,6 +43,7 @@ import json
 import os
 import pathlib
 import platform
+import subprocess
 import sys
 import time
 
@@ -52,13 +55,13 @@ import cases  # noqa: E402
 import chart  # noqa: E402
 import compare  # noqa: E402
 import startup  # noqa: E402
-from workers import COMMANDS  # noqa: E402
+from workers import EVERY  # noqa: E402
 
 from jgen.artifacts.files import atomic_write  # noqa: E402
 from jgen.errors import UserError  # noqa: E402
 
 
-def machine():
+def machine(device="cpu"):
     import importlib.metadata
 
     model = [line for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
@@ -72,13 +75,25 @@ def machine():
         "memory_gb": round(memory / 1e9, 1),
         "python": platform.python_version(),
         "versions": versions,
+        **({"gpu": gpu()} if device == "cuda" else {}),
     }
+
+
+def gpu():
+    """Name, driver and memory of the first GPU, as its driver's own program says them."""
+    words = ["nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader", "--id=0"]
+    try:
+        return subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise UserError(f"--device cuda: no GPU seems to be here ({error})") from None
 
 
 def parse_arguments(arguments=None):
     parser = argparse.ArgumentParser(prog="benchmark.py", description=__doc__.splitlines()[0])
     parser.add_argument("--models", nargs="+", choices=list(cases.CASES), help="default: all")
-    parser.add_argument("--peers", nargs="+", choices=[who for who in COMMANDS if who != "ours"], help="default: all")
+    every = dict.fromkeys(who for commands in EVERY.values() for who in commands if who != "ours")
+    parser.add_argument("--peers", nargs="+", choices=list(every), help="default: all")
+    parser.add_argument("--device", choices=list(EVERY), default="cpu", help="cuda: ours and PyTorch's forms on a GPU")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2, help="cores that every framework may use")
     parser.add_argument("--quick", action="store_true", help="one round of a few steps: checks the harness")
@@ -94,6 +109,8 @@ def parse_arguments(arguments=None):
         parser.error(f"--threads {options.threads}: this process may use 1 to {cores} cores")
     if options.rounds < 1:
         parser.error("--rounds must be at least 1")
+    if elsewhere := set(options.peers or ()) - set(EVERY[options.device]):
+        parser.error(f"--peers {elsewhere.pop()}: not with --device {options.device}")
     return options
 
 
@@ -118,13 +135,15 @@ def main():
 
         mpi_scaling.measure(options, environment, folder, machine())
         return
-    path = folder / "benchmark.json"
+    name = "benchmark" if options.device == "cpu" else f"benchmark-{options.device}"
+    path = folder / f"{name}.json"
     if options.start_up:
         report = json.loads(path.read_text()) if path.is_file() else {"machine": machine()}
         report["start_up"] = startup.measure(options, environment, report.get("start_up", {}))
         write_json(path, report)
         return
-    report = {"machine": machine(), "date": datetime.date.today().isoformat(), "threads": options.threads}
+    report = {"machine": machine(options.device), "date": datetime.date.today().isoformat(), "threads": options.threads}
+    report["device"] = options.device
     report["rounds"] = 1 if options.quick else options.rounds
     report |= compare.measure(options, environment)
     report["seconds"] = round(time.time() - started)
@@ -133,7 +152,7 @@ def main():
         earlier = json.loads(path.read_text()) if path.is_file() else {}
         report |= {"start_up": earlier["start_up"]} if "start_up" in earlier else {}
         write_json(path, report)
-        chart.draw(report, folder / "benchmark.png")
+        chart.draw(report, folder / f"{name}.png")
 
 
 if __name__ == "__main__":

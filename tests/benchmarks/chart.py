@@ -9,8 +9,15 @@ COLOURS = {
     "torch-eager": "#bdd7e7",
     "torch-fused": "#6baed6",
     "torch-compile": "#2171b5",
+    "torch-graphs": "#08306b",
     "jax-jit": "#f2a33a",
 }
+
+
+def place(report):
+    """Where it was measured, in words."""
+    cores = f"{report['threads']} cores of {report['machine']['cpu']}"
+    return cores if report.get("device", "cpu") == "cpu" else f"{report['machine'].get('gpu', 'a GPU')}, {cores}"
 
 
 def draw(report, path):
@@ -34,7 +41,7 @@ def draw(report, path):
     axes.set_xticks(range(len(models)), [f"{name}\n{m['ours_ms']:.2f} ms" for name, m in models.items()])
     axes.set_ylabel("time of a step, ours = 1 (lower is faster)")
     axes.set_title(
-        f"Step times on {report['threads']} cores of {report['machine']['cpu']}, medians of {report['rounds']} rounds; "
+        f"Step times on {place(report)}, medians of {report['rounds']} rounds; "
         "ours in ms below",
         fontsize=10,
     )

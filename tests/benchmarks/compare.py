@@ -11,7 +11,7 @@ import cases
 import numpy as np
 from cases import CASES, CHECKED_STEPS, Job
 from rates import copy_rate
-from workers import COMMANDS
+from workers import EVERY
 
 from jgen import config
 from jgen.data import loader
@@ -46,10 +46,11 @@ def measure(options, environment):
 
 def chosen(options):
     """The workers' commands, ours first; one of PyTorch's eager ones, which count the FLOPs, is always there."""
-    peers = options.peers or list(COMMANDS)
+    commands = EVERY[options.device]
+    peers = options.peers or list(commands)
     if not {"torch-eager", "torch-fused"} & set(peers):
         peers = [*peers, "torch-fused"]
-    return {who: command for who, command in COMMANDS.items() if who == "ours" or who in peers}
+    return {who: command for who, command in commands.items() if who == "ours" or who in peers}
 
 
 def write_job(name, folder, options):
@@ -77,19 +78,8 @@ def measure_case(name, options, environment):
     """(the entry of one model, {who: GFLOP/s of its matrix product})."""
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         job, data_name = write_job(name, folder, options)
-        write_order(job, 0, CHECKED_STEPS)
-        workers, first = {}, {}
-        for who, command in chosen(options).items():  # ours first: it writes the initial weights
-            workers[who] = stack.enter_context(Worker(who, [*command[:2], folder, *command[2:]], environment))
-            first[who] = workers[who].ask("steps", block=0, count=CHECKED_STEPS)["terms"]
-        first = {who: {term: [t[term] for t in terms if term in t] for term in terms[0] | terms[-5]}
-                 for who, terms in first.items()}  # fmt: skip
-        difference = differences(first)
-        steps = min(WARM_UP, job.steps_per_epoch)
-        write_order(job, 1, steps)
-        seconds = [worker.ask("steps", block=1, count=steps)["seconds"] for worker in workers.values()]
-        if not options.quick:
-            steps = min(max(10, round(BLOCK_SECONDS / seconds[0] * steps / 5) * 5), job.steps_per_epoch)
+        workers, first = started(job, folder, options, environment, stack)
+        steps = block_length(workers, job, options.quick)
         times, idle = interleaved(workers, job, steps, 1 if options.quick else options.rounds)
         memory = {who: worker.peak_megabytes() for who, worker in workers.items()}
         gemm = {
@@ -98,11 +88,8 @@ def measure_case(name, options, environment):
             if who in workers
         }
         counting = next(worker for who, worker in workers.items() if who in ("torch-eager", "torch-fused"))
-        floor = lower_bound(counting.ask("work", block=0, count=CHECKED_STEPS), gemm, options.threads)
-    medians = {who: round(statistics.median(values), 4) for who, values in times.items()}
-    ours = medians.pop("ours")
-    best = min(medians, key=medians.get)
-    floor_ms = floor["arithmetic_ms"] + floor["traffic_ms"]
+        floor = lower_bound(counting, gemm, options)
+    difference = differences(first)
     return {
         "batch": job.settings["batch_size"],
         "image_shape": list(job.image_shape),
@@ -110,15 +97,10 @@ def measure_case(name, options, environment):
         "n_images": job.n_images,
         "convolutional": CASES[name].convolutional,
         "steps": steps,
-        "ours_ms": ours,
-        "peers_ms": medians,
+        **speeds(times, job.settings["batch_size"], floor["arithmetic_ms"] + floor["traffic_ms"]),
         "rounds_ms": times,
-        "best_peer": best,
-        "ratio_to_best": round(medians[best] / ours, 3),
         "target": TARGET[CASES[name].convolutional],
-        "floor_ms": round(floor_ms, 4),
         "floor": {key: round(value, 4) for key, value in floor.items()},
-        "share_of_floor": round(floor_ms / ours, 3),
         "memory_mb": memory,
         "first_losses": first,
         "first_step_difference": difference[0],
@@ -126,6 +108,44 @@ def measure_case(name, options, environment):
         "same_work": difference[0] <= TOLERANCE and difference[1] <= TOLERANCE_OF_TEN,
         "idle_cpu_share": round(idle, 4),
     }, gemm
+
+
+def started(job, folder, options, environment, stack):
+    """({who: Worker}, {who: {term: its values in the first steps}}) of a job; the workers end with the stack."""
+    write_order(job, 0, CHECKED_STEPS)
+    workers, first = {}, {}
+    for who, command in chosen(options).items():  # ours first: it writes the initial weights
+        workers[who] = stack.enter_context(Worker(who, [*command[:2], folder, *command[2:]], environment))
+        terms = workers[who].ask("steps", block=0, count=CHECKED_STEPS)["terms"]
+        first[who] = {term: [t[term] for t in terms if term in t] for term in terms[0] | terms[-5]}
+    return workers, first
+
+
+def block_length(workers, job, quick):
+    """Warm every worker up -> the steps of a block."""
+    steps = min(WARM_UP, job.steps_per_epoch)
+    write_order(job, 1, steps)
+    seconds = [worker.ask("steps", block=1, count=steps)["seconds"] for worker in workers.values()]
+    if quick:
+        return steps
+    return min(max(10, round(BLOCK_SECONDS / seconds[0] * steps / 5) * 5), job.steps_per_epoch)
+
+
+def speeds(times, batch, floor_ms):
+    """The medians over the rounds, what they are in images a second, and how they compare."""
+    medians = {who: round(statistics.median(values), 4) for who, values in times.items()}
+    images_per_second = {who: round(1000 * batch / ms) for who, ms in medians.items()}
+    ours = medians.pop("ours")
+    best = min(medians, key=medians.get)
+    return {
+        "ours_ms": ours,
+        "peers_ms": medians,
+        "images_per_second": images_per_second,
+        "best_peer": best,
+        "ratio_to_best": round(medians[best] / ours, 3),
+        "floor_ms": round(floor_ms, 4),
+        "share_of_floor": round(floor_ms / ours, 3),
+    }
 
 
 def differences(first):
@@ -160,9 +180,17 @@ def interleaved(workers, job, steps, rounds):
     return times, max(idle[who] / waited[who] for who in workers)
 
 
-def lower_bound(work, gemm, threads):
-    """Time that the arithmetic and the optimizer's traffic of a step take at the best rates seen here."""
-    rate, copying = max(gemm.values()), copy_rate(int(work["bytes"]), threads, RATE_SECONDS)
+def lower_bound(counting, gemm, options):
+    """Time that the arithmetic and the optimizer's traffic of a step take at the best rates seen here.
+
+    counting: the worker that counts a step's work, and where that is done on a GPU, measures how it copies.
+    """
+    work = counting.ask("work", block=0, count=CHECKED_STEPS)
+    if options.device == "cpu":
+        copying = copy_rate(int(work["bytes"]), options.threads, RATE_SECONDS)
+    else:
+        copying = counting.ask("copy_rate", n_bytes=int(work["bytes"]), seconds=RATE_SECONDS)["gb_per_s"]
+    rate = max(gemm.values())
     return {
         "gflop": work["flops"] / 1e9,
         "megabytes": work["bytes"] / 1e6,

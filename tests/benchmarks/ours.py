@@ -1,6 +1,6 @@
 """The worker for this package: blocks of steps through the package's own trainer, loader and Algorithm.step.
 
-    python ours.py JOB_FOLDER
+    python ours.py JOB_FOLDER cpu|cuda
 
 A block is the end of an epoch: the trainer's loop enters the epoch so many steps before its end, as after a resume,
 and is timed by the trainer's own clock; only what follows the last step (validation, grids, checkpoint) is left out.
@@ -43,9 +43,9 @@ class BlockTrainer(Trainer):
         self.seconds = seconds
 
 
-def prepare(job, case, arrays=None, trainer_class=BlockTrainer):
+def prepare(job, case, arrays=None, trainer_class=BlockTrainer, device="cpu"):
     """The algorithm in its initial state, and the trainer; its images and labels are the job's files, or `arrays`."""
-    runtime.start("cpu")
+    runtime.start(device)
     cls = case.algorithm_class()
     settings = cls.Config(**{k: tuple(v) if isinstance(v, list) else v for k, v in job.settings.items()})
     algorithm = cls(settings, Shape(tuple(job.image_shape), job.n_classes))
@@ -77,7 +77,7 @@ def write_initial_state(job, case, algorithm):
 def main():
     job = cases.Job.read(sys.argv[1])
     case = cases.CASES[job.name]
-    algorithm, trainer = prepare(job, case)
+    algorithm, trainer = prepare(job, case, device=sys.argv[2])
     write_initial_state(job, case, algorithm)
 
     def steps(block, count):
@@ -88,7 +88,7 @@ def main():
 
 
 def gemm_rate(size, seconds):
-    """GFLOP/s of Jittor's matrix product (oneDNN) for `size`^3."""
+    """GFLOP/s of Jittor's matrix product (oneDNN; on a GPU cuBLAS) for `size`^3."""
     from rates import repeated
 
     jt = runtime.jt

@@ -77,7 +77,7 @@ def measure_point(series, changed, options, environment):
         write_images(job)
         job.write()
         try:
-            with Worker("ours", [*COMMANDS["ours"], folder], environment) as worker:
+            with Worker("ours", [*COMMANDS["ours"][:2], folder, "cpu"], environment) as worker:
                 seconds, steps = timed(worker, job, options.quick)
                 peak = worker.peak_megabytes()
         except WorkerError as error:

@@ -8,9 +8,14 @@ PEERS_PYTHON = HERE.parents[1] / ".venv-benchmark/bin/python"
 
 _TORCH, _JAX = HERE / "peers/torch_worker.py", HERE / "peers/jax_worker.py"
 COMMANDS = {
-    "ours": [sys.executable, HERE / "ours.py"],
-    "torch-eager": [PEERS_PYTHON, _TORCH, "eager"],
-    "torch-fused": [PEERS_PYTHON, _TORCH, "fused"],
-    "torch-compile": [PEERS_PYTHON, _TORCH, "compile"],
+    "ours": [sys.executable, HERE / "ours.py", "cpu"],
+    "torch-eager": [PEERS_PYTHON, _TORCH, "eager", "cpu"],
+    "torch-fused": [PEERS_PYTHON, _TORCH, "fused", "cpu"],
+    "torch-compile": [PEERS_PYTHON, _TORCH, "compile", "cpu"],
     "jax-jit": [PEERS_PYTHON, _JAX],
 }
+ON_CUDA = {
+    "ours": [sys.executable, HERE / "ours.py", "cuda"],
+    **{f"torch-{way}": [PEERS_PYTHON, _TORCH, way, "cuda"] for way in ("eager", "fused", "compile", "graphs")},
+}
+EVERY = {"cpu": COMMANDS, "cuda": ON_CUDA}

@@ -160,9 +160,10 @@ def shifted(x, down, right, shift):
     n, channels, height, width = x.shape
     padded = F.pad(x, (shift,) * 4)
     first_row, first_column = ((u * (2 * shift + 1)).long() for u in (down, right))
-    rows = (first_row[:, None] + torch.arange(height))[:, None, :, None]
-    columns = (first_column[:, None] + torch.arange(width))[:, None, None, :]
-    images, planes = torch.arange(n)[:, None, None, None], torch.arange(channels)[None, :, None, None]
+    counted = [torch.arange(size, device=x.device) for size in (n, channels, height, width)]
+    rows = (first_row[:, None] + counted[2])[:, None, :, None]
+    columns = (first_column[:, None] + counted[3])[:, None, None, :]
+    images, planes = counted[0][:, None, None, None], counted[1][None, :, None, None]
     return padded[images, planes, rows, columns]
 
 

@@ -1,13 +1,15 @@
-"""The worker for PyTorch:  python torch_worker.py JOB_FOLDER eager|fused|compile
+"""The worker for PyTorch:  python torch_worker.py JOB_FOLDER eager|fused|compile|graphs cpu|cuda
 
 eager     as the source documents write it: their modules, torch.optim's defaults, the loss read at every step
 fused     the same, with the fused optimizer (RMSprop has none: foreach), the losses read at the end of a block
 compile   torch.compile of loss and gradients, mu and logvar as one layer, fused optimizer (RMSprop: compiled, with the
           clipping)
+graphs    compile, whose kernels are launched as CUDA graphs; on a GPU alone
 
 Images are a uint8 tensor; a step takes its rows and scales them. No step waits for anything.
 """
 
+import functools
 import pathlib
 import sys
 import time
@@ -26,18 +28,17 @@ import torch_losses  # noqa: E402
 import torch_networks  # noqa: E402
 from rates import repeated  # noqa: E402
 
-VARIANTS = ("eager", "fused", "compile")
-
 
 class Training:
     """A model, its optimizer and its data."""
 
-    def __init__(self, job, variant):
-        self.job, self.variant = job, variant
-        self.compiled = (lambda f: torch.compile(f)) if variant == "compile" else (lambda f: f)
-        self.images, self.labels = (torch.from_numpy(np.load(job.file(f"{kind}.npy"))) for kind in ("images", "labels"))
-        self.noise = [torch.from_numpy(np.load(path)) for path in sorted(pathlib.Path(job.folder).glob("noise_*.npy"))]
-        literal = variant != "compile"
+    def __init__(self, job, variant, device):
+        self.job, self.variant, self.device = job, variant, device
+        literal = variant in ("eager", "fused")
+        mode = "reduce-overhead" if variant == "graphs" else "default"
+        self.compiled = (lambda f: f) if literal else (lambda f: torch.compile(f, mode=mode))
+        self.images, self.labels = (self.loaded(job.file(f"{kind}.npy")) for kind in ("images", "labels"))
+        self.noise = [self.loaded(path) for path in sorted(pathlib.Path(job.folder).glob("noise_*.npy"))]
         self.model = torch_losses.MODELS[job.name](job.settings, job.image_shape, job.n_classes, literal)
         with np.load(job.file("weights.npz")) as stored:
             torch_networks.load_in_order(self.model, list(stored.values()))
@@ -45,13 +46,18 @@ class Training:
             for module in list(self.model.modules()):
                 if isinstance(module, torch_networks.GaussianHead):
                     module.separate()
+        self.model.to(device)
         self.update = self.wgan_step() if job.name == "wgan" else self.adam_step()
 
-    def batch(self, indices):
-        return self.images[indices].float() / 255
+    def loaded(self, path):
+        return torch.from_numpy(np.load(path)).to(self.device)
 
     def draws(self, step):
         return [pool[(step - self.job.first_step) % cases.CHECKED_STEPS] for pool in self.noise]
+
+    def kept(self, loss):
+        """A loss to read later; a CUDA graph's output is overwritten by the next step."""
+        return loss.detach().clone() if self.variant == "graphs" else loss.detach()
 
     def adam_step(self):
         optimizer = torch.optim.Adam(
@@ -64,13 +70,13 @@ class Training:
             loss = loss_of(self.images[indices], self.labels[indices], *self.draws(number))
             loss.backward()
             optimizer.step()
-            return {"loss": loss.detach()}
+            return {"loss": self.kept(loss)}
 
         return step
 
     def wgan_step(self):
         model, settings = self.model, self.job.settings
-        make = {"eager": {}, "fused": {"foreach": True}, "compile": {"foreach": True}}[self.variant]
+        make = {} if self.variant == "eager" else {"foreach": True}
         critic_optimizer = torch.optim.RMSprop(model.critic.parameters(), lr=settings["lr"], **make)
         generator_optimizer = torch.optim.RMSprop(model.generator.parameters(), lr=settings["lr"], **make)
         generator_parameters = list(model.generator.parameters())
@@ -96,20 +102,20 @@ class Training:
             loss = critic_loss(self.images[indices], z[0])
             loss.backward()
             update_critic()
-            terms = {"critic_loss": loss.detach()}
+            terms = {"critic_loss": self.kept(loss)}
             if number % settings["n_critic"] == 0:
                 generator_optimizer.zero_grad()
                 loss = generator_loss(z[1])
                 loss.backward(inputs=generator_parameters)  # the critic's gradients are not wanted
                 update_generator()
-                terms["generator_loss"] = loss.detach()
+                terms["generator_loss"] = self.kept(loss)
             return terms
 
         return step
 
     def run_block(self, block, count):
         """`count` steps -> (seconds, the terms of every step)."""
-        order = torch.from_numpy(np.load(self.job.file(f"order_{block}.npy")))
+        order = self.loaded(self.job.file(f"order_{block}.npy"))
         first = cases.first_step_of(block, count, self.job.steps_per_epoch)
         started, terms = time.perf_counter(), []
         for position in range(count):
@@ -136,20 +142,37 @@ def n_parameters(module):
     return sum(p.numel() for p in module.parameters())
 
 
-def gemm_rate(size, seconds):
-    """GFLOP/s of PyTorch's matrix product for `size`^3."""
-    a, b, out = (torch.rand(size, size) for _ in range(3))
-    return {"gflops": 2e-9 * size**3 / repeated(lambda: torch.mm(a, b, out=out), seconds)}
+def finished(device):
+    """Wait for what a GPU still has to do."""
+    if device == "cuda":
+        torch.cuda.synchronize()
+
+
+def gemm_rate(size, seconds, device="cpu"):
+    """GFLOP/s of PyTorch's matrix product for `size`^3, in float32."""
+    a, b, out = (torch.rand(size, size, device=device) for _ in range(3))
+    return {"gflops": 2e-9 * size**3 / repeated(lambda: (torch.mm(a, b, out=out), finished(device)), seconds)}
+
+
+def copy_rate(n_bytes, seconds, device="cuda"):
+    """GB/s, read and written bytes counted, of copying on the device within a working set of `n_bytes`."""
+    source, target = (torch.zeros(n_bytes // 2, dtype=torch.uint8, device=device) for _ in range(2))
+    rounds = max(1, 2**28 // n_bytes)  # one call lasts long enough for its launch not to count
+    duration = repeated(lambda: ([target.copy_(source) for _ in range(rounds)], finished(device)), seconds)
+    return {"gb_per_s": 2e-9 * (n_bytes // 2) * rounds / duration}
 
 
 def main():
-    training = Training(cases.Job.read(sys.argv[1]), sys.argv[2])
+    device = sys.argv[3]
+    torch.backends.cudnn.allow_tf32 = False  # all compute in float32
+    training = Training(cases.Job.read(sys.argv[1]), sys.argv[2], device)
 
     def steps(block, count):
         seconds, terms = training.run_block(block, count)
         return {"seconds": seconds, "terms": terms[: cases.CHECKED_STEPS]}
 
-    serve({"steps": steps, "work": training.work, "gemm_rate": gemm_rate})
+    rates = {rate.__name__: functools.partial(rate, device=device) for rate in (gemm_rate, copy_rate)}
+    serve({"steps": steps, "work": training.work, **rates})
 
 
 if __name__ == "__main__":
