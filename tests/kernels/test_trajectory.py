@@ -5,7 +5,7 @@ import contextlib
 import numpy as np
 import pytest
 
-from jgen import kernels
+from jgen import kernels, runtime
 from jgen.algorithm import Noise, Shape
 from jgen.kernels import adam, batch_norm, feature_norm, rmsprop
 from jgen.kernels.multi_tensor import offsets
@@ -144,6 +144,18 @@ def test_ten_steps_with_fused_kernels_equal_ten_without(name):
     with unfused():
         plain = trained(name)
     assert (difference(plain, trained(name)) <= allowed(name, plain)).all()
+
+
+@EVERY
+def test_ten_steps_on_a_gpu_equal_ten_on_the_cpu(name):
+    if runtime.device() != "cuda":
+        pytest.skip("no GPU that Jittor works on")
+    with jt.flag_scope(use_cuda=0):
+        with unfused():
+            plain = trained(name)
+        bound = allowed(name, plain)
+    # Its exp and division are approximate (nvcc --use_fast_math): some units in the last place at every step.
+    assert (difference(plain, trained(name)) <= 10 * bound).all()
 
 
 @pytest.mark.parametrize(
