@@ -20,7 +20,7 @@ class Total(nn.Module):
 
 
 class Counter(Algorithm):
-    """Adds up what it sees. `at` maps a step (from 0) to something to do there; every third step also logs `rare`."""
+    """Adds up what it sees. `at` maps a step (from 0) to something to do there; every third step also logs `extra`."""
 
     name, summary, Config, latent_dim = "counter", "", config.Training, 2
     best_metric = "test_score"
@@ -40,7 +40,7 @@ class Counter(Algorithm):
         action = self.at.get(noise.step)
         loss = action() if action else noise.step
         terms = {"loss": jt.array(np.float32([noise.step if loss is None else loss]))}
-        return terms | ({"rare": jt.array(np.float32([1 + noise.step]))} if noise.step % 3 == 0 else {})
+        return terms | ({"extra": jt.array(np.float32([1 + noise.step]))} if noise.step % 3 == 0 else {})
 
     def sample(self, z, y=None):
         return jt.array(np.full((z.shape[0], *self.shape.image_shape), 0.5, np.float32))

@@ -236,19 +236,10 @@ class Trainer:
             if not np.isfinite(array).all():
                 reached = reached or position
                 self._refuse_divergence(f"{name} is not finite", reached.epoch, reached.step)
-        checkpoint.save(
-            self.directory.checkpoint,
-            state,
-            {
-                "model": self.algorithm.name,
-                "config": self._recipe(),
-                "position": dataclasses.asdict(position),
-            },
-        )
-
-    def _recipe(self):
-        """The settings that a checkpoint is bound to: all but the number of epochs, which a resume may raise."""
-        return {name: value for name, value in config.to_json(self.settings).items() if name != "epochs"}
+        # The file's tables are sorted; a row's columns are in the order of its terms.
+        where = {**dataclasses.asdict(position), "terms": list(position.sums)}
+        metadata = {"model": self.algorithm.name, "config": recipe(self.settings), "position": where}
+        checkpoint.save(self.directory.checkpoint, state, metadata)
 
     def _restore(self):
         """Load the checkpoint and forget what was written after it."""
@@ -258,8 +249,8 @@ class Trainer:
         try:
             if metadata["model"] != self.algorithm.name:
                 raise UserError(f"{where} is of model {metadata['model']}, not {self.algorithm.name}")
-            ours = self._recipe()
-            its = {"binarise": "none", **metadata["config"]}  # a checkpoint may be older than the setting
+            ours = recipe(self.settings)
+            its = recipe(type(self.settings)()) | metadata["config"]  # a checkpoint may be older than a setting
             differing = sorted(name for name in ours.keys() | its.keys() if ours.get(name) != its.get(name))
             if differing:
                 raise UserError(f"{where} was trained with other settings: {', '.join(differing)}")
@@ -273,9 +264,15 @@ class Trainer:
         return position
 
 
+def recipe(settings):
+    """The settings that a checkpoint is bound to: all but the number of epochs, which a resume may raise."""
+    return {name: value for name, value in config.to_json(settings).items() if name != "epochs"}
+
+
 def _checked_position(values):
     """The Position of a checkpoint's table. Raises TypeError or ValueError: the file may come from a stranger."""
-    position = Position(**values)
+    terms = values.get("terms", list(values.get("sums", {})))
+    position = Position(**{name: value for name, value in values.items() if name != "terms"})
     numbers = [*position.sums.values(), *position.counts.values()]
     if not all(type(number) in (int, float) and math.isfinite(number) for number in numbers):
         raise ValueError("its sums and counts are no numbers")
@@ -283,6 +280,9 @@ def _checked_position(values):
         raise ValueError(f"epoch {position.epoch!r}, step {position.step!r} is no position")
     if position.sums.keys() != position.counts.keys() or not all(count > 0 for count in position.counts.values()):
         raise ValueError("its sums and counts do not fit")
+    if sorted(terms) != sorted(position.sums):
+        raise ValueError("its sums and terms do not fit")
+    position.sums = {name: position.sums[name] for name in terms}
     return position
 
 

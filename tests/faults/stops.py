@@ -59,10 +59,10 @@ def _stops(place, number, count, title):
                 time.sleep(moments.uniform(0, training))
             _send(process, number)
             printed, errors = process.communicate(timeout=600)
-        where = _reached(out, process.returncode)
+        where = _reached(out, process.returncode, printed)
         reached[where] += 1
-        # Before Python runs, a signal ends the process as it ends any other: without a word.
-        codes = (0, -number) if where == "at its start" or number == signal.SIGKILL else (0,)
+        # Before Python runs, and when it ends, a signal ends the process as it ends any other: without a word.
+        codes = (0,) if number != signal.SIGKILL and where in ("in training", "while it wrote") else (0, -number)
         problem = complaint(process.returncode, printed, errors, (128 + number, *codes))
         _after(place, outcome, script, out, problem, printed, errors)
         print(f"  {outcome.tried:>3} {script:<9} {where:<15} {outcome.problems[-1] if problem else ''}", flush=True)
@@ -76,8 +76,8 @@ def _send(process, number):
         (os.killpg if number == signal.SIGINT else os.kill)(process.pid, number)
 
 
-def _reached(out, code):
-    if code == 0:
+def _reached(out, code, printed):
+    if code == 0 or "made:" in printed:
         return "had ended"
     if not RunDirectory(out, "run").config.exists():
         return "at its start"

@@ -42,7 +42,8 @@ class Report:
 def report(options, build):
     """Do what `options` (a Report) say; build(out) makes the report of out/results.
 
-    Raises UserError where there are no results. Exits with 1 where a step failed, with 128 + the signal's number where one stopped the campaign.
+    Raises UserError where there are no results. Exits with 1 where a step failed, with 128 + the signal's number where
+    one stopped the campaign.
     """
     if not (options.run or options.list):
         for name in ("parts", "quick", "overwrite"):
