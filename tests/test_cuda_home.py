@@ -1,21 +1,21 @@
-"""The CUDA home: assembled of links from wherever its parts lie, what is missing is named, a GPU is tried once."""
+"""The CUDA home: assembled of links from wherever its parts lie; what is missing, or does not fit, is named."""
 
 import ctypes
-import os
 import shutil
 import subprocess
+import types
 
 import pytest
 
 import cuda_emulation
-from jgen import cuda_check, cuda_home, runtime
+from jgen import cuda_home
 from jgen.errors import UserError
 from jgen.runtime import jt
 
 NVCC = """#!/bin/sh
 case "$1" in
 --version) echo "Cuda compilation tools, release {version}, V{version}.1" ;;
---dryrun) echo '#$ _SPACE_= '; echo '#$ TOP={top}/bin/..' >&2 ;;
+--dryrun) echo '#$ _SPACE_= '; {says_top} ;;
 *) echo "compiled $@" ;;
 esac
 """
@@ -33,41 +33,51 @@ PARTS = {  # path below each place -> what is missing without it, and the packag
 FOLDERS = {"13.0": {"BLAS": "cu13", "RAND": "cu13"}, "12.4": {"BLAS": "cublas", "RAND": "curand"}}
 
 
+class Machine:
+    """CUDA scattered as a toolkit and wheels: its version, the nvcc on PATH, and paths by the names of PARTS."""
+
+    def __init__(self, root, version, says_top=True):
+        self.root, self.version, self.major = root, version, version.split(".")[0]
+        self.paths = {}
+        for part in PARTS:
+            name = part.replace("MAJOR", self.major)
+            for key, folder in FOLDERS[version].items():
+                name = name.replace(key, folder)
+            self.paths[part] = root / name
+            self.paths[part].parent.mkdir(parents=True, exist_ok=True)
+            self.paths[part].write_text(part)
+        self._add_wheels_of_another_version()
+        real = root / "toolkit/bin/nvcc"
+        top = f"echo '#$ TOP={root}/toolkit/bin/..' >&2" if says_top else "true"
+        self.program(real, NVCC.format(version=version, says_top=top))
+        self.nvcc = root / "entry/nvcc"  # on PATH lies a script, as some distributions have it
+        self.program(self.nvcc, f'#!/bin/sh\nexec "{real}" "$@"\n')
+
+    def _add_wheels_of_another_version(self):
+        other = "12" if self.major == "13" else "13"
+        folder = self.root / f"wheels/nvidia/{'cublas' if other == '12' else 'cu13'}"
+        (folder / "lib").mkdir(parents=True, exist_ok=True)
+        (folder / "include").mkdir(exist_ok=True)
+        (folder / "include/of_another_version.h").write_text("")
+        for library in ("cublas", "cublasLt", "cudart"):
+            (folder / f"lib/lib{library}.so.{other}").write_text("of another version")
+
+    @staticmethod
+    def program(path, text):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+        path.chmod(0o755)
+
+
 @pytest.fixture(params=["13.0", "12.4"])
 def machine(request, tmp_path, monkeypatch):
-    """CUDA 13.0 or 12.4, scattered as a toolkit and wheels: its version, nvcc, and paths by the names of PARTS."""
-    version, root = request.param, tmp_path / "a machine"
-    major = version.split(".")[0]
-    paths = {}
-    for part in PARTS:
-        name = part.replace("MAJOR", major)
-        for key, folder in FOLDERS[version].items():
-            name = name.replace(key, folder)
-        paths[part] = root / name
-        paths[part].parent.mkdir(parents=True, exist_ok=True)
-        paths[part].write_text(part)
-    other = root / f"wheels/nvidia/{'cu12' if major == '13' else 'cu13'}/lib"  # wheels of the other version
-    other.mkdir(parents=True)
-    for library in ("cublas", "cublasLt", "cudart"):
-        (other / f"lib{library}.so.{25 - int(major)}").write_text("of another version")
-    nvcc = root / "toolkit/bin/nvcc"
-    nvcc.parent.mkdir()
-    nvcc.write_text(NVCC.format(version=version, top=root / "toolkit"))
-    nvcc.chmod(0o755)
-    entry = root / "entry/nvcc"  # on PATH lies a script, as some distributions have it
-    entry.parent.mkdir()
-    entry.write_text(f'#!/bin/sh\nexec "{nvcc}" "$@"\n')
-    entry.chmod(0o755)
-    monkeypatch.setattr(cuda_home, "_site_packages", lambda: [root / "wheels"])
-    monkeypatch.setattr(cuda_home, "SYSTEM", ((root / "none",), (root / "none",)))
+    found = Machine(tmp_path / "a machine", request.param)
+    monkeypatch.setattr(cuda_home, "_site_packages", lambda: [found.root / "wheels"])
+    monkeypatch.setattr(cuda_home, "SYSTEM_INCLUDE", found.root / "system/include")
+    monkeypatch.setattr(cuda_home, "SYSTEM_LIB", found.root / "system/lib")
     monkeypatch.setattr(cuda_home, "DEFAULT_NVCC", "")
-    monkeypatch.setattr(shutil, "which", lambda name: str(entry))
-
-    class Machine:
-        pass
-
-    Machine.version, Machine.major, Machine.paths, Machine.root, Machine.nvcc = version, major, paths, root, entry
-    return Machine
+    monkeypatch.setattr(shutil, "which", lambda name: str(found.nvcc))
+    return found
 
 
 def test_the_home_has_the_compiler_every_header_and_every_library(machine, tmp_path):
@@ -84,6 +94,7 @@ def test_the_home_has_the_compiler_every_header_and_every_library(machine, tmp_p
         else:
             assert (home / "lib64" / name).resolve() == path.resolve(), part
             assert (home / "lib64" / name.split(".so")[0]).with_suffix(".so").resolve() == path.resolve(), part
+    assert not (home / "include/of_another_version.h").exists()
 
 
 def test_the_same_parts_give_the_same_home_and_others_another(machine, tmp_path):
@@ -103,12 +114,47 @@ def test_what_is_missing_is_named_with_its_package(machine, part):
         cuda_home.find_toolkit({})
 
 
+def test_of_the_systems_folder_only_what_is_known_by_name_is_linked(machine, tmp_path, monkeypatch):
+    """Debian's nvcc names no folder of its own: its headers lie among all others."""
+    machine.program(machine.root / "toolkit/bin/nvcc", NVCC.format(version=machine.version, says_top="true"))
+    shutil.rmtree(machine.root / "entry")
+    monkeypatch.setattr(shutil, "which", lambda name: str(machine.root / "toolkit/bin/nvcc"))
+    here, system = machine.root / "toolkit/targets/x86_64-linux/include", machine.root / "toolkit/include"
+    here.rename(system)
+    (system / "math.h").write_text("")
+    monkeypatch.setattr(cuda_home, "SYSTEM_INCLUDE", system)
+    (machine.root / "toolkit/targets/x86_64-linux/lib").rename(machine.root / "system")
+    monkeypatch.setattr(cuda_home, "SYSTEM_LIB", machine.root / "system")
+    home = cuda_home.assemble(cuda_home.find_toolkit({}), tmp_path / "homes")
+    assert str(system / "cuda_runtime.h") in (home / "include/cuda_runtime.h").read_text()
+    assert (home / "lib64/libcudart.so").exists() and not (home / "include/math.h").exists()
+
+
+def test_a_process_started_by_one_on_the_gpu_finds_the_same_home(machine, tmp_path):
+    home = cuda_home.assemble(cuda_home.find_toolkit({}), tmp_path / "homes")
+    inherited = cuda_home.variables(home, {})
+    assert cuda_home.assemble(cuda_home.find_toolkit(inherited), tmp_path / "homes") == home
+
+
+def test_what_the_user_has_set_stays(machine, tmp_path):
+    variables = cuda_home.variables(tmp_path, {"NVIDIA_TF32_OVERRIDE": "1", "nvcc_path": "/another"})
+    assert variables == {**cuda_home.SWITCHES, "NVIDIA_TF32_OVERRIDE": "1", "nvcc_path": f"{tmp_path}/bin/nvcc"}
+
+
+def test_libraries_are_loaded_by_their_own_paths(machine, tmp_path, monkeypatch):
+    """cuDNN looks for its parts beside the path by which it was opened, and of the home that is a folder of links."""
+    home, loaded = cuda_home.assemble(cuda_home.find_toolkit({}), tmp_path / "homes"), []
+    monkeypatch.setattr(ctypes, "CDLL", lambda path, mode: loaded.append(path))
+    cuda_home.load_libraries({"nvcc_path": str(home / "bin/nvcc")})
+    assert len(loaded) == 4 and not any(str(home) in path for path in loaded)
+
+
 def test_without_cudnn_the_rest_is_enough(machine, tmp_path):
     for part, path in machine.paths.items():
         if "cudnn" in part:
             path.unlink()
     home = cuda_home.assemble(cuda_home.find_toolkit({}), tmp_path / "homes")
-    assert (home / "lib64/libcublas.so").exists() and not (home / "lib64/libcudnn.so").exists()
+    assert (home / "lib64/libcublas.so").exists() and not cuda_home.has_cudnn(home)
 
 
 def test_a_compiler_that_is_not_one_is_named(machine, tmp_path):
@@ -119,121 +165,34 @@ def test_a_compiler_that_is_not_one_is_named(machine, tmp_path):
         cuda_home.find_toolkit({"nvcc_path": str(broken)})
 
 
+def test_an_nvcc_that_was_asked_for_and_is_not_there_is_named(machine):
+    with pytest.raises(cuda_home.Missing, match="nvcc_path in the environment is /no/nvcc"):
+        cuda_home.find_toolkit({"nvcc_path": "/no/nvcc"})
+
+
+def test_an_old_toolkit_is_named(machine):
+    machine.program(machine.nvcc, NVCC.format(version="11.8", says_top="true"))
+    with pytest.raises(cuda_home.Missing, match=r"of CUDA 11\.8: install the toolkit of CUDA 12 or 13"):
+        cuda_home.find_toolkit({})
+
+
+@pytest.mark.parametrize(
+    "driver, capability, expected",
+    [(13020, (9, 0), ""), (11080, (8, 0), "the driver is for CUDA 11"), (13000, (10, 0), "compute capability 10.0")],
+)
+def test_the_gpu_and_its_driver_must_fit_the_toolkit(machine, driver, capability, expected):
+    found = types.SimpleNamespace(name="a GPU", driver=driver, capability=capability)
+    if not expected:
+        cuda_home.require_fitting(found, cuda_home.find_toolkit({}))
+        return
+    with pytest.raises(cuda_home.Missing, match=expected):
+        cuda_home.require_fitting(found, cuda_home.find_toolkit({}))
+
+
 def test_a_place_that_cannot_be_written_is_named(machine, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="file/homes: Not a directory"):
         cuda_home.assemble(cuda_home.find_toolkit({}), tmp_path / "file/homes")
-
-
-# --- a GPU is tried once
-
-
-class Driver:
-    """What ctypes loads for libcuda; without it, loading fails."""
-
-    def __init__(self, count, status=0, version=13000):
-        self.count, self.status, self.version = count, status, version
-
-    def cuInit(self, flags):
-        return self.status
-
-    def cuDeviceGetCount(self, pointer):
-        pointer._obj.value = self.count
-        return 0
-
-    def cuDriverGetVersion(self, pointer):
-        pointer._obj.value = self.version
-        return 0
-
-
-@pytest.fixture
-def driver(monkeypatch):
-    """driver(Driver or None): from now on that is what lies on the machine."""
-
-    def have(found):
-        def load(name, mode=None):
-            if found is None:
-                raise OSError(name)
-            return found
-
-        monkeypatch.setattr(ctypes, "CDLL", load)
-
-    return have
-
-
-@pytest.mark.parametrize(
-    "found, expected",
-    [(None, "no NVIDIA driver"), (Driver(1, status=100), "sees no GPU"), (Driver(0), "sees no GPU")],
-)
-def test_a_gpu_needs_a_driver_and_a_device(driver, found, expected):
-    driver(found)
-    with pytest.raises(cuda_home.Missing, match=expected):
-        cuda_home.require_gpu()
-    with pytest.raises(UserError, match=f"--device cuda: .*{expected}.*; use --device cpu"):
-        runtime._gpu("cuda", print)
-    said = []
-    assert runtime._gpu("auto", said.append) == (False, False) and not said
-
-
-@pytest.fixture
-def checks(machine, driver, monkeypatch, tmp_path):
-    """A list of the checks made; `works` names those that succeed. The environment is a copy."""
-    made = []
-
-    def check(variables, kept, how):
-        made.append(how)
-        return how in check.works
-
-    check.works, check.made = {"with cuDNN", "without cuDNN"}, made
-    monkeypatch.setattr(cuda_home, "_check", check)
-    monkeypatch.setattr(os, "environ", {"JITTOR_HOME": str(tmp_path / "home")})
-    driver(Driver(1))
-    return check
-
-
-def test_a_gpu_is_tried_once_and_then_used(checks):
-    said = []
-    for _ in range(2):
-        assert runtime._gpu("auto", said.append) == (True, True)
-    assert checks.made == ["with cuDNN"] and len(said) == 1 and "First use of this GPU" in said[0]
-    assert os.environ["nvcc_path"].endswith("/bin/nvcc") and os.environ["conv_opt"] == "1"
-
-
-def test_where_cudnn_does_not_work_jittor_goes_without(checks):
-    checks.works = {"without cuDNN"}
-    for _ in range(2):
-        assert runtime._gpu("auto", print) == (True, False)
-    assert checks.made == ["with cuDNN", "without cuDNN"]
-
-
-def test_a_gpu_that_does_not_work_is_said_and_tried_again_when_asked_for_or_changed(checks, driver):
-    checks.works, said = set(), []
-    assert runtime._gpu("auto", said.append) == runtime._gpu("auto", said.append) == (False, False)
-    assert len(checks.made) == 2 and "nvcc_path" not in os.environ
-    assert [line for line in said if "the GPU stays unused: Jittor does not work on this GPU" in line] == said[1:]
-    with pytest.raises(UserError, match=r"--device cuda: Jittor does not work.*cuDNN.log says why.*checked.json"):
-        runtime._gpu("cuda", print)
-    assert len(checks.made) == 4
-    driver(Driver(1, version=13010))
-    checks.works = {"with cuDNN"}
-    assert runtime._gpu("auto", print) == (True, True) and len(checks.made) == 5
-
-
-def test_a_gpu_without_a_compiler_is_said(checks, monkeypatch):
-    monkeypatch.setattr(shutil, "which", lambda name: None)
-    said = []
-    assert runtime._gpu("auto", said.append) == (False, False)
-    assert said == ["note: the GPU stays unused: nvcc, CUDA's compiler, is not on PATH: install the CUDA toolkit"]
-
-
-def test_what_is_compared_with_numpy_agrees_on_the_cpu():
-    cuda_check.compare(jt)
-
-
-def test_what_differs_from_numpy_ends_the_check(monkeypatch):
-    monkeypatch.setattr(jt.nn, "matmul", lambda a, b: 1.1 * (a @ b))
-    with pytest.raises(SystemExit, match="matrix product"):
-        cuda_check.compare(jt)
 
 
 # --- with the real compiler

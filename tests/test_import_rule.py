@@ -26,8 +26,9 @@ ALLOWED = {
     "corruption": set(),
     "config": {"errors"},
     "process": set(),
-    "cuda_home": {"artifacts", "errors"},
-    "runtime": {"cuda_home", "errors", "process"},
+    "cuda_home": {"errors"},
+    "gpu": {"artifacts", "cuda_home", "errors"},
+    "runtime": {"errors", "gpu", "process"},
     "data": LEAVES,
     "artifacts": {"errors"},
     **{

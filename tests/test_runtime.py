@@ -1,7 +1,6 @@
 """What makes `import jittor` work anywhere: what is missing is named, oneDNN is linked, nothing else is touched."""
 
 import ctypes
-import hashlib
 import importlib.metadata
 import json
 import os
@@ -12,6 +11,7 @@ import sys
 import sysconfig
 import threading
 
+import numpy as np
 import pytest
 
 from jgen import process, runtime
@@ -138,14 +138,6 @@ def test_a_first_use_says_how_long_it_takes_and_a_later_one_nothing(environment,
     assert len(said) == 1
 
 
-def test_cuda_that_is_asked_for_and_not_there_is_an_error():
-    if runtime.device() == "cuda":
-        pytest.skip("this machine has a GPU")
-    with pytest.raises(UserError, match="--device cuda"):
-        runtime.start("cuda")
-    assert runtime.start("auto") is runtime.start("cpu") is runtime.jt
-
-
 LOOK_AT_THE_PROCESS = """
 import json, os, random, signal, ssl, subprocess, sys
 import numpy as np
@@ -204,11 +196,10 @@ def test_jittor_may_be_asked_to_log():
 
 def test_the_end_of_a_process_waits_for_threads_that_have_not_slept_yet():
     """Else Jittor may wait for its own for ever, where other programs keep them from running."""
-    done = []
+    numbers, done = np.random.default_rng(0).random(2 * 10**7), []
 
     def work():
-        for _ in range(5):
-            hashlib.sha256(bytes(2 * 10**8)).digest()  # lets other threads run
+        np.sort(numbers)  # lets other threads run
         done.append(True)
 
     thread = threading.Thread(target=work)
@@ -216,8 +207,8 @@ def test_the_end_of_a_process_waits_for_threads_that_have_not_slept_yet():
     process.await_idle_threads(0.01)
     assert not done
     process.await_idle_threads(600)
+    thread.join(5)
     assert done
-    thread.join()
 
 
 def test_mpi_is_left_out_of_a_process_that_mpirun_did_not_start(environment):

@@ -9,7 +9,7 @@ The map of the house:
     run_setup     from the flags to a run's name, settings and config.json; run_outputs: what it leaves behind
     distributed   several processes that train one model: the only module that knows of MPI
     runtime       makes `import jittor` work anywhere, and picks the device; process: what Jittor does to its process
-    cuda_home     what CUDA 12 and 13 need for Jittor, assembled; cuda_check: whether the GPU computes what NumPy does
+    gpu           whether a GPU is used; cuda_home: what CUDA needs for Jittor; cuda_check: tries it, once
     summary       the layers of every network, as a table and as a drawing (--summary)
     networks      encoders, decoders, generator, critic
     distributions reparameterisation, KL, likelihoods: per example [N], reduced last

@@ -1,6 +1,6 @@
-"""Whether Jittor computes on this GPU what NumPy does: a program, exit code 0 if so.
+"""Whether Jittor computes on this GPU what NumPy does: a program that says so in its last line, with exit code 0.
 
-    python src/jgen/cuda_check.py "with cuDNN"      (or "without cuDNN"); started by jgen.cuda_home, with its variables
+    python src/jgen/cuda_check.py "with cuDNN"      (or "without cuDNN"); started by jgen.gpu, in its environment
 """
 
 import os
@@ -9,16 +9,16 @@ import sys
 
 import numpy as np
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])  # not this folder, whose names are not for all
 
 
 def main():
-    from jgen import cuda_home, runtime
+    from jgen import cuda_home, gpu, runtime
 
     cuda_home.load_libraries(os.environ)
     jt = runtime.start("cuda", checking=sys.argv[1])
     compare(jt)
-    print("works; convolutions by", "cuDNN" if jt.cudnn else "Jittor's own loops")
+    print(f"{gpu.WORKS}convolutions by {'cuDNN' if jt.cudnn else 'loops of its own'}")
 
 
 def compare(jt):
@@ -29,17 +29,22 @@ def compare(jt):
     product = jt.nn.matmul(leaves[2], leaves[3])
     total = (image * image).sum() + jt.exp(product).mean()
     slopes = [slope.numpy() for slope in jt.grad(total, leaves)]
-    expected = _convolution(x, weight)
+    expected, exponentials = _convolution(x, weight), np.exp(a @ b) / (33 * 17)
     _compare("convolution", image.numpy(), expected)
     _compare("matrix product", product.numpy(), a @ b)
-    _compare("gradient of a mean of exponentials", slopes[2], np.exp(a @ b) @ b.T / (33 * 17))
-    # The convolution is linear in each of the two: by Euler, slope times value is twice the sum of squares.
-    _compare("gradient of the convolution", (slopes[0] * x).sum(), 2 * (expected**2).sum())
-    _compare("gradient of its weight", (slopes[1] * weight).sum(), 2 * (expected**2).sum())
+    _compare("gradient of a mean of exponentials", slopes[2], exponentials @ b.T)
+    _compare("its gradient by the other factor", slopes[3], a.T @ exponentials)
+    # A convolution is linear in both. So slope times a direction is twice the convolution times that of the direction.
+    for direction in (_drawn(*x.shape, seed=1), _drawn(*x.shape, seed=2)):
+        rise = 2 * (expected * _convolution(direction, weight)).sum()
+        _compare("gradient of the convolution", (slopes[0] * direction).sum(), rise)
+    for direction in (_drawn(*weight.shape, seed=1), _drawn(*weight.shape, seed=2)):
+        rise = 2 * (expected * _convolution(x, direction)).sum()
+        _compare("gradient of its weight", (slopes[1] * direction).sum(), rise)
 
 
-def _drawn(*shape):
-    return np.random.default_rng(len(shape)).standard_normal(shape, dtype=np.float32) / 4
+def _drawn(*shape, seed=0):
+    return np.random.default_rng([seed, *shape]).standard_normal(shape, dtype=np.float32) / 4
 
 
 def _convolution(x, weight):
@@ -49,7 +54,7 @@ def _convolution(x, weight):
 
 
 def _compare(what, found, expected):
-    if not np.allclose(found, expected, rtol=1e-3, atol=1e-4):
+    if not np.allclose(found, expected, rtol=1e-4, atol=1e-5):
         sys.exit(f"{what}: on the GPU {found}, by NumPy {expected}")
 
 

@@ -1,22 +1,21 @@
-"""Makes Jittor 1.3.11 compile and run on CUDA 12 and 13 with cuDNN 8 or 9; runtime.py alone calls it.
+"""What CUDA 12 and 13 need for Jittor 1.3.11, assembled; runtime.py calls it, and cuda_check.py, which it starts.
 
-Jittor wants one folder that holds nvcc, every header and every library, as NVIDIA's installers for CUDA 11 laid them
-out. Here that folder is assembled of links, out of what is there: the toolkit to which the nvcc on PATH belongs, the
-nvidia-* wheels of this environment, Debian's packages. Besides,
+Jittor wants one folder that holds nvcc, the headers and the libraries, as NVIDIA's installers for CUDA 11 laid them
+out. Here that folder is made of links to what is there: the toolkit to which the nvcc on PATH belongs, the nvidia-*
+wheels of this environment, Debian's packages. Besides,
 
   - CUDA 13 has removed two fields of cudaDeviceProp that Jittor's helper_cuda.h still names: a cuda_runtime.h of our
     own, first on the include path, gives them back;
   - Jittor would refuse cuDNN 9, whose old interface of recurrent networks is gone: conv_opt=1 makes it leave cuDNN
     alone, and `load_cudnn` compiles its convolutions without them;
-  - cuTT, CUTLASS and NCCL would be downloaded and are not used.
+  - cuTT, CUTLASS and NCCL would be downloaded and are not used;
+  - cuDNN's default may round to TF32, which is no float32.
 
 What of this has run on a GPU, README.md says.
 """
 
-import contextlib
 import ctypes
 import hashlib
-import json
 import os
 import pathlib
 import re
@@ -24,21 +23,21 @@ import shlex
 import shutil
 import site
 import subprocess
-import sys
 import sysconfig
 import tempfile
 
-from jgen.artifacts.files import atomic_write
 from jgen.errors import UserError
 
+VERSIONS = (12, 13)
+NEWEST_GPU = (9, 0)  # compute capability; for newer ones Jittor would compile code that they cannot load
 DEFAULT_NVCC = "/usr/local/cuda/bin/nvcc"
-SYSTEM = (("/usr/include",), ("/usr/lib/x86_64-linux-gnu",))
-# Without these nothing runs; what each is missing for.
+# Where everything else lies too: of these folders only files that are known by name are linked.
+SYSTEM_INCLUDE, SYSTEM_LIB = pathlib.Path("/usr/include"), pathlib.Path("/usr/lib/x86_64-linux-gnu")
+# Without these nothing runs; the wheel that brings each.
 HEADERS = {"cuda_runtime.h": "nvidia-cuda-runtime", "cublas_v2.h": "nvidia-cublas", "curand.h": "nvidia-curand"}
 LIBRARIES = {"cudart": "nvidia-cuda-runtime", "cublasLt": "nvidia-cublas", "cublas": "nvidia-cublas"}
 LIBRARIES |= {"curand": "nvidia-curand"}
-CUDNN = ("cudnn", "cudnn.h")
-SWITCHES = {"conv_opt": "1", "use_cutt": "0", "use_cutlass": "0", "use_nccl": "0"}
+SWITCHES = {"conv_opt": "1", "use_cutt": "0", "use_cutlass": "0", "use_nccl": "0", "NVIDIA_TF32_OVERRIDE": "0"}
 
 _RUNTIME_HEADER = """// Written by jgen.cuda_home: fields of cudaDeviceProp that CUDA 13 removed and Jittor names.
 #pragma once
@@ -57,15 +56,27 @@ class Missing(Exception):
     """What a GPU would need and is not here; the message names it and the way out."""
 
 
-def require_gpu():
-    """Raise Missing unless a driver sees a GPU."""
-    try:
-        driver = ctypes.CDLL("libcuda.so.1")
-    except OSError:
-        raise Missing("no NVIDIA driver (libcuda.so.1) on this machine") from None
-    count = ctypes.c_int(0)
-    if driver.cuInit(0) != 0 or driver.cuDeviceGetCount(ctypes.byref(count)) != 0 or count.value == 0:
-        raise Missing("the NVIDIA driver sees no GPU")
+class Gpu:
+    """The first GPU that the driver shows to this process: its name, compute capability, and the driver's CUDA."""
+
+    def __init__(self):
+        """Raises Missing where there is none."""
+        try:
+            driver = ctypes.CDLL("libcuda.so.1")
+        except OSError:
+            raise Missing("no NVIDIA driver (libcuda.so.1) on this machine") from None
+        numbers = [ctypes.c_int(0) for _ in range(4)]
+        count, version, major, minor = map(ctypes.byref, numbers)
+        if driver.cuInit(0) != 0 or driver.cuDeviceGetCount(count) != 0 or numbers[0].value == 0:
+            raise Missing("the NVIDIA driver sees no GPU")
+        driver.cuDriverGetVersion(version)
+        name = ctypes.create_string_buffer(100)
+        driver.cuDeviceGetName(name, 100, 0)
+        for attribute, number in ((75, major), (76, minor)):  # the compute capability's two parts
+            driver.cuDeviceGetAttribute(number, attribute, 0)
+        self.name = name.value.decode(errors="replace")
+        self.capability = (numbers[2].value, numbers[3].value)
+        self.driver = numbers[1].value  # 13000 for CUDA 13.0
 
 
 class Toolkit:
@@ -79,18 +90,21 @@ class Toolkit:
         self.version = tuple(map(int, version.groups()))
         self.named = ".".join(version.groups())
         top = re.search(r"^#\$ TOP=(.+)$", _output(nvcc, "--dryrun", "-x", "cu", os.devnull, "-o", os.devnull), re.M)
-        self.top = pathlib.Path(top[1] if top else self.nvcc.resolve().parents[1]).resolve()
-        wheels = [pathlib.Path(place, "nvidia") for place in _site_packages()]
-        places = [self.top / "targets/x86_64-linux", self.top, *(p for w in wheels for p in self._of_version(w))]
-        self.includes = [folder for place in places if (folder := place / "include").is_dir()]
-        self.libraries = [folder for place in places for n in ("lib", "lib64") if (folder := place / n).is_dir()]
-        self.includes += map(pathlib.Path, SYSTEM[0])
-        self.libraries += map(pathlib.Path, SYSTEM[1])
+        top = pathlib.Path(top[1] if top else self.nvcc.resolve().parents[1]).resolve()
+        target = top / "targets/x86_64-linux"
+        wheels = [folder for place in _site_packages() for folder in self._of_version(pathlib.Path(place, "nvidia"))]
+        places = [target if (target / "include").is_dir() else top, *wheels]
+        self.own = [folder for p in places if (folder := p / "include").is_dir() and folder != SYSTEM_INCLUDE]
+        self.includes = [*self.own, top / "include", SYSTEM_INCLUDE]
+        self.libraries = [folder for p in (*places, top) for n in ("lib", "lib64") if (folder := p / n).is_dir()]
+        self.libraries.append(SYSTEM_LIB)
 
     def _of_version(self, wheels):
-        """The folders of wheels below site-packages/nvidia: cu13 has its own, up to CUDA 12 each library has one."""
-        major = self.version[0]
-        return [p for p in sorted(wheels.glob("*")) if not re.fullmatch(r"cu\d+", p.name) or p.name == f"cu{major}"]
+        """The wheels' folders below site-packages/nvidia: of CUDA 13 one, of CUDA 12 one for each library."""
+        numbered = f"cu{self.version[0]}"
+        if self.version[0] > 12:
+            return [folder for name in (numbered, "cudnn") if (folder := wheels / name).is_dir()]
+        return [p for p in sorted(wheels.glob("*")) if not re.fullmatch(r"cu\d+", p.name) or p.name == numbered]
 
     def header(self, name):
         """Where a header lies; None if it does not."""
@@ -106,23 +120,46 @@ class Toolkit:
                 return max(found, key=lambda p: int(p.name.split(".so.")[1]))
         return None
 
+    def wheel(self, package):
+        """The name of a package's wheel for this version."""
+        if package == "nvidia-cudnn":
+            return f"{package}-cu{self.version[0]}"
+        return package if self.version[0] > 12 else f"{package}-cu12"
 
-def find_toolkit(environment=os.environ):
+
+def find_toolkit(environment):
     """The Toolkit to use, complete but for cuDNN; raises Missing, with the first thing that is not here."""
-    wheels = [p for s in _site_packages() for p in pathlib.Path(s, "nvidia").glob("*/bin/nvcc")]
-    candidates = [environment.get("nvcc_path"), shutil.which("nvcc"), DEFAULT_NVCC, *wheels]
+    given = environment.get("nvcc_path")
+    if given and (real := _home({"nvcc_path": given}) / "real_nvcc").is_file():
+        given = real.read_text()  # this process was started by one that had set its CUDA home up
+    if given and not os.access(given, os.X_OK):
+        raise Missing(f"nvcc_path in the environment is {given}, which cannot be run: correct or unset it")
+    candidates = (given, shutil.which("nvcc"), DEFAULT_NVCC)
     nvcc = next((name for name in candidates if name and os.access(name, os.X_OK)), None)
     if nvcc is None:
         raise Missing("nvcc, CUDA's compiler, is not on PATH: install the CUDA toolkit")
     toolkit = Toolkit(nvcc)
+    if toolkit.version[0] not in VERSIONS:
+        raise Missing(f"{nvcc} is of CUDA {toolkit.named}: install the toolkit of CUDA 12 or 13")
     parts = [(name, toolkit.header(name), package) for name, package in HEADERS.items()]
     parts += [(f"lib{name}.so", toolkit.library(name), package) for name, package in LIBRARIES.items()]
     for name, found, package in parts:
         if found is None:
-            wheel = package if toolkit.version[0] > 12 else f"{package}-cu12"
             where = f"CUDA {toolkit.named} of {toolkit.nvcc}"
-            raise Missing(f"{name} for {where} is not here: pip install {wheel}, or install the whole toolkit")
+            raise Missing(f"{name} for {where} is not here: pip install {toolkit.wheel(package)}, or the whole toolkit")
     return toolkit
+
+
+def require_fitting(gpu, toolkit):
+    """Raise Missing where the GPU or its driver cannot run what this toolkit makes."""
+    if gpu.driver // 1000 < toolkit.version[0]:
+        raise Missing(
+            f"the driver is for CUDA {gpu.driver // 1000}, {toolkit.nvcc} for CUDA {toolkit.named}: install a newer "
+            "driver, or an older toolkit"
+        )
+    if gpu.capability > NEWEST_GPU:
+        have, most = (".".join(map(str, capability)) for capability in (gpu.capability, NEWEST_GPU))
+        raise Missing(f"{gpu.name} has compute capability {have}, and Jittor 1.3.11 compiles for {most} at most")
 
 
 def assemble(toolkit, folder):
@@ -132,6 +169,7 @@ def assemble(toolkit, folder):
     home = pathlib.Path(folder) / hashlib.sha256(repr(listing).encode()).hexdigest()[:16]
     if home.is_dir():
         return home
+    made = None
     try:
         pathlib.Path(folder).mkdir(parents=True, exist_ok=True)
         made = pathlib.Path(tempfile.mkdtemp(prefix="new-", dir=folder))
@@ -143,96 +181,63 @@ def assemble(toolkit, folder):
             (made / name).write_text(text)
         (made / "bin/nvcc").chmod(0o755)
         made.chmod(0o755)
-        try:
-            made.rename(home)
-        except OSError:  # another process was first
-            shutil.rmtree(made)
-            if not home.is_dir():
-                raise
+        made.rename(home)
     except OSError as error:
-        raise UserError(f"{folder}: {error.strerror}; the CUDA home that Jittor needs is assembled there") from None
+        if made is not None:
+            shutil.rmtree(made, ignore_errors=True)
+        if not home.is_dir():  # else another process was first
+            reason = error.strerror
+            raise UserError(f"{folder}: {reason}; the CUDA home that Jittor needs is assembled there") from None
     return home
 
 
 def _content(toolkit):
     """({path in the home: what it links to}, {path in the home: its text})."""
     links = {}
-    for folder in toolkit.includes[: -len(SYSTEM[0])]:
+    for folder in toolkit.own:
         for entry in sorted(folder.iterdir()):
             links.setdefault(f"include/{entry.name}", entry)
-    for name in (*HEADERS, CUDNN[1]):  # of the system's folder only what has a name
+    for name in (*HEADERS, "cudnn.h"):
         if (header := toolkit.header(name)) is not None:
             links.setdefault(f"include/{name}", header)
     real = links.pop("include/cuda_runtime.h")
-    for name in (*LIBRARIES, CUDNN[0]):
+    for name in (*LIBRARIES, "cudnn"):
         if (library := toolkit.library(name)) is not None:
             links[f"lib64/lib{name}.so"] = library
             links[f"lib64/{library.name}"] = library
     # Not a link: Jittor would follow it, and look beside the compiler for all the rest.
     nvcc = f'#!/bin/sh\nexec {shlex.quote(str(toolkit.nvcc))} "$@"\n'
-    return links, {"include/cuda_runtime.h": _RUNTIME_HEADER.format(real=real), "bin/nvcc": nvcc}
+    texts = {"include/cuda_runtime.h": _RUNTIME_HEADER.format(real=real), "bin/nvcc": nvcc}
+    return links, texts | {"real_nvcc": str(toolkit.nvcc)}
 
 
-def environment(toolkit, folder):
-    """The variables by which Jittor uses a CUDA home below `folder`; raises UserError where it cannot be made."""
-    return {"nvcc_path": str(assemble(toolkit, folder) / "bin/nvcc"), **SWITCHES}
+def variables(home, environment):
+    """What to set in the environment for a CUDA home; what the user has set stays, but for nvcc_path."""
+    switches = {name: environment.get(name, value) for name, value in SWITCHES.items()}
+    return {"nvcc_path": str(home / "bin/nvcc"), **switches}
 
 
-def load_libraries(variables):
-    """Load the CUDA home's libraries: a loader that has one by its name looks nowhere else for it. Raises Missing."""
-    for name in LIBRARIES:
-        _load(_home(variables) / f"lib64/lib{name}.so")
+def has_cudnn(home):
+    """Whether cuDNN, its header and its library, is a part of the home."""
+    return (home / "lib64/libcudnn.so").exists() and (home / "include/cudnn.h").exists()
 
 
-def require_working(variables, log, again=False):
-    """Raise Missing unless Jittor computes on the GPU what NumPy does -> whether it does so with cuDNN.
+def load_libraries(environment):
+    """Load the libraries of the CUDA home that is set: a loader that has one by its name looks nowhere else for it.
 
-    It is tried once, in a process of its own: Jittor compiles itself there, which takes minutes, and a compiler or a
-    library that does not suit it cannot end this process. The answer is kept in the CUDA home until the driver
-    changes; again: try again after a no.
+    Raises Missing where one cannot be loaded.
     """
-    kept, driver = _home(variables) / "checked.json", _driver_version()
-    with contextlib.suppress(OSError, ValueError, KeyError):
-        answer = json.loads(kept.read_text())
-        if answer["driver"] == driver and (answer["works"] or not again):
-            return _cudnn_of(answer, kept)
-    log("First use of this GPU: Jittor compiles itself for it (5 to 15 minutes), then compares what it computes.")
-    works, cudnn = _check(variables, kept, "with cuDNN"), True
-    if not works:
-        works, cudnn = _check(variables, kept, "without cuDNN"), False
-    answer = {"works": works, "cudnn": cudnn, "driver": driver}
-    atomic_write(kept, json.dumps(answer).encode())
-    return _cudnn_of(answer, kept)
-
-
-def _check(variables, kept, how):
-    surroundings = {**os.environ, **variables, "log_silent": "0"}
-    with open(_log_of(kept, how), "wb") as output:
-        program = [sys.executable, str(pathlib.Path(__file__).with_name("cuda_check.py")), how]
-        done = subprocess.run(program, stdout=output, stderr=subprocess.STDOUT, env=surroundings, check=False)
-    return done.returncode == 0
-
-
-def _log_of(kept, how):
-    return kept.with_name(f"check {how}.log")
-
-
-def _cudnn_of(answer, kept):
-    if not answer["works"]:
-        reason = _log_of(kept, "without cuDNN")
-        raise Missing(f"Jittor does not work on this GPU: {reason} says why, and {kept} keeps the answer")
-    return bool(answer["cudnn"])
+    for name in LIBRARIES:
+        _load(_home(environment) / f"lib64/lib{name}.so")
 
 
 def load_cudnn(jittor):
-    """Give Jittor its cuDNN convolutions, if cuDNN is here; without them it has loops of its own, far slower.
+    """Give Jittor its cuDNN convolutions; without them it has loops of its own, far slower.
 
-    jittor: started, with CUDA. Its sources are compiled as they are, but for those of recurrent networks.
+    jittor: imported, with CUDA. Its sources are compiled as they are, but for those of recurrent networks.
     """
     extern = jittor.compile_extern
     home = pathlib.Path(extern.nvcc_path).parents[1]
-    if not (home / "lib64/libcudnn.so").exists() or not (home / "include/cudnn.h").exists():
-        return
     _load(home / "lib64/libcudnn.so")
     source = pathlib.Path(jittor.compiler.jittor_path, "extern/cuda")
     files = [str(p) for p in sorted((source / "cudnn").rglob("*")) if p.is_file() and not _left_out(p.name)]
@@ -244,25 +249,20 @@ def load_cudnn(jittor):
     extern.cudnn_ops = module.ops
 
 
-def _home(variables):
-    return pathlib.Path(variables["nvcc_path"]).parents[1]
-
-
-def _driver_version():
-    version = ctypes.c_int(0)
-    ctypes.CDLL("libcuda.so.1").cuDriverGetVersion(ctypes.byref(version))
-    return version.value
-
-
 def _left_out(name):
     return "rnn" in name or "test" in name
 
 
+def _home(environment):
+    return pathlib.Path(environment["nvcc_path"]).parents[1]
+
+
 def _load(library):
+    library = library.resolve()  # cuDNN looks for its other parts beside the path by which it was opened
     try:
         ctypes.CDLL(str(library), os.RTLD_NOW | os.RTLD_GLOBAL)
     except OSError as error:
-        raise Missing(f"{library.resolve()} cannot be loaded: {error}") from None
+        raise Missing(f"{library} cannot be loaded: {error}") from None
 
 
 def _site_packages():

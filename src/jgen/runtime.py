@@ -16,7 +16,7 @@ import shutil
 import sys
 import sysconfig
 
-from jgen import cuda_home, process
+from jgen import gpu, process
 from jgen.errors import UserError
 
 JITTOR_VERSION = "1.3.11.0"
@@ -43,20 +43,26 @@ def start(device="auto", log=print, checking=""):
         _check_platform(log)
         if launched_by_mpirun():
             _check_mpi_compiler()
-        cuda, cudnn = _gpu(device, log) if device != "cpu" and not checking else (checking, checking == "with cuDNN")
+        if checking:
+            cuda, cudnn = True, checking == gpu.WITH
+        elif device == "cpu":
+            cuda = cudnn = False
+        else:
+            folder = _jittor_home() / ".cache/jittor/cuda-home"
+            cuda, cudnn = gpu.set_up(device, log, folder, alone=not launched_by_mpirun())
         _prepare_environment(cuda)
-        _announce_compilation(log)
+        _announce_compilation(log, cuda)
         with process.python_defaults_kept():
             _started["jt"] = _import_jittor()
+            _started["jt"].flags.use_cuda = 0
+            if cuda:
+                gpu.switch_on(_started["jt"], cudnn)
             _close_compile_pool()
         atexit.register(process.await_idle_threads)  # runs before what Jittor has registered
         from jittor import nn
 
         _started["nn"] = nn
         _check_jittor(_started["jt"], device)
-        _started["jt"].flags.use_cuda = int(bool(cuda))
-        if cudnn:
-            cuda_home.load_cudnn(_started["jt"])
     elif device == "cuda" and not _started["jt"].flags.use_cuda:
         raise UserError("--device cuda: Jittor already runs on the CPU in this process; start a new one")
     return _started["jt"]
@@ -163,9 +169,10 @@ def _symlink(target, link):
     os.replace(temporary, link)
 
 
-def _announce_compilation(log):
+def _announce_compilation(log, cuda=False):
     pattern = f"jt{JITTOR_VERSION.rsplit('.', 1)[0]}/*/py{platform.python_version()}/**/jittor_core*.so"
-    if not any((_jittor_home() / ".cache/jittor").glob(pattern)):
+    cores = (_jittor_home() / ".cache/jittor").glob(pattern)
+    if not any(core.parent.name.startswith("cu") == cuda for core in cores):
         log(
             "First use: Jittor compiles itself (1.5 to 4 minutes on 2 cores), then each model its kernels (up to a "
             "minute); both are kept for later runs."
@@ -209,27 +216,3 @@ def _check_jittor(jittor, device):
         raise UserError("Jittor could not set up MPI; run again with log_silent=0 in the environment to see why")
     if device == "cuda" and not jittor.compiler.has_cuda:
         raise UserError("--device cuda: Jittor found no usable CUDA; run with log_silent=0 to see why, or --device cpu")
-
-
-def _gpu(device, log):
-    """Set the environment up for CUDA -> (whether that is done, whether cuDNN works there too).
-
-    Raises UserError where --device cuda cannot be had.
-    """
-    seen = False
-    try:
-        if launched_by_mpirun():
-            raise cuda_home.Missing("several processes compute on CPUs only (GPUs would need NCCL); no mpirun")
-        cuda_home.require_gpu()
-        seen = True
-        variables = cuda_home.environment(cuda_home.find_toolkit(), _jittor_home() / ".cache/jittor/cuda-home")
-        cudnn = cuda_home.require_working(variables, log, again=device == "cuda")
-        cuda_home.load_libraries(variables)
-    except cuda_home.Missing as reason:
-        if device == "cuda":
-            raise UserError(f"--device cuda: {reason}; use --device cpu") from None
-        if seen:
-            log(f"note: the GPU stays unused: {reason}")
-        return False, False
-    os.environ.update(variables)
-    return True, cudnn

@@ -26,7 +26,8 @@ offsets, real = random.Random(0), time.time
 time.time = lambda: real() + offsets.uniform(-1e5, 1e5)
 time.time_ns = lambda: int(1e9 * time.time())
 """
-STILL = JUMPING + "time.perf_counter = lambda: 1.0\ntime.monotonic = lambda: 1.0\n"
+# The monotonic one goes on, as the kernel's does: Python's own waiting for processes would never end without.
+STILL = "import time\ntime.time = time.perf_counter = lambda: 1.0\ntime.time_ns = lambda: 10**9\n"
 NO_UTF8 = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii"}
 
 
