@@ -138,7 +138,7 @@ def test_a_recipe_is_all_settings_but_the_number_of_epochs(trainer):
 def test_a_checkpoint_older_than_a_setting_goes_on_with_its_default(trainer):
     trainer(epochs=1).fit()
     tensors, metadata = checkpoint.load(trainer().directory.checkpoint)
-    del metadata["config"]["binarise"]
+    del metadata["config"]["size"]
     checkpoint.save(trainer().directory.checkpoint, tensors, metadata)
     resumed = trainer(epochs=2, resume=True)
     resumed.fit()

@@ -81,7 +81,8 @@ def machine(device="cpu"):
 
 def gpu():
     """Name, driver and memory of the first GPU, as its driver's own program says them."""
-    words = ["nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader", "--id=0"]
+    number = os.environ.get("CUDA_VISIBLE_DEVICES", "").partition(",")[0] or "0"
+    words = ["nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader", f"--id={number}"]
     try:
         return subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError) as error:
@@ -111,6 +112,8 @@ def parse_arguments(arguments=None):
         parser.error("--rounds must be at least 1")
     if elsewhere := set(options.peers or ()) - set(EVERY[options.device]):
         parser.error(f"--peers {elsewhere.pop()}: not with --device {options.device}")
+    if options.device == "cuda" and (options.start_up or options.scaling or options.mpi):
+        parser.error("--start-up, --scaling and --mpi measure the CPU: leave --device out")
     return options
 
 

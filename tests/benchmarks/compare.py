@@ -11,7 +11,7 @@ import cases
 import numpy as np
 from cases import CASES, CHECKED_STEPS, Job
 from rates import copy_rate
-from workers import EVERY
+from workers import EVERY, command
 
 from jgen import config
 from jgen.data import loader
@@ -50,7 +50,7 @@ def chosen(options):
     peers = options.peers or list(commands)
     if not {"torch-eager", "torch-fused"} & set(peers):
         peers = [*peers, "torch-fused"]
-    return {who: command for who, command in commands.items() if who == "ours" or who in peers}
+    return {who: words for who, words in commands.items() if who == "ours" or who in peers}
 
 
 def write_job(name, folder, options):
@@ -114,8 +114,8 @@ def started(job, folder, options, environment, stack):
     """({who: Worker}, {who: {term: its values in the first steps}}) of a job; the workers end with the stack."""
     write_order(job, 0, CHECKED_STEPS)
     workers, first = {}, {}
-    for who, command in chosen(options).items():  # ours first: it writes the initial weights
-        workers[who] = stack.enter_context(Worker(who, [*command[:2], folder, *command[2:]], environment))
+    for who, words in chosen(options).items():  # ours first: it writes the initial weights
+        workers[who] = stack.enter_context(Worker(who, command(words, folder), environment))
         terms = workers[who].ask("steps", block=0, count=CHECKED_STEPS)["terms"]
         first[who] = {term: [t[term] for t in terms if term in t] for term in terms[0] | terms[-5]}
     return workers, first

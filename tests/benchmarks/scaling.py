@@ -22,7 +22,7 @@ from pipes import Worker, WorkerError
 
 import numpy as np
 from cases import CASES, CHECKED_STEPS, Job, generated_images
-from workers import COMMANDS
+from workers import COMMANDS, command
 
 from jgen import config
 from jgen.artifacts.files import atomic_write
@@ -77,7 +77,7 @@ def measure_point(series, changed, options, environment):
         write_images(job)
         job.write()
         try:
-            with Worker("ours", [*COMMANDS["ours"][:2], folder, "cpu"], environment) as worker:
+            with Worker("ours", command(COMMANDS["ours"], folder), environment) as worker:
                 seconds, steps = timed(worker, job, options.quick)
                 peak = worker.peak_megabytes()
         except WorkerError as error:

@@ -72,7 +72,8 @@ def timed_run(name, mode, folder, environment, *flags):
     case = CASES[name]
     words = [w for key, value in case.settings.items() for w in (f"--{key.replace('_', '-')}", str(value))]
     words += ["--size", str(case.generated[1])] if case.generated else []
-    command = [sys.executable, HERE / "timed_run.py", name, mode, "--data", "mnist5k", "--out", folder, "--overwrite"]
+    command = [sys.executable, HERE / "timed_run.py", name, mode, "--data", "mnist5k", "--device", "cpu"]
+    command += ["--out", folder, "--overwrite"]
     with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
         process = subprocess.Popen(
             [*map(str, command), *words, *flags], stdout=output, stderr=errors, env={**os.environ, **environment}

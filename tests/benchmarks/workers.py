@@ -19,3 +19,8 @@ ON_CUDA = {
     **{f"torch-{way}": [PEERS_PYTHON, _TORCH, way, "cuda"] for way in ("eager", "fused", "compile", "graphs")},
 }
 EVERY = {"cpu": COMMANDS, "cuda": ON_CUDA}
+
+
+def command(words, folder):
+    """A worker's command for the job in `folder`."""
+    return [*words[:2], folder, *words[2:]]

@@ -155,11 +155,10 @@ def gemm_rate(size, seconds, device="cpu"):
 
 
 def copy_rate(n_bytes, seconds, device="cuda"):
-    """GB/s, read and written bytes counted, of copying on the device within a working set of `n_bytes`."""
-    source, target = (torch.zeros(n_bytes // 2, dtype=torch.uint8, device=device) for _ in range(2))
-    rounds = max(1, 2**28 // n_bytes)  # one call lasts long enough for its launch not to count
-    duration = repeated(lambda: ([target.copy_(source) for _ in range(rounds)], finished(device)), seconds)
-    return {"gb_per_s": 2e-9 * (n_bytes // 2) * rounds / duration}
+    """GB/s, read and written bytes counted, of copying on the device `n_bytes` (256 MB at least)."""
+    n = max(n_bytes, 2**28) // 2  # one copy lasts long enough for its launch not to count
+    source, target = (torch.zeros(n, dtype=torch.uint8, device=device) for _ in range(2))
+    return {"gb_per_s": 2e-9 * n / repeated(lambda: (target.copy_(source), finished(device)), seconds)}
 
 
 def main():
