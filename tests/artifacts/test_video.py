@@ -167,6 +167,20 @@ def test_lost_frames_are_noticed(folder, monkeypatch):
     assert not (folder / "run.mp4").exists()
 
 
+def test_an_interrupt_that_ends_ffmpeg_too_is_an_interrupt(folder, monkeypatch):
+    def interrupted(*arguments, **options):
+        try:
+            yield
+            raise KeyboardInterrupt
+        finally:
+            raise OSError("FFMPEG call failed with 255")
+
+    monkeypatch.setattr(imageio_ffmpeg, "write_frames", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        stitch(write_frames(folder, 3), folder / "run.mp4")
+    assert not list(folder.glob("*.mp4*"))
+
+
 def test_without_ffmpeg(folder, monkeypatch):
     monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", "/nowhere/ffmpeg")
     with pytest.raises(UserError, match=r"run\.mp4: ffmpeg failed"):

@@ -35,7 +35,7 @@ HEAD = ("fault", "tried", "survived", "lost", "what it said")
 
 def main():
     options = _options()
-    outcomes, started = [], time.monotonic()
+    outcomes, started = {}, time.monotonic()
     with temporary() as folder:
         place = Place(folder, options)
         for module in options.only or FAULTS:
@@ -43,13 +43,13 @@ def main():
                 if options.fault and fault.__name__ not in options.fault:
                     continue
                 print(f"{module}.{fault.__name__}: {fault.__doc__.splitlines()[0]}", flush=True)
-                outcomes.append(_made(fault, place))
-                print(f"  {_line(outcomes[-1])}", *map(str, outcomes[-1].problems), sep="\n  ! ", flush=True)
+                outcome = outcomes[fault.__name__] = _made(fault, place)
+                print(f"  {_line(outcome)}", *map(str, outcome.problems), sep="\n  ! ", flush=True)
     minutes = (time.monotonic() - started) / 60
-    print("\n".join(_table(outcomes)))
+    print("\n".join(_table(outcomes.values())))
     if options.write:
         _write(outcomes, minutes)
-    sys.exit(any(outcome.tried > outcome.survived or outcome.lost for outcome in outcomes))
+    sys.exit(any(outcome.tried > outcome.survived or outcome.lost for outcome in outcomes.values()))
 
 
 def _options():
@@ -90,26 +90,32 @@ def _table(outcomes):
 
 
 def _write(outcomes, minutes):
-    words = " ".join(["python", "tests/faults/faults.py", *sys.argv[1:]])
-    text = [
+    """Write results/faults.json and .md; what an earlier call measured and this one did not stays, with its command."""
+    path = ROOT / "results/faults.json"
+    rows = json.loads(path.read_text())["faults"] if path.exists() else {}
+    made = {"command": " ".join(["python", "tests/faults/faults.py", *sys.argv[1:]]), "minutes": round(minutes, 1)}
+    rows |= {name: {**dataclasses.asdict(outcome), **made} for name, outcome in outcomes.items()}
+    rows = {name: rows[name] for faults in FAULTS.values() for f in faults if (name := f.__name__) in rows}
+    record = {"python": platform.python_version(), "faults": rows}
+    atomic_write(path, (json.dumps(record, indent=1, ensure_ascii=False) + "\n").encode())
+    atomic_write(path.with_suffix(".md"), ("\n".join(_text(rows)) + "\n").encode())
+
+
+def _text(rows):
+    fields = [field.name for field in dataclasses.fields(Outcome)]
+    outcomes = {name: Outcome(*(row[field] for field in fields)) for name, row in rows.items()}
+    commands = dict.fromkeys(f"`{row['command']}`: {row['minutes']:.0f} minutes" for row in rows.values())
+    problems = [f"- {outcome.fault}: {problem}" for outcome in outcomes.values() for problem in outcome.problems]
+    return [
         "# Faults, made on purpose",
         "",
-        f"`{words}`: {minutes:.0f} minutes. Every training script with 54 tiny images, {EPOCHS} epochs; each run is",
+        f"{'; '.join(commands)}. Every training script with 54 tiny images, {EPOCHS} epochs; each run is",
         "resumed (or started again) afterwards, and its checkpoint, weights, grids, film and metrics are compared byte",
         "for byte with those of an undisturbed run. Lost: something finished that could not be had again.",
         "",
-        *_table(outcomes),
+        *_table(outcomes.values()),
+        *(["", *problems] if problems else []),
     ]
-    problems = [f"- {outcome.fault}: {problem}" for outcome in outcomes for problem in outcome.problems]
-    text += ["", *problems] if problems else []
-    atomic_write(ROOT / "results/faults.md", ("\n".join(text) + "\n").encode())
-    record = {
-        "command": words,
-        "minutes": round(minutes, 1),
-        "python": platform.python_version(),
-        "faults": [dataclasses.asdict(outcome) for outcome in outcomes],
-    }
-    atomic_write(ROOT / "results/faults.json", (json.dumps(record, indent=1, ensure_ascii=False) + "\n").encode())
 
 
 if __name__ == "__main__":

@@ -63,6 +63,8 @@ def _stops(place, number, count, title):
         reached[where] += 1
         # Before Python runs, and when it ends, a signal ends the process as it ends any other: without a word.
         codes = (0,) if number != signal.SIGKILL and where in ("in training", "while it wrote") else (0, -number)
+        if where == "at its start" and "Caught SIGINT, quick exit" in errors:
+            codes += (1,)  # the word of Jittor, while it is imported
         problem = complaint(process.returncode, printed, errors, (128 + number, *codes))
         _after(place, outcome, script, out, problem, printed, errors)
         print(f"  {outcome.tried:>3} {script:<9} {where:<15} {outcome.problems[-1] if problem else ''}", flush=True)

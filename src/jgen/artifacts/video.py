@@ -38,6 +38,8 @@ def stitch(frames, out, seconds=20, fps=12):
             images = (_fit(_read(path, first.shape)) for path in shown)
             _encode(images, len(shown), temporary, (width, height), fps)
         except (OSError, RuntimeError) as error:
+            if _interrupted(error):  # a terminal's Ctrl-C reaches ffmpeg too, and its end is what is reported last
+                raise KeyboardInterrupt from None
             reason = str(error).strip().partition("\n")[0]
             message = f"cannot write {out}: ffmpeg failed ({reason}); free some space and stitch again"
             raise UserError(message) from error
@@ -47,6 +49,13 @@ def stitch(frames, out, seconds=20, fps=12):
 def frames_per_second(count):
     """A speed for `count` frames: 2 for a few, so that each is seen, up to 12."""
     return min(12, max(2, count // 5))
+
+
+def _interrupted(error):
+    """Whether an exception came about while a KeyboardInterrupt was on its way."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__context__
+    return error is not None
 
 
 def _thin(items, limit):
