@@ -66,7 +66,8 @@ def _stops(place, number, count, title):
         if where == "at its start" and "Caught SIGINT, quick exit" in errors:
             codes += (1,)  # the word of Jittor, while it is imported
         problem = complaint(process.returncode, printed, errors, (128 + number, *codes))
-        _after(place, outcome, script, out, problem, printed, errors)
+        # What is said after a SIGKILL, ffmpeg says, to whom nobody speaks any more.
+        _after(place, outcome, script, out, problem, printed, "" if number == signal.SIGKILL else errors)
         print(f"  {outcome.tried:>3} {script:<9} {where:<15} {outcome.problems[-1] if problem else ''}", flush=True)
     words = ", ".join(f"{count} {where}" for where, count in reached.items() if count)
     outcome.fault = f"{title} ({words})"
