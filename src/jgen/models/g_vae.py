@@ -39,7 +39,7 @@ class Config(Training):
     decoder_blocks: tuple[int, ...] = option((1, 1), "residual blocks of the decoder's stages", at_least=0, at_most=64)
     flip: str = option("off", "mirror training images at random", choices=ON_OFF)
     shift: int = option(0, "move training images at random by up to so many pixels", at_least=0)
-    border: str = option("black", "what such a move uncovers", choices=networks.BORDERS)
+    border: str = option("black", "what such a move uncovers", choices=("black", "mirror"))
 
 
 MNIST = types.MappingProxyType({"epochs": 30, "latent_dim": 128, "shift": 2})

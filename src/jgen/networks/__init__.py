@@ -22,10 +22,9 @@ from jgen.networks.state import (
     state_of,
     trainable,
 )
-from jgen.networks.transforms import BORDERS, flip_and_shift
+from jgen.networks.transforms import flip_and_shift
 
 __all__ = [
-    "BORDERS",
     "MLP",
     "ConvDecoder",
     "ConvEncoder",

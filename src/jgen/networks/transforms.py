@@ -2,13 +2,11 @@
 
 from jgen.runtime import jt
 
-BORDERS = ("black", "mirror")
-
 
 def flip_and_shift(x, noise, flip=False, shift=0, border="black"):
     """Mirror each image [N, C, H, W] with probability 1/2 and move it by up to `shift` pixels, fewer than H and W.
 
-    What moves in is black, or the image's own mirror image (without repeating the outermost pixel).
+    What moves in is black, or where `border` is "mirror" the image's own mirror image, its outermost pixel once.
     """
     if not flip and not shift:
         return x
