@@ -165,9 +165,10 @@ def test_a_compiler_that_is_not_one_is_named(machine, tmp_path):
         cuda_home.find_toolkit({"nvcc_path": str(broken)})
 
 
-def test_an_nvcc_that_was_asked_for_and_is_not_there_is_named(machine):
-    with pytest.raises(cuda_home.Missing, match="nvcc_path in the environment is /no/nvcc"):
-        cuda_home.find_toolkit({"nvcc_path": "/no/nvcc"})
+@pytest.mark.parametrize("nvcc", ["/no/nvcc", "no-nvcc"])
+def test_an_nvcc_that_was_asked_for_and_is_not_there_is_named(machine, nvcc):
+    with pytest.raises(cuda_home.Missing, match=f"nvcc_path in the environment is {nvcc}"):
+        cuda_home.find_toolkit({"nvcc_path": nvcc})
 
 
 def test_an_old_toolkit_is_named(machine):

@@ -9,8 +9,6 @@ import sys
 
 import numpy as np
 
-sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])  # not this folder, whose names are not for all
-
 
 def main():
     from jgen import cuda_home, gpu, runtime
@@ -59,4 +57,5 @@ def _compare(what, found, expected):
 
 
 if __name__ == "__main__":
+    sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])  # not this folder, whose names are not for all
     main()

@@ -1,4 +1,4 @@
-"""What CUDA 12 and 13 need for Jittor 1.3.11, assembled; runtime.py calls it, and cuda_check.py, which it starts.
+"""What CUDA 12 and 13 need for Jittor 1.3.11, assembled; gpu.py calls it, and cuda_check.py, which that starts.
 
 Jittor wants one folder that holds nvcc, the headers and the libraries, as NVIDIA's installers for CUDA 11 laid them
 out. Here that folder is made of links to what is there: the toolkit to which the nvcc on PATH belongs, the nvidia-*
@@ -130,7 +130,7 @@ class Toolkit:
 def find_toolkit(environment):
     """The Toolkit to use, complete but for cuDNN; raises Missing, with the first thing that is not here."""
     given = environment.get("nvcc_path")
-    if given and (real := _home({"nvcc_path": given}) / "real_nvcc").is_file():
+    if given and (real := home_of(given) / "real_nvcc").is_file():
         given = real.read_text()  # this process was started by one that had set its CUDA home up
     if given and not os.access(given, os.X_OK):
         raise Missing(f"nvcc_path in the environment is {given}, which cannot be run: correct or unset it")
@@ -211,6 +211,11 @@ def _content(toolkit):
     return links, texts | {"real_nvcc": str(toolkit.nvcc)}
 
 
+def home_of(nvcc):
+    """The CUDA home, or toolkit, of an nvcc's path."""
+    return pathlib.Path(nvcc).parent.parent
+
+
 def variables(home, environment):
     """What to set in the environment for a CUDA home; what the user has set stays, but for nvcc_path."""
     switches = {name: environment.get(name, value) for name, value in SWITCHES.items()}
@@ -228,7 +233,7 @@ def load_libraries(environment):
     Raises Missing where one cannot be loaded.
     """
     for name in LIBRARIES:
-        _load(_home(environment) / f"lib64/lib{name}.so")
+        _load(home_of(environment["nvcc_path"]) / f"lib64/lib{name}.so")
 
 
 def load_cudnn(jittor):
@@ -237,7 +242,7 @@ def load_cudnn(jittor):
     jittor: imported, with CUDA. Its sources are compiled as they are, but for those of recurrent networks.
     """
     extern = jittor.compile_extern
-    home = pathlib.Path(extern.nvcc_path).parents[1]
+    home = home_of(extern.nvcc_path)
     _load(home / "lib64/libcudnn.so")
     source = pathlib.Path(jittor.compiler.jittor_path, "extern/cuda")
     files = [str(p) for p in sorted((source / "cudnn").rglob("*")) if p.is_file() and not _left_out(p.name)]
@@ -251,10 +256,6 @@ def load_cudnn(jittor):
 
 def _left_out(name):
     return "rnn" in name or "test" in name
-
-
-def _home(environment):
-    return pathlib.Path(environment["nvcc_path"]).parents[1]
 
 
 def _load(library):

@@ -64,7 +64,7 @@ def switch_on(jittor, cudnn):
 def forget(environment):
     """Try the GPU of the CUDA home that is set anew at the next start."""
     with contextlib.suppress(OSError, KeyError):
-        _kept(pathlib.Path(environment["nvcc_path"]).parents[1]).unlink()
+        _kept(cuda_home.home_of(environment["nvcc_path"])).unlink()
 
 
 def _tried(found, home, variables, log, again):
