@@ -20,7 +20,7 @@ _SURROUNDINGS = """
 #include <map>
 #include <string>
 #include <vector>
-struct Input {
+struct Array {
     float* at;
     long long num;
     template <class T> T* ptr() { return at; }
@@ -64,13 +64,13 @@ def _program(before, sources, source, inputs, outputs, data):
             lines.append(f"float* {kind}{k}_p = at[{first + k}];")
             lines += [f"const int {kind}{k}_shape{axis} = {size};" for axis, size in enumerate(array.shape)]
     lines += [f'data["{name}"] = {float(value)!r};' for name, value in data.items()]
-    sizes = ", ".join(f"{{at[{k}], {array.size}}}" for k, array in enumerate(inputs))
+    sizes = ", ".join(f"{{at[{k}], {array.size}}}" for k, array in enumerate([*inputs, *outputs]))
     return f"""{_SURROUNDINGS}{before}{sources["cuda_header"]}
 using namespace jittor;
 extern "C" void run(float** at) {{
-    std::vector<Input> all{{{sizes}}};
-    std::vector<Input*> _inputs;
-    for (Input& input : all) _inputs.push_back(&input);
+    std::vector<Array> all{{{sizes}}};
+    std::vector<Array*> _inputs, _outputs;
+    for (Array& one : all) (_inputs.size() < {len(inputs)} ? _inputs : _outputs).push_back(&one);
     std::map<std::string, double> data;
     {" ".join(lines)}
     {{

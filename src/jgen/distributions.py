@@ -6,6 +6,7 @@ The package's one convention for the scale of a loss: **sum over pixels and late
 
 import math
 
+from jgen import kernels
 from jgen.runtime import jt, nn
 
 
@@ -40,6 +41,8 @@ def softplus(x):
 
 def bernoulli_log_likelihood(logits, x):
     """log p(x | sigmoid(logits)) in nats, [N, ...] -> [N]; x in [0, 1] (a grey x gives the usual 'BCE')."""
+    if kernels.usable(logits, x):
+        return _pixel_sum("bernoulli", logits, x)
     return flat(x * logits - softplus(logits)).sum(1)
 
 
@@ -54,17 +57,32 @@ def log_mean_exp(x):
     return jt.log(jt.exp(x - largest).mean(1)) + largest.reshape((-1,))
 
 
-def gaussian_log_likelihood(mean, x, logvar=0.0):
-    """log N(x; mean, exp(logvar)) in nats, [N, ...] -> [N]; logvar a number or a Var that broadcasts to x."""
+def gaussian_log_likelihood(squared_error, n_pixels, logvar=0.0):
+    """log N(x; mean, exp(logvar) I) in nats, of the squared errors |x - mean|^2 [N] over n_pixels -> [N].
+
+    logvar: a number or a Var [1].
+    """
     scale = jt.exp(-logvar) if isinstance(logvar, jt.Var) else math.exp(-logvar)
-    difference = x - mean
-    return -0.5 * flat(difference * difference * scale + logvar + math.log(2 * math.pi)).sum(1)
+    return -0.5 * (squared_error * scale + n_pixels * (logvar + math.log(2 * math.pi)))
 
 
 def squared_error(prediction, x):
     """Sum over pixels of (prediction - x)^2, [N, ...] -> [N]."""
     difference = flat(prediction) - flat(x)  # [N, P]
     return (difference * difference).sum(1)
+
+
+def squared_error_of_logits(logits, x):
+    """Sum over pixels of (sigmoid(logits) - x)^2, [N, ...] -> [N]."""
+    if kernels.usable(logits, x):
+        return _pixel_sum("squared error", logits, x)
+    return squared_error(sigmoid(logits), x)
+
+
+def _pixel_sum(kind, logits, x):
+    from jgen.kernels.pixel_sums import PixelSum
+
+    return PixelSum(kind)(flat(logits), flat(x))
 
 
 def kl_between_images(x, prediction, smallest=1e-7):

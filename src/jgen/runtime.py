@@ -110,9 +110,10 @@ def _prepare_environment(cuda):
     environment["use_mpi"] = "1" if launched_by_mpirun() else "0"
     if not cuda:
         environment["nvcc_path"] = ""  # a stray nvcc without a driver crashes the import
-    # Threads that wait spin for at most some microseconds: the default is tens of milliseconds, and where another
-    # program is busy on the same cores a step then takes a hundred times as long. Quiet cores lose at most 5 %.
-    environment.setdefault("GOMP_SPINCOUNT", "1000")
+    # How long a thread that waits for its part of a kernel spins before it sleeps: some milliseconds where the cores
+    # are free, for to wake it up costs a virtual machine so much that a small model's step takes up to 1.8 times as
+    # long; some microseconds where another program runs, from which spinning would take its core (3 times as long).
+    environment.setdefault("GOMP_SPINCOUNT", "100000" if process.others_running() < 0.5 else "1000")
     if not environment.get("log_v"):
         environment.setdefault("log_silent", "1")
     config_script = pathlib.Path(sysconfig.get_config_var("BINDIR"), f"python3.{sys.version_info.minor}-config")
@@ -127,10 +128,18 @@ def _jittor_home():
     return pathlib.Path(os.environ.get("JITTOR_HOME") or pathlib.Path.home()).absolute()
 
 
+def onednn_headers():
+    """The folder for `#include <oneapi/dnnl/dnnl.hpp>`."""
+    return _onednn_folder() / "include"
+
+
+def _onednn_folder():
+    return _jittor_home() / ".cache/jittor/mkl" / ONEDNN_FOLDER
+
+
 def _link_onednn():
     """Put the oneDNN of PyPI's wheels where Jittor looks for the one it would otherwise download."""
-    home = _jittor_home()
-    place = home / ".cache/jittor/mkl" / ONEDNN_FOLDER
+    home, place = _jittor_home(), _onednn_folder()
     library = place / "lib/libmkldnn.so"
     if library.is_file() and not library.is_symlink():
         return  # Jittor's own download

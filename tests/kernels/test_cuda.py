@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import cuda_emulation
-from jgen.kernels import adam, batch_norm, feature_norm, rmsprop
+from jgen.kernels import adam, batch_norm, rmsprop
 from jgen.kernels.multi_tensor import offsets
 from jgen.runtime import jt
 
@@ -53,59 +53,41 @@ def _close(found, expected):
         np.testing.assert_allclose(ours, wanted, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("shape", [(3, 4, 5, 2), (9, 2, 8, 9)])  # less and more than a block has threads
-@pytest.mark.parametrize("relu, with_residual", [(True, True), (False, False)])
-def test_batch_norm(tmp_path, shape, relu, with_residual):
-    channels = shape[1]
-    x, residual, dy, gamma, beta = _drawn(shape, shape, shape, channels, channels)
-    inputs = [x, gamma, beta, residual] if with_residual else [x, gamma, beta]
-    sources, data = batch_norm.sources(relu, with_residual), {"eps": 1e-5}
+# Images with less and more numbers to a channel than a block has threads, and features without an area.
+@pytest.mark.parametrize("shape", [(3, 4, 5, 2), (9, 2, 8, 9), (7, 130)])
+@pytest.mark.parametrize("slope, with_residual", [(0.0, True), (1.0, False), (0.2, False)])
+def test_batch_norm(tmp_path, shape, slope, with_residual):
+    channels, last = shape[1], (0, *range(2, len(shape)), 1)
+    x, dy, gamma, beta, *residual = _drawn(shape, shape, channels, channels, *[shape] * with_residual)
+    data = {"eps": 1e-3, "slope": slope}
 
     outputs = _empty(shape, channels, channels)
-    cuda_emulation.play(tmp_path, sources["forward"], inputs, outputs, data)
-    _close(outputs, batch_norm.reference(*inputs, relu=relu))
-
+    cuda_emulation.play(tmp_path, batch_norm.FORWARD, [x, gamma, beta, *residual], outputs, data)
     y, mean, variance = outputs
-    gradients = _empty(shape, channels, channels, *([shape] if with_residual else []))
+    images = [array.transpose(last) for array in (x, *residual)]
+    expected = batch_norm.reference(images[0], gamma, beta, *images[1:], slope=slope, eps=1e-3)
+    _close([y.transpose(last), mean, variance], expected)
+
+    gradients = _empty(shape, channels, channels, *[shape] * with_residual)
     backward = tmp_path / "backward"
     backward.mkdir()
-    cuda_emulation.play(backward, sources["backward"], [dy, x, y, gamma, mean, variance], gradients, data)
-    _close(gradients, _jittors_gradients(batch_norm.Normalise(relu, 1e-5), inputs, dy))
-
-
-@pytest.mark.parametrize("shape", [(2, 1), (7, 130)])
-def test_feature_norm(tmp_path, shape):
-    n_features = shape[1]
-    x, dy, gamma, beta = _drawn(shape, shape, n_features, n_features)
-    data = {"eps": 1e-3, "slope": 0.2}
-    outputs = _empty(shape, n_features, n_features)
-    cuda_emulation.play(tmp_path, feature_norm.FORWARD, [x, gamma, beta], outputs, data)
-    _close(outputs, feature_norm.reference(x, gamma, beta, 0.2, 1e-3))
-
-    y, mean, variance = outputs
-    gradients = _empty(shape, n_features, n_features)
-    backward = tmp_path / "backward"
-    backward.mkdir()
-    cuda_emulation.play(backward, feature_norm.BACKWARD, [dy, x, y, gamma, mean, variance], gradients, data)
-    _close(gradients, _jittors_gradients(feature_norm.Normalise(0.2, 1e-3), [x, gamma, beta], dy))
+    cuda_emulation.play(backward, batch_norm.BACKWARD, [dy, x, y, gamma, beta, mean, variance], gradients, data)
+    inputs = [images[0], gamma, beta, *images[1:]]
+    wanted = _jittors_gradients(batch_norm.Normalise(slope, 1e-3), inputs, dy.transpose(last))
+    _close([array.transpose(last) if array.shape == shape else array for array in gradients], wanted)
 
 
 def _cases():
-    four, two, one = ((2, 3, 4, 4), (4, 8), (8,))
+    four, two = (2, 3, 4, 4), (4, 8)
     yield "adam", adam._kernel.sources, _empty(*[two] * 4), [], {**SCALARS, "tensors": 1}
     data = {"alpha": 0.9, "rest": 0.1, "lr": 1e-3, "eps": 1e-8, "clip": 0.01, "tensors": 1}
     for kernel in (rmsprop._kernel, rmsprop._clipping_kernel):
         yield "rmsprop", kernel.sources, _empty(*[two] * 3), [], data
-    for residual in (False, True):
-        both = batch_norm.sources(relu=residual, with_residual=residual)
-        extra = [four] if residual else []
-        yield "batch_norm", both["forward"], _empty(four, 3, 3, *extra), _empty(four, 3, 3), {"eps": 1}
-        inputs = _empty(four, four, four, 3, 3, 3)
-        yield "its gradient", both["backward"], inputs, _empty(four, 3, 3, *extra), {"eps": 1}
     data = {"eps": 1, "slope": 0}
-    yield "feature_norm", feature_norm.FORWARD, _empty(two, one, one), _empty(two, one, one), data
-    inputs = _empty(two, two, two, one, one, one)
-    yield "its gradient", feature_norm.BACKWARD, inputs, _empty(two, one, one), data
+    for extra in ([], [four]):
+        yield "batch_norm", batch_norm.FORWARD, _empty(four, 3, 3, *extra), _empty(four, 3, 3), data
+        inputs = _empty(four, four, four, 3, 3, 3, 3)
+        yield "its gradient", batch_norm.BACKWARD, inputs, _empty(four, 3, 3, *extra), data
 
 
 @cuda_emulation.needs_nvcc

@@ -1,26 +1,16 @@
 """The fused stack of linear layers against its NumPy definition, finite differences and Jittor's operators."""
 
-import ctypes
 import itertools
 
 import numpy as np
 import pytest
 
+from finite_differences import as_vars
 from jgen import kernels, networks
 from jgen.kernels import mlp
 from jgen.runtime import jt
 
 ACTIVATIONS = ("relu", "leaky-relu", "tanh")
-
-
-@pytest.fixture(params=[1, 2, 3])
-def threads(request):
-    """Each test with one, two and three threads, whatever the environment says."""
-    openmp = ctypes.CDLL("libgomp.so.1")
-    earlier = openmp.omp_get_max_threads()
-    openmp.omp_set_num_threads(request.param)
-    yield request.param
-    openmp.omp_set_num_threads(earlier)
 
 
 def drawn(*sizes, n, seed=0):
@@ -32,10 +22,6 @@ def drawn(*sizes, n, seed=0):
         for array in (rng.normal(size=(n_out, n_in)) / np.sqrt(n_in), rng.normal(size=n_out))
     ]
     return rng.normal(size=(n, sizes[0])), parameters
-
-
-def as_vars(arrays):
-    return [jt.array(array.astype(np.float32)) for array in arrays]
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)

@@ -7,7 +7,7 @@ import pytest
 
 from jgen import kernels, runtime
 from jgen.algorithm import Noise, Shape
-from jgen.kernels import adam, batch_norm, feature_norm, rmsprop
+from jgen.kernels import adam, rmsprop
 from jgen.kernels.multi_tensor import offsets
 from jgen.models import ae, beta_vae, conv_vae, cvae, g_vae, vae, wgan
 from jgen.runtime import jt
@@ -46,35 +46,10 @@ def unfused_optimizer(definition):
     return update
 
 
-class ComposedNormalise:
-    """Batch normalisation over all axes but the second, and what follows it, from Jittor's operators."""
-
-    def __init__(self, eps, activation):
-        self.eps, self.activation = eps, activation
-
-    def __call__(self, x, gamma, beta, residual=None):
-        axes = (0, *range(2, len(x.shape)))
-
-        def across(values):
-            return values.broadcast(x, axes)
-
-        mean = x.mean(axes)
-        centred = x - across(mean)
-        variance = (centred * centred).mean(axes)
-        y = centred * across(gamma / jt.sqrt(variance + self.eps)) + across(beta)
-        return self.activation(y if residual is None else y + residual), mean, variance
-
-
-def relu(x):
-    return jt.maximum(x, 0.0)
-
-
-# What `kernels.composed` does not replace, for these have no other form on the CPU.
+# What `kernels.composed` does not replace, for these have no other form.
 UNFUSED = {
     adam: ("update", unfused_optimizer(adam.definition)),
     rmsprop: ("update", unfused_optimizer(rmsprop.definition)),
-    batch_norm: ("Normalise", lambda on, eps: ComposedNormalise(eps, relu if on else lambda x: x)),
-    feature_norm: ("Normalise", lambda slope, eps: ComposedNormalise(eps, lambda x: jt.maximum(x, slope * x))),
 }
 
 

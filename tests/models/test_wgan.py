@@ -6,7 +6,7 @@ import pytest
 import reference
 from jgen import networks
 from jgen.algorithm import Noise, Shape
-from jgen.kernels import feature_norm
+from jgen.kernels import batch_norm
 from jgen.models.wgan import WGAN, Config
 from jgen.runtime import jt
 
@@ -35,7 +35,7 @@ def generated(values, z, epsilon=1e-5):
 
     hidden = linear(reference.leaky_relu(0.01)(linear(z, 0)), 2)
     norm = [values[f"generator.layers.3.{name}"] for name in ("weight", "bias")]
-    return np.tanh(linear(feature_norm.reference(hidden, *norm, 0.01, epsilon)[0], 4))
+    return np.tanh(linear(batch_norm.reference(hidden, *norm, slope=0.01, eps=epsilon)[0], 4))
 
 
 def score(values, x):

@@ -3,8 +3,8 @@
 import numpy as np
 
 from jgen import networks
-from jgen.kernels import feature_norm
-from jgen.networks.normalisation import FeatureNorm
+from jgen.kernels import batch_norm
+from jgen.networks.normalisation import BatchNorm
 from jgen.runtime import jt
 
 
@@ -15,14 +15,14 @@ def test_the_published_layers():
     matrices = [shape for shape in shapes if len(shape) == 2]
     assert matrices == [(128, 100), (256, 128), (512, 256), (1024, 512), (784, 1024)]
     assert [shape for shape in shapes if len(shape) == 1] == [(256,), (512,), (1024,)]  # none after the first layer
-    norms = [layer for layer in generator.layers.layers.values() if isinstance(layer, FeatureNorm)]
+    norms = [layer for layer in generator.layers.layers.values() if isinstance(layer, BatchNorm)]
     assert [layer.eps for layer in norms] == [0.1] * 3 and [layer.slope for layer in norms] == [0.01] * 3
     weights = [value.shape for name, value in networks.state_of(critic).items() if name.endswith("weight")]
     assert weights == [(512, 784), (256, 512), (1, 256)]
 
 
 def test_the_norms_statistics_follow_its_batches_and_serve_in_evaluation():
-    norm = FeatureNorm(4, slope=0.2, eps=1e-3)
+    norm = BatchNorm(4, slope=0.2, eps=1e-3)
     gamma, beta = np.random.default_rng(0).normal(size=(2, 4)).astype(np.float32)
     norm.weight.update(jt.array(gamma))
     norm.bias.update(jt.array(beta))
@@ -30,7 +30,8 @@ def test_the_norms_statistics_follow_its_batches_and_serve_in_evaluation():
     for seed in (1, 2):
         x = np.random.default_rng(seed).normal(2, 3, (6, 4))
         got = norm(jt.array(x.astype(np.float32))).numpy()
-        np.testing.assert_allclose(got, feature_norm.reference(x, gamma, beta, 0.2, 1e-3)[0], rtol=1e-4, atol=1e-5)
+        expected = batch_norm.reference(x, gamma, beta, slope=0.2, eps=1e-3)[0]
+        np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-5)
         mean += 0.1 * (x.mean(0) - mean)
         variance += 0.1 * (x.var(0, ddof=1) - variance)
     np.testing.assert_allclose(norm.running_mean.numpy(), mean, rtol=1e-4)

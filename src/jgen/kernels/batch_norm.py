@@ -1,13 +1,13 @@
-"""Batch normalisation, an optional addition, and an optional ReLU as one threaded kernel, forwards and backwards.
+"""Batch normalisation, an optional addition, and an optional (leaky) ReLU as one threaded kernel, and its gradient.
 
-    y = relu(gamma (x - mean) / sqrt(variance + eps) + beta + residual)
+    y = leaky(gamma (x - mean) / sqrt(variance + eps) + beta + residual),   leaky(v) = v where v > 0, slope v elsewhere
 
 Composed of Jittor's operators this is single-threaded on the CPU, goes over memory five times, and takes the
-variance as E[x^2] - E[x]^2. The sums here are in two passes and, per channel, in a fixed order: the result does not
-depend on the number of threads. On CUDA a block of threads owns a channel. (`reference` says it in NumPy.)
+variance as E[x^2] - E[x]^2, which loses all its digits where a mean is large against the spread. Here the moments are
+taken in two passes over blocks that fit a cache, and the blocks' moments put together in their order (Chan et al.,
+1979): the result does not depend on the number of threads. On the CPU channels are x's last axis, [..., C]; on CUDA
+its second, [N, C, ...], and a block of threads owns a channel. (`reference` says it in NumPy.)
 """
-
-from string import Template
 
 import numpy as np
 
@@ -16,92 +16,176 @@ from jgen.runtime import jt
 _HEADER = """
 #include <omp.h>
 #include <math.h>
+#include <algorithm>
+#include <vector>
 #pragma GCC optimize ("O3")
+namespace jittor { namespace batch_norm {
+// Some neighbouring channels: 16, 8 or one.
+template <int WIDTH> struct Lanes {
+    typedef float Value __attribute__((vector_size(4 * WIDTH), aligned(4)));
+    static Value load(const float* at) { return *(const Value*)at; }
+    static void store(float* at, Value value) { *(Value*)at = value; }
+};
+template <> struct Lanes<1> {
+    typedef float Value;
+    static Value load(const float* at) { return *at; }
+    static void store(float* at, Value value) { *at = value; }
+};
+// Calls visit.run<WIDTH>(c) for all channels, as many at once as there are.
+template <class Visit> static void each_channel(long C, const Visit& visit) {
+    long c = 0;
+    for (; c + 16 <= C; c += 16) visit.template run<16>(c);
+    for (; c + 8 <= C; c += 8) visit.template run<8>(c);
+    for (; c < C; c++) visit.template run<1>(c);
+}
+// Rows are shared in blocks of 32 kB, and at least 16 rows, however many threads there are.
+struct Blocks {
+    long rows, channels, height, count;
+    Blocks(long rows, long channels) : rows(rows), channels(channels), height(std::max(16L, 8192 / channels)),
+                                       count((rows + height - 1) / height) {}
+    long first(long block) const { return block * height; }
+    long size(long block) const { return std::min(height, rows - first(block)); }
+};
+// A block's means, and its sums of squared differences from these.
+struct Moments {
+    const float* x; long rows, C; float *means, *squares;
+    template <int WIDTH> void run(long c) const {
+        typedef Lanes<WIDTH> L;
+        const float* at = x + c;
+        typename L::Value sum{}, other{};
+        long n = 0;
+        for (; n + 1 < rows; n += 2) { sum += L::load(at + n * C); other += L::load(at + n * C + C); }
+        if (n < rows) sum += L::load(at + n * C);
+        const typename L::Value m = (sum + other) * (1.0f / rows);
+        sum = other = typename L::Value{};
+        for (n = 0; n + 1 < rows; n += 2) {
+            const typename L::Value a = L::load(at + n * C) - m, b = L::load(at + n * C + C) - m;
+            sum += a * a; other += b * b;
+        }
+        if (n < rows) { const typename L::Value a = L::load(at + n * C) - m; sum += a * a; }
+        L::store(means + c, m); L::store(squares + c, sum + other);
+    }
+};
+// A block's results.
+struct Results {
+    const float *x, *r, *mean, *scale, *beta; float slope; float* y; long rows, C;
+    template <int WIDTH> void run(long c) const {
+        typedef Lanes<WIDTH> L;
+        const typename L::Value m = L::load(mean + c), s = L::load(scale + c), b = L::load(beta + c);
+        for (long at = c; at < rows * C; at += C) {
+            typename L::Value value = (L::load(x + at) - m) * s + b;
+            if (r) value += L::load(r + at);
+            L::store(y + at, value > 0 ? value : value * slope);
+        }
+    }
+};
+// A block's sums of d and of d (x - mean), d = dy behind the activation. Without a residual (y is null) x alone tells
+// which values were positive.
+struct Products {
+    const float *dy, *x, *y, *mean, *scale, *beta; float slope; float *sums, *products; long rows, C;
+    template <int WIDTH> void run(long c) const {
+        typedef Lanes<WIDTH> L;
+        const typename L::Value m = L::load(mean + c), s = L::load(scale + c), b = L::load(beta + c);
+        typename L::Value sum{}, product{};
+        for (long at = c; at < rows * C; at += C) {
+            const typename L::Value g = L::load(dy + at), away = L::load(x + at) - m;
+            const typename L::Value value = y ? L::load(y + at) : away * s + b, d = value > 0 ? g : g * slope;
+            sum += d; product += d * away;
+        }
+        L::store(sums + c, sum); L::store(products + c, product);
+    }
+};
+// A block's gradients by x and by the residual.
+struct Gradients {
+    const float *dy, *x, *y, *mean, *scale, *beta, *shift, *along; float slope; float *dx, *dr; long rows, C;
+    template <int WIDTH> void run(long c) const {
+        typedef Lanes<WIDTH> L;
+        const typename L::Value m = L::load(mean + c), s = L::load(scale + c), b = L::load(beta + c);
+        const typename L::Value k = L::load(along + c), j = L::load(shift + c);
+        for (long at = c; at < rows * C; at += C) {
+            const typename L::Value g = L::load(dy + at), away = L::load(x + at) - m;
+            const typename L::Value value = y ? L::load(y + at) : away * s + b, d = value > 0 ? g : g * slope;
+            L::store(dx + at, d * s - j - away * k);
+            if (dr) L::store(dr + at, d);
+        }
+    }
+};
+}} // jittor::batch_norm
 """
 
-_FORWARD = Template(
-    """
+_FORWARD = """
+using namespace batch_norm;
 const float* __restrict__ x = in0_p;
-$residual_pointer
+const float* __restrict__ r = _inputs.size() > 3 ? _inputs[3]->ptr<float>() : nullptr;
 const float* gamma = in1_p; const float* beta = in2_p;
 float* __restrict__ y = out0_p; float* mean = out1_p; float* variance = out2_p;
-const long long N = in0_shape0, C = in0_shape1, S = in0_shape2 * in0_shape3;
-const double count = (double)(N * S);
-const float eps = data["eps"];
+const long C = in1_shape0, R = in0->num / C;
+const float eps = data["eps"], slope = data["slope"];
+const Blocks blocks(R, C);
+std::vector<float> means(blocks.count * C), squares(blocks.count * C), scale(C);
 #pragma omp parallel for schedule(static)
-for (long long c = 0; c < C; c++) {
+for (long block = 0; block < blocks.count; block++)
+    each_channel(C, Moments{x + blocks.first(block) * C, blocks.size(block), C, &means[block * C],
+                            &squares[block * C]});
+for (long c = 0; c < C; c++) {
     double total = 0;
-    for (long long n = 0; n < N; n++) {
-        const float* at = x + (n * C + c) * S;
-        float part = 0;
-        for (long long i = 0; i < S; i++) part += at[i];
-        total += part;
-    }
-    const float m = total / count;
+    for (long block = 0; block < blocks.count; block++) total += blocks.size(block) * (double)means[block * C + c];
+    const double m = total / R;
     total = 0;
-    for (long long n = 0; n < N; n++) {
-        const float* at = x + (n * C + c) * S;
-        float part = 0;
-        for (long long i = 0; i < S; i++) part += (at[i] - m) * (at[i] - m);
-        total += part;
+    for (long block = 0; block < blocks.count; block++) {
+        const double away = means[block * C + c] - m;
+        total += squares[block * C + c] + blocks.size(block) * away * away;
     }
-    const float v = total / count;
-    mean[c] = m; variance[c] = v;
-    const float scale = gamma[c] / sqrtf(v + eps), offset = beta[c] - m * scale;
-    for (long long n = 0; n < N; n++) {
-        const long long from = (n * C + c) * S;
-        for (long long i = from; i < from + S; i++) {
-            float value = x[i] * scale + offset $plus_residual;
-            y[i] = $activation;
-        }
-    }
+    mean[c] = m; variance[c] = total / R;
+    scale[c] = gamma[c] / sqrtf(variance[c] + eps);
+}
+#pragma omp parallel for schedule(static)
+for (long block = 0; block < blocks.count; block++) {
+    const long at = blocks.first(block) * C;
+    each_channel(C, Results{x + at, r ? r + at : r, mean, scale.data(), beta, slope, y + at, blocks.size(block), C});
 }
 """
-)
 
-_BACKWARD = Template(
-    """
-const float* __restrict__ dy = in0_p; const float* __restrict__ x = in1_p; const float* __restrict__ y = in2_p;
-const float* gamma = in3_p; const float* mean = in4_p; const float* variance = in5_p;
-float* __restrict__ dx = out0_p; float* dgamma = out1_p; float* dbeta = out2_p;
-$residual_pointer
-const long long N = in0_shape0, C = in0_shape1, S = in0_shape2 * in0_shape3;
-const double count = (double)(N * S);
-const float eps = data["eps"];
+_BACKWARD = """
+using namespace batch_norm;
+const float* dy = in0_p; const float* x = in1_p;
+const float* gamma = in3_p; const float* beta = in4_p; const float* mean = in5_p; const float* variance = in6_p;
+float* dx = out0_p; float* dgamma = out1_p; float* dbeta = out2_p;
+float* dr = _outputs.size() > 3 ? _outputs[3]->ptr<float>() : nullptr;
+const float* y = dr ? in2_p : nullptr;
+const long C = in3_shape0, R = in0->num / C;
+const float eps = data["eps"], slope = data["slope"];
+const Blocks blocks(R, C);
+std::vector<float> sums(blocks.count * C), sums_of_products(blocks.count * C), scale(C), along(C), shift(C);
+for (long c = 0; c < C; c++) scale[c] = gamma[c] / sqrtf(variance[c] + eps);
 #pragma omp parallel for schedule(static)
-for (long long c = 0; c < C; c++) {
-    const float m = mean[c], inverse = 1 / sqrtf(variance[c] + eps);
+for (long block = 0; block < blocks.count; block++) {
+    const long at = blocks.first(block) * C;
+    each_channel(C, Products{dy + at, x + at, y ? y + at : y, mean, scale.data(), beta, slope, &sums[block * C],
+                             &sums_of_products[block * C], blocks.size(block), C});
+}
+for (long c = 0; c < C; c++) {
     double sum = 0, product = 0;
-    for (long long n = 0; n < N; n++) {
-        const long long from = (n * C + c) * S;
-        float part = 0, part_product = 0;
-        for (long long i = from; i < from + S; i++) {
-            const float d = $masked;
-            part += d;
-            part_product += d * (x[i] - m);
-        }
-        sum += part; product += part_product;
+    for (long block = 0; block < blocks.count; block++) {
+        sum += sums[block * C + c];
+        product += sums_of_products[block * C + c];
     }
+    const float inverse = 1 / sqrtf(variance[c] + eps);
     dbeta[c] = sum;
     dgamma[c] = product * inverse;
-    const float scale = gamma[c] * inverse;
-    const float along = scale * inverse * inverse * product / count;
-    const float shift = scale * sum / count - along * m;
-    for (long long n = 0; n < N; n++) {
-        const long long from = (n * C + c) * S;
-        for (long long i = from; i < from + S; i++) {
-            const float d = $masked;
-            dx[i] = d * scale - x[i] * along - shift;
-            $store_residual
-        }
-    }
+    along[c] = scale[c] * inverse * inverse * product / R;
+    shift[c] = scale[c] * sum / R;
+}
+#pragma omp parallel for schedule(static)
+for (long block = 0; block < blocks.count; block++) {
+    const long at = blocks.first(block) * C;
+    each_channel(C, Gradients{dy + at, x + at, y ? y + at : y, mean, scale.data(), beta, shift.data(), along.data(),
+                              slope, dx + at, dr ? dr + at : dr, blocks.size(block), C});
 }
 """
-)
 
 # A block per channel. Its threads' partial sums meet in shared memory, in the order of a fixed tree.
-_CUDA_HEADER = Template(
-    """
+_CUDA_HEADER = """
 #include <math.h>
 namespace jittor { namespace {
 const int THREADS = 256;
@@ -124,7 +208,7 @@ __device__ float block_sum(float value) {
     return total;
 }
 __global__ void normalise(Shape shape, const float* x, const float* gamma, const float* beta, const float* r,
-                          float eps, float* y, float* mean, float* variance) {
+                          float eps, float slope, float* y, float* mean, float* variance) {
     const long long c = blockIdx.x, count = shape.N * shape.S;
     float part = 0;
     for (long long i = threadIdx.x; i < count; i += THREADS) part += x[place(shape, c, i)];
@@ -139,19 +223,19 @@ __global__ void normalise(Shape shape, const float* x, const float* gamma, const
     const float scale = gamma[c] / sqrtf(v + eps);
     for (long long k = threadIdx.x; k < count; k += THREADS) {
         const long long i = place(shape, c, k);
-        const float value = (x[i] - m) * scale + beta[c] $plus_residual;
-        y[i] = $activation;
+        const float value = (x[i] - m) * scale + beta[c] + (r ? r[i] : 0);
+        y[i] = value > 0 ? value : slope * value;
     }
 }
 __global__ void gradients(Shape shape, const float* dy, const float* x, const float* y, const float* gamma,
-                          const float* mean, const float* variance, float eps, float* dx, float* dgamma,
+                          const float* mean, const float* variance, float eps, float slope, float* dx, float* dgamma,
                           float* dbeta, float* dr) {
     const long long c = blockIdx.x, count = shape.N * shape.S;
     const float m = mean[c], inverse = 1 / sqrtf(variance[c] + eps);
     float part = 0, part_product = 0;
     for (long long k = threadIdx.x; k < count; k += THREADS) {
         const long long i = place(shape, c, k);
-        const float d = $masked;
+        const float d = y[i] > 0 ? dy[i] : slope * dy[i];
         part += d;
         part_product += d * (x[i] - m) * inverse;
     }
@@ -159,83 +243,64 @@ __global__ void gradients(Shape shape, const float* dy, const float* x, const fl
     if (threadIdx.x == 0) { dbeta[c] = sum; dgamma[c] = product; }
     for (long long k = threadIdx.x; k < count; k += THREADS) {
         const long long i = place(shape, c, k);
-        const float d = $masked;
+        const float d = y[i] > 0 ? dy[i] : slope * dy[i];
         dx[i] = gamma[c] * inverse * (d - sum / count - (x[i] - m) * inverse * product / count);
-        $store_residual
+        if (dr) dr[i] = d;
     }
 }
 }} // jittor
 """
-)
-_SHAPE = "const Shape shape{in0_shape0, in0_shape1, (long long)in0_shape2 * in0_shape3};"
+_CUDA_SHAPE = """
+const Shape shape{in0_shape0, in0_shape1, (long long)_inputs[0]->num / in0_shape0 / in0_shape1};
+"""
 _CUDA_FORWARD = (
-    _SHAPE
+    _CUDA_SHAPE
     + """
-normalise<<<shape.C, THREADS>>>(shape, in0_p, in1_p, in2_p, $residual, data["eps"], out0_p, out1_p, out2_p);
+const float* r = _inputs.size() > 3 ? _inputs[3]->ptr<float>() : nullptr;
+normalise<<<shape.C, THREADS>>>(shape, in0_p, in1_p, in2_p, r, data["eps"], data["slope"], out0_p, out1_p, out2_p);
 """
 )
 _CUDA_BACKWARD = (
-    _SHAPE
+    _CUDA_SHAPE
     + """
-gradients<<<shape.C, THREADS>>>(shape, in0_p, in1_p, in2_p, in3_p, in4_p, in5_p, data["eps"], out0_p, out1_p, out2_p,
-                                $residual);
+float* dr = _outputs.size() > 3 ? _outputs[3]->ptr<float>() : nullptr;
+gradients<<<shape.C, THREADS>>>(shape, in0_p, in1_p, in2_p, in3_p, in5_p, in6_p, data["eps"], data["slope"], out0_p,
+                                out1_p, out2_p, dr);
 """
 )
 
-
-def sources(relu, with_residual):
-    """The kernel's texts for jt.code, by direction: {"forward": {"cpu_src": …}, "backward": …}."""
-    pieces = {
-        "plus_residual": "+ r[i]" if with_residual else "",
-        "activation": "value > 0 ? value : 0" if relu else "value",
-        "masked": "y[i] > 0 ? dy[i] : 0" if relu else "dy[i]",
-        "store_residual": "dr[i] = d;" if with_residual else "",
-    }
-    headers = {"cpu_header": _HEADER, "cuda_header": _CUDA_HEADER.substitute(pieces)}
-    pointers = {
-        "forward": ("const float* __restrict__ r = in3_p;", "in3_p"),
-        "backward": ("float* __restrict__ dr = out3_p;", "out3_p"),
-    }
-    return {
-        direction: {
-            **headers,
-            "cpu_src": cpu.substitute(pieces, residual_pointer=pointers[direction][0] if with_residual else ""),
-            "cuda_src": Template(cuda).substitute(residual=pointers[direction][1] if with_residual else "nullptr"),
-        }
-        for direction, cpu, cuda in (
-            ("forward", _FORWARD, _CUDA_FORWARD),
-            ("backward", _BACKWARD, _CUDA_BACKWARD),
-        )
-    }
+_HEADERS = {"cpu_header": _HEADER, "cuda_header": _CUDA_HEADER}
+FORWARD = {"cpu_src": _FORWARD, "cuda_src": _CUDA_FORWARD, **_HEADERS}
+BACKWARD = {"cpu_src": _BACKWARD, "cuda_src": _CUDA_BACKWARD, **_HEADERS}
 
 
 class Normalise(jt.Function):
-    """(x [N, C, H, W], gamma [C], beta [C], residual or None) -> y, mean [C], variance [C] (biased)."""
+    """(x, gamma [C], beta [C], residual or none) -> y, mean [C], variance [C] (biased).
 
-    def __init__(self, relu, eps):
-        self.relu, self.eps = relu, eps
+    x, residual, y: [..., C] on the CPU, [N, C, ...] on CUDA. slope: 0 is ReLU, 1 is no activation.
+    """
 
-    def execute(self, x, gamma, beta, residual=None):
-        self.with_residual = residual is not None
-        self.sources = sources(self.relu, self.with_residual)
-        inputs = [x, gamma, beta, residual] if self.with_residual else [x, gamma, beta]
-        y, mean, variance = self._kernel([x.shape, gamma.shape, gamma.shape], inputs, "forward")
-        self.saved = x, y, gamma, mean, variance
+    def __init__(self, slope, eps):
+        self.data = {"slope": slope, "eps": eps}
+
+    def execute(self, x, gamma, beta, *residual):
+        self.with_residual = bool(residual)
+        y, mean, variance = self._kernel([x.shape, gamma.shape, gamma.shape], [x, gamma, beta, *residual], FORWARD)
+        self.saved = x, y, gamma, beta, mean, variance
         return y, mean, variance
 
     def grad(self, dy, *unused):
-        x, y, gamma, mean, variance = self.saved
+        x, y, gamma, beta, mean, variance = self.saved
         shapes = [x.shape, gamma.shape, gamma.shape, *([x.shape] if self.with_residual else [])]
-        return tuple(self._kernel(shapes, [dy, x, y, gamma, mean, variance], "backward"))
+        return tuple(self._kernel(shapes, [dy, x, y, gamma, beta, mean, variance], BACKWARD))
 
-    def _kernel(self, shapes, inputs, direction):
-        return jt.code(shapes, ["float32"] * len(shapes), inputs, data={"eps": self.eps}, **self.sources[direction])
+    def _kernel(self, shapes, inputs, sources):
+        return jt.code(shapes, ["float32"] * len(shapes), inputs, data=self.data, **sources)
 
 
-def reference(x, gamma, beta, residual=None, relu=True, eps=1e-5):
-    """The kernel's definition in NumPy: y, mean, variance."""
-    mean, variance = x.mean((0, 2, 3)), x.var((0, 2, 3))
-    scale = gamma / np.sqrt(variance + eps)
-    y = (x - mean[:, None, None]) * scale[:, None, None] + beta[:, None, None]
-    y = y if residual is None else y + residual
-    return np.maximum(y, 0) if relu else y, mean, variance
+def reference(x, gamma, beta, residual=0.0, slope=0.0, eps=1e-5):
+    """The kernel's definition in NumPy, channels last: y, mean, variance."""
+    axes = tuple(range(x.ndim - 1))
+    mean, variance = x.mean(axes), x.var(axes)
+    value = gamma * (x - mean) / np.sqrt(variance + eps) + beta + residual
+    return np.where(value > 0, value, slope * value), mean, variance

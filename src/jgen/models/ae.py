@@ -53,7 +53,7 @@ class AE(Algorithm):
 
     def losses(self, x, noise):
         noisy = self.corrupted(x, noise)  # [N, C, H, W]
-        return {"loss": distributions.squared_error(self.reconstruct(noisy), x).mean()}
+        return {"loss": distributions.squared_error_of_logits(self.decoder(self.encode(noisy)[0]), x).mean()}
 
     def step(self, x, y, noise):
         terms = self.losses(x, noise)

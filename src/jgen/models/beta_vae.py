@@ -66,7 +66,7 @@ class BetaVAE(Algorithm):
     def losses(self, x, noise):
         mu, logvar = self.encoder(x)  # [N, D] each
         z = distributions.reparameterise(mu, logvar, noise.normal(*mu.shape))  # [N, D]
-        mse = distributions.squared_error(self.sample(z), x).mean() / self.n_pixels
+        mse = distributions.squared_error_of_logits(self.decoder(z), x).mean() / self.n_pixels
         kl = distributions.kl_to_standard_normal(mu, logvar).mean() / self.latent_dim
         return {"loss": mse + self.beta * kl, "mse": mse, "kl": kl}
 
@@ -76,15 +76,16 @@ class BetaVAE(Algorithm):
         return terms
 
     def validate(self, x, y, noise):
-        reconstructed = self.sample(self.encode(x)[0])
-        mse_of_mean = distributions.squared_error(reconstructed, x).mean() / self.n_pixels
+        error = distributions.squared_error_of_logits(self.decoder(self.encode(x)[0]), x)  # [N]
+        mse_of_mean = error.mean() / self.n_pixels
         return {**self.losses(x, noise), "mse_of_mean": mse_of_mean}
 
     def encode(self, x, y=None):
         return self.encoder(x)
 
     def log_likelihood(self, x, z, y=None):
-        return distributions.gaussian_log_likelihood(self.sample(z), x)
+        error = distributions.squared_error_of_logits(self.decoder(z), x)
+        return distributions.gaussian_log_likelihood(error, self.n_pixels)
 
     def sample(self, z, y=None):
         return distributions.sigmoid(self.decoder(z))

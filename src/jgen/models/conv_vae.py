@@ -59,6 +59,7 @@ class ConvVAE(Algorithm):
     def __init__(self, config, shape):
         super().__init__(config, shape)
         self.latent_dim = config.latent_dim
+        self.n_pixels = math.prod(shape.image_shape)
         height, width = shape.image_shape[1:]
         if config.architecture == "published":
             self._require_published_size(height, width)
@@ -82,26 +83,25 @@ class ConvVAE(Algorithm):
         fits = min(height, width) >= 127 and height % 16 == 0 and width % 16 == 0
         self.require(fits, f"the published layers need multiples of 16 from 128, not {height}x{width}: give --size 128")
 
-    def reconstruction(self, logits, x):
-        """-log p(x|z) per image, [N]."""
+    def reconstruction(self, logits, x, error):
+        """-log p(x|z) per image, [N]; error: the images' squared errors [N]."""
         if self.config.likelihood == "bernoulli":
             return -distributions.bernoulli_log_likelihood(logits, x)
-        mean = distributions.sigmoid(logits)
-        if self.config.likelihood == "gaussian":
-            return -distributions.gaussian_log_likelihood(mean, x, math.log(self.config.variance))
-        return -distributions.gaussian_log_likelihood(mean, x, self._fitted_variance(mean, x).log())
+        fitted = self.config.likelihood == "learned"
+        logvar = self._fitted_variance(error).log() if fitted else math.log(self.config.variance)
+        return -distributions.gaussian_log_likelihood(error, self.n_pixels, logvar)
 
-    def _fitted_variance(self, mean, x):
+    def _fitted_variance(self, error):
         """The minibatch's best variance in training, its running mean afterwards (Rybkin et al., 2021)."""
-        n_pixels = distributions.flat(x).shape[1]
-        (best,) = distributed.means(distributions.squared_error(mean, x).mean() / n_pixels)
+        (best,) = distributed.means(error.mean() / self.n_pixels)
         return self.pixel_variance(best).maximum(SMALLEST_VARIANCE)
 
     def losses(self, x, noise):
         mu, logvar = self.encoder(x)  # [N, D] each
         z = distributions.reparameterise(mu, logvar, noise.normal(*mu.shape))  # [N, D]
         logits = self.decoder(z)  # [N, C, H, W]
-        reconstruction = self.reconstruction(logits, x).mean()
+        error = distributions.squared_error_of_logits(logits, x)  # [N]
+        reconstruction = self.reconstruction(logits, x, error).mean()
         kl = distributions.kl_to_standard_normal(mu, logvar).mean()
         loss = reconstruction + kl
         if self.config.divergence == "images":
@@ -109,8 +109,7 @@ class ConvVAE(Algorithm):
             between = distributions.kl_between_images(x, distributions.sigmoid(logits)).mean()
             # Keras averages the cross-entropy over channels, sums the KL over them, and averages both over pixels.
             loss = (reconstruction / channels + between) / (height * width)
-        mse = distributions.squared_error(distributions.sigmoid(logits), x).mean() / distributions.flat(x).shape[1]
-        return {"loss": loss, "reconstruction": reconstruction, "kl": kl, "mse": mse}
+        return {"loss": loss, "reconstruction": reconstruction, "kl": kl, "mse": error.mean() / self.n_pixels}
 
     def step(self, x, y, noise):
         terms = self.losses(x, noise)
@@ -124,7 +123,8 @@ class ConvVAE(Algorithm):
         return self.encoder(x)
 
     def log_likelihood(self, x, z, y=None):
-        return -self.reconstruction(self.decoder(z), x)
+        logits = self.decoder(z)
+        return -self.reconstruction(logits, x, distributions.squared_error_of_logits(logits, x))
 
     def sample(self, z, y=None):
         return distributions.sigmoid(self.decoder(z))

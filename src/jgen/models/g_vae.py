@@ -10,6 +10,7 @@ along them augments the image. Sigma can instead be the running covariance of mu
 from __future__ import annotations
 
 import dataclasses
+import math
 import types
 
 from jgen import distributions, isda, networks, optim
@@ -144,7 +145,7 @@ class GVAE(Algorithm):
         features = self.encoder.features(x)
         mu, logvar = self.encoder.posterior(features[-1])  # [N, D] each
         z = distributions.reparameterise(mu, logvar, noise.normal(*mu.shape))  # [N, D]
-        reconstruction = distributions.squared_error(self._pixels(z, features), x).mean()
+        reconstruction = distributions.squared_error_of_logits(self._logits(z, features), x).mean()
         kl = distributions.kl_to_standard_normal(mu, logvar).mean()
         terms = {"reconstruction": reconstruction, "kl": kl}
         loss = reconstruction + self.config.beta * kl
@@ -173,7 +174,7 @@ class GVAE(Algorithm):
         features = self.encoder.features(x)
         mu, logvar = self.encoder.posterior(features[-1])
         terms = {
-            "reconstruction": distributions.squared_error(self._pixels(mu, features), x).mean(),
+            "reconstruction": distributions.squared_error_of_logits(self._logits(mu, features), x).mean(),
             "kl": distributions.kl_to_standard_normal(mu, logvar).mean(),
         }
         if self.classifies:
@@ -190,15 +191,18 @@ class GVAE(Algorithm):
         return self._pixels(z, self.encoder.features(x) if self.config.decoder == "unet" else None)
 
     def log_likelihood(self, x, z, y=None):
-        return distributions.gaussian_log_likelihood(self.sample(z), x)
+        error = distributions.squared_error_of_logits(self._logits(z, None), x)
+        return distributions.gaussian_log_likelihood(error, math.prod(self.shape.image_shape))
 
     def classify(self, x):
         """Class probabilities [N, C] of images."""
         return isda.softmax(self.classifier(self.encoder(x)[0]))
 
+    def _logits(self, z, features):
+        return self.decoder(z, features) if self.config.decoder == "unet" else self.decoder(z)
+
     def _pixels(self, z, features):
-        logits = self.decoder(z, features) if self.config.decoder == "unet" else self.decoder(z)
-        return distributions.sigmoid(logits)
+        return distributions.sigmoid(self._logits(z, features))
 
     def sample(self, z, y=None):
         return self._pixels(z, None)

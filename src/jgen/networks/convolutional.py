@@ -1,9 +1,10 @@
 """Convolutional encoder and decoder for any image size: each stage halves, or doubles, height and width."""
 
 import itertools
+import math
 
-from jgen.distributions import flat
-from jgen.networks.mlp import activation_layer
+from jgen.networks.activations import activation_layer
+from jgen.networks.layers import Conv, ConvTranspose, Layers, as_features, flat_features
 from jgen.runtime import jt, nn
 
 
@@ -31,17 +32,18 @@ class ConvEncoder(nn.Module):
         channels, height, width = image_shape
         layers = []
         for n_in, n_maps in itertools.pairwise((channels, *widths)):
-            layers += [nn.Conv(n_in, n_maps, 3, stride=2, padding=1), activation_layer(activation)]
-        self.convolutions = nn.Sequential(*layers)
+            first = "" if layers else "in"
+            layers += [Conv(n_in, n_maps, 3, stride=2, padding=1, images=first), activation_layer(activation)]
+        self.convolutions = Layers(*layers)
         last_height, last_width = halved_sizes(height, width, len(widths))[-1]
         sizes = (widths[-1] * last_height * last_width, *hidden, n_out)
         layers = []
         for n_in, n_units in itertools.pairwise(sizes):
             layers += [nn.Linear(n_in, n_units), activation_layer(activation)]
-        self.head = nn.Sequential(*layers[:-1])
+        self.head = Layers(*layers[:-1])
 
     def execute(self, x):
-        return self.head(flat(self.convolutions(x)))
+        return self.head(flat_features(self.convolutions(x)))
 
 
 class ConvDecoder(nn.Module):
@@ -52,27 +54,24 @@ class ConvDecoder(nn.Module):
 
     def __init__(self, n_in, hidden, widths, image_shape, activation="leaky-relu"):
         channels, height, width = image_shape
-        self.sizes = halved_sizes(height, width, len(widths))[::-1]
-        self.first_shape = (widths[0], *self.sizes[0])
-        sizes = (n_in, *hidden, widths[0] * self.sizes[0][0] * self.sizes[0][1])
+        sides = halved_sizes(height, width, len(widths))[::-1]
+        self.first_shape = (widths[0], *sides[0])
+        sizes = (n_in, *hidden, math.prod(self.first_shape))
         layers = []
         for n_before, n_units in itertools.pairwise(sizes):
             layers += [nn.Linear(n_before, n_units), activation_layer(activation)]
-        self.head = nn.Sequential(*layers)
-        self.activation = activation_layer(activation)
+        self.head = Layers(*layers)
         # Kernel 4 with stride 2: every output pixel is covered equally often, so no checkerboard.
-        self.convolutions = nn.Sequential(
-            *(nn.ConvTranspose(n, m, 4, stride=2, padding=1) for n, m in itertools.pairwise((*widths, channels)))
-        )
+        self.convolutions = Layers()
+        for stage, (n_before, n_maps) in enumerate(itertools.pairwise((*widths, channels)), 1):
+            last = stage == len(widths)
+            layer = ConvTranspose(n_before, n_maps, 4, sides[stage], stride=2, padding=1, images="out" if last else "")
+            self.convolutions.add_module(str(stage - 1), layer)  # saved weights know the convolutions by these numbers
+            if not last:
+                self.convolutions.add_module(f"activation {stage}", activation_layer(activation))
 
     def execute(self, features):
-        x = self.head(features).reshape((features.shape[0], *self.first_shape))
-        last = len(self.sizes) - 1
-        for stage, (height, width) in enumerate(self.sizes[1:], 1):
-            x = self.convolutions[stage - 1](x)[:, :, :height, :width]
-            if stage < last:
-                x = self.activation(x)
-        return x
+        return self.convolutions(as_features(self.head(features), self.first_shape))
 
 
 class ConvGaussianEncoder(nn.Module):

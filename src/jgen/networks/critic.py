@@ -3,8 +3,10 @@
 import itertools
 
 from jgen.distributions import flat
-from jgen.networks.mlp import MLP, Tanh
-from jgen.networks.normalisation import FeatureNorm
+from jgen.networks.activations import LeakyReLU, Tanh
+from jgen.networks.layers import Layers
+from jgen.networks.mlp import MLP
+from jgen.networks.normalisation import BatchNorm
 from jgen.runtime import nn
 
 SLOPE = 0.01  # of LeakyReLU for negative values
@@ -14,12 +16,12 @@ class Generator(nn.Module):
     """Latents [N, D] -> images [N, C, H, W] in (-1, 1); BatchNorm after every hidden layer but the first."""
 
     def __init__(self, latent_dim, hidden, image_shape, epsilon):
-        layers = [nn.Linear(latent_dim, hidden[0]), nn.LeakyReLU(SLOPE)]
+        layers = [nn.Linear(latent_dim, hidden[0]), LeakyReLU(SLOPE)]
         for n_in, n_out in itertools.pairwise(hidden):
-            layers += [nn.Linear(n_in, n_out), FeatureNorm(n_out, SLOPE, epsilon)]
+            layers += [nn.Linear(n_in, n_out), BatchNorm(n_out, SLOPE, epsilon)]
         n_pixels = image_shape[0] * image_shape[1] * image_shape[2]
         layers += [nn.Linear(hidden[-1], n_pixels), Tanh()]
-        self.layers = nn.Sequential(*layers)
+        self.layers = Layers(*layers)
         self.image_shape = tuple(image_shape)
 
     def execute(self, z):

@@ -2,8 +2,9 @@
 
 import itertools
 
-from jgen import kernels
 from jgen.distributions import flat
+from jgen.networks.activations import activation_layer
+from jgen.networks.layers import Layers
 from jgen.runtime import nn
 
 
@@ -14,17 +15,10 @@ class MLP(nn.Module):
         layers = []
         for n_in, n_out in itertools.pairwise(sizes):
             layers += [nn.Linear(n_in, n_out), activation_layer(activation)]
-        self.layers = nn.Sequential(*layers[:-1])
-        self.activation = activation
+        self.layers = Layers(*layers[:-1])
 
     def execute(self, x):
-        linear = list(self.layers)[::2]
-        parameters = [value for layer in linear for value in (layer.weight, layer.bias)]
-        if not kernels.usable(x, *parameters):
-            return self.layers(x)
-        from jgen.kernels.mlp import Stack
-
-        return Stack(self.activation)(x, *parameters)
+        return self.layers(x)
 
 
 class GaussianEncoder(nn.Module):
@@ -49,15 +43,3 @@ class ImageDecoder(nn.Module):
 
     def execute(self, z):
         return self.body(z).reshape((z.shape[0], *self.image_shape))
-
-
-class Tanh(nn.Module):
-    """tanh(x) = 2 sigmoid(2x) - 1. Jittor's own has the gradient 1 / cosh(x)^2, which is NaN from |x| = 45 on."""
-
-    def execute(self, x):
-        return 2 * (2 * x).sigmoid() - 1
-
-
-def activation_layer(name):
-    """The module of an activation by its name: relu, tanh or leaky-relu."""
-    return {"relu": nn.ReLU, "tanh": Tanh, "leaky-relu": nn.LeakyReLU}[name]()

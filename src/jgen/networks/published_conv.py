@@ -5,7 +5,8 @@ an image passes through 64 numbers before the 1000 latents. Decoder: 8 x 8 x 64,
 LeakyReLU in front of the sigmoid. Keras's LeakyReLU has slope 0.3.
 """
 
-from jgen.distributions import flat
+from jgen.networks.activations import LeakyReLU
+from jgen.networks.layers import Conv, ConvTranspose, Layers, Linear, as_features, flat_features
 from jgen.runtime import nn
 
 SLOPE = 0.3
@@ -16,11 +17,11 @@ WIDTHS = (32, 64, 64, 64, 64)
 class SameTranspose(nn.Module):
     """Keras's transposed convolution, kernel 3, stride 2, "same": doubles a size by cutting the last row and column."""
 
-    def __init__(self, n_in, n_out):
-        self.convolution = nn.ConvTranspose(n_in, n_out, 3, stride=2)
+    def __init__(self, n_in, n_out, size):
+        self.convolution = ConvTranspose(n_in, n_out, 3, size, stride=2)
 
     def execute(self, x):
-        return self.convolution(x)[:, :, :-1, :-1]
+        return self.convolution(x)
 
 
 class PublishedConvEncoder(nn.Module):
@@ -35,15 +36,16 @@ class PublishedConvEncoder(nn.Module):
         channels, height, width = image_shape
         layers = []
         for n_in, n_maps, stride in zip((channels, *WIDTHS), (*WIDTHS, 64), (2, 2, 2, 2, 2, 1)):
-            layers += [nn.Conv(n_in, n_maps, 3, stride=stride), nn.LeakyReLU(SLOPE)]
+            first = "" if layers else "in"
+            layers += [Conv(n_in, n_maps, 3, stride=stride, images=first), LeakyReLU(SLOPE)]
             height, width = (height - 3) // stride + 1, (width - 3) // stride + 1
-        self.convolutions = nn.Sequential(*layers)
-        self.mu = nn.Linear(64 * height * width, latent_dim)
-        self.sigma = nn.Linear(64 * height * width, latent_dim)
+        self.convolutions = Layers(*layers)
+        self.mu = Linear(64 * height * width, latent_dim)
+        self.sigma = Linear(64 * height * width, latent_dim)
         self.relu = nn.ReLU()
 
     def execute(self, x):
-        features = flat(self.convolutions(x))  # [N, 64 h w]
+        features = flat_features(self.convolutions(x))  # [N, 64 h w]
         sigma = self.relu(self.sigma(features)).maximum(SMALLEST_SIGMA)
         return self.relu(self.mu(features)), 2 * sigma.log()
 
@@ -56,12 +58,12 @@ class PublishedConvDecoder(nn.Module):
     def __init__(self, latent_dim, image_shape):
         channels, height, width = image_shape
         self.first_shape = (64, height // 16, width // 16)
-        self.dense = nn.Linear(latent_dim, 64 * (height // 16) * (width // 16))
+        self.dense = Linear(latent_dim, 64 * (height // 16) * (width // 16))
         layers = []
-        for n_in, n_maps in zip((64, 64, 64, 64), (64, 64, 64, 32)):
-            layers += [SameTranspose(n_in, n_maps), nn.LeakyReLU(SLOPE)]
-        layers += [nn.Conv(32, channels, 3, padding=1), nn.LeakyReLU(SLOPE)]
-        self.layers = nn.Sequential(*layers)
+        for n_in, n_maps, shrunk in zip((64, 64, 64, 64), (64, 64, 64, 32), (8, 4, 2, 1)):
+            layers += [SameTranspose(n_in, n_maps, (height // shrunk, width // shrunk)), LeakyReLU(SLOPE)]
+        layers += [Conv(32, channels, 3, padding=1, images="out"), LeakyReLU(SLOPE)]
+        self.layers = Layers(*layers)
 
     def execute(self, z):
-        return self.layers(self.dense(z).reshape((z.shape[0], *self.first_shape)))
+        return self.layers(as_features(self.dense(z), self.first_shape))

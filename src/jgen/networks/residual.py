@@ -8,7 +8,7 @@ crops where a side was odd.
 import itertools
 import math
 
-from jgen.distributions import flat
+from jgen.networks.layers import Conv, ConvTranspose, Linear, as_features, flat_features, joined_features
 from jgen.networks.normalisation import BatchNorm
 from jgen.runtime import jt, nn
 
@@ -17,9 +17,9 @@ class ResidualBlock(nn.Module):
     """relu(x + BN(conv(relu(BN(conv(x)))))), [N, C, H, W] -> the same shape (He et al., 2016, figure 2)."""
 
     def __init__(self, channels):
-        self.first = nn.Conv(channels, channels, 3, padding=1, bias=False)
+        self.first = Conv(channels, channels, 3, padding=1, bias=False)
         self.first_norm = BatchNorm(channels)
-        self.second = nn.Conv(channels, channels, 3, padding=1, bias=False)
+        self.second = Conv(channels, channels, 3, padding=1, bias=False)
         self.second_norm = BatchNorm(channels)
 
     def execute(self, x):
@@ -30,7 +30,7 @@ class Down(nn.Module):
     """Half the height and width, rounded up, then `blocks` residual blocks."""
 
     def __init__(self, n_in, n_out, blocks):
-        self.convolution = nn.Conv(n_in, n_out, 3, stride=2, padding=1, bias=False)
+        self.convolution = Conv(n_in, n_out, 3, stride=2, padding=1, bias=False)
         self.norm = BatchNorm(n_out)
         self.blocks = nn.Sequential(*[ResidualBlock(n_out) for _ in range(blocks)])
 
@@ -43,27 +43,22 @@ class Up(nn.Module):
 
     def __init__(self, n_in, n_out, blocks, size):
         self.blocks = nn.Sequential(*[ResidualBlock(n_in) for _ in range(blocks)])
-        self.convolution = nn.ConvTranspose(n_in, n_out, 4, stride=2, padding=1, bias=False)
+        self.convolution = ConvTranspose(n_in, n_out, 4, size, stride=2, padding=1, bias=False)
         self.norm = BatchNorm(n_out)
-        self.size = size
 
     def execute(self, x):
-        x = self.convolution(self.blocks(x))
-        height, width = self.size
-        if (x.shape[2], x.shape[3]) != (height, width):
-            x = x[:, :, :height, :width]
-        return self.norm(x)
+        return self.norm(self.convolution(self.blocks(x)))
 
 
 class ResidualEncoder(nn.Module):
     """Images [N, C, H, W] -> mu, logvar of q(z|x), each [N, D]; both heads are linear in the last stage's features."""
 
     def __init__(self, image_shape, stem, widths, blocks, latent_dim):
-        self.stem = nn.Sequential(nn.Conv(image_shape[0], stem, 3, padding=1, bias=False), BatchNorm(stem))
+        self.stem = nn.Sequential(Conv(image_shape[0], stem, 3, padding=1, bias=False, images="in"), BatchNorm(stem))
         channels = (stem, *widths)
         self.stages = nn.Sequential(*[Down(*pair, n) for pair, n in zip(itertools.pairwise(channels), blocks)])
         height, width = stage_sizes(image_shape, len(widths))[-1]
-        self.heads = nn.Linear(widths[-1] * height * width, 2 * latent_dim)
+        self.heads = Linear(widths[-1] * height * width, 2 * latent_dim)
         self.latent_dim = latent_dim
 
     def features(self, x):
@@ -75,7 +70,7 @@ class ResidualEncoder(nn.Module):
 
     def posterior(self, features):
         """mu, logvar from the last stage's features."""
-        heads = self.heads(flat(features))  # [N, 2 D]
+        heads = self.heads(flat_features(features))  # [N, 2 D]
         return heads[:, : self.latent_dim], heads[:, self.latent_dim :]
 
     def execute(self, x):
@@ -87,11 +82,11 @@ class FirstFeatures(nn.Module):
 
     def __init__(self, latent_dim, shape):
         self.shape = tuple(shape)
-        self.linear = nn.Linear(latent_dim, math.prod(self.shape))
+        self.linear = Linear(latent_dim, math.prod(self.shape))
         self.norm = BatchNorm(self.shape[0])
 
     def execute(self, z):
-        return self.norm(self.linear(z).reshape((z.shape[0], *self.shape)))
+        return self.norm(as_features(self.linear(z), self.shape))
 
 
 class ResidualDecoder(nn.Module):
@@ -103,7 +98,7 @@ class ResidualDecoder(nn.Module):
         channels = (stem, *widths)
         stages = [Up(channels[i + 1], channels[i], blocks[i], sizes[i]) for i in reversed(range(len(widths)))]
         self.stages = nn.Sequential(*stages)
-        self.pixels = nn.Conv(stem, image_shape[0], 3, padding=1)
+        self.pixels = Conv(stem, image_shape[0], 3, padding=1, images="out")
 
     def execute(self, z):
         return self.pixels(self.stages(self.first(z)))
@@ -123,17 +118,17 @@ class UNetDecoder(nn.Module):
         stages, mergers = [], []
         for i in reversed(range(len(widths))):
             stages.append(Up(channels[i + 1], channels[i], blocks[i], sizes[i]))
-            merge = nn.Conv(2 * channels[i], channels[i], 3, padding=1, bias=False)
+            merge = Conv(2 * channels[i], channels[i], 3, padding=1, bias=False)
             mergers.append(nn.Sequential(merge, BatchNorm(channels[i])))
         self.stages, self.mergers = nn.Sequential(*stages), nn.Sequential(*mergers)
-        self.pixels = nn.Conv(stem, image_shape[0], 3, padding=1)
+        self.pixels = Conv(stem, image_shape[0], 3, padding=1, images="out")
 
     def execute(self, z, features=None):
         x = self.first(z)
         skips = [None] * len(self.stages.layers) if features is None else features[-2::-1]
         for stage, merge, skip in zip(self.stages.layers.values(), self.mergers.layers.values(), skips):
             x = stage(x)
-            x = merge(jt.concat([x, jt.zeros_like(x) if skip is None else skip], dim=1))
+            x = merge(joined_features(x, jt.zeros_like(x) if skip is None else skip))
         return self.pixels(x)
 
 

@@ -1,0 +1,273 @@
+"""Convolutions of features that lie channels last, [N, H, W, C], by oneDNN's primitives, forwards and backwards.
+
+(`reference` says it in NumPy.) Jittor's own convolutions make their primitives anew in every step, and copy images and
+results between the plain layout [N, C, H, W] and the one that oneDNN computes in. Here a primitive is made once for
+its shapes, channels last is a layout that oneDNN computes in as fast as in its own, and only the weights, which stay
+[O, I, H, W], are copied. Bias and activation follow in the same kernel. A transposed convolution is the gradient of a
+convolution: one set of kernels serves both.
+"""
+
+import numpy as np
+
+from jgen.kernels import bias_activation
+from jgen.runtime import jt, onednn_headers
+
+_HEADER = """
+#include <oneapi/dnnl/dnnl.hpp>
+#include <array>
+#include <map>
+#include <unordered_map>
+#include <vector>
+#include <omp.h>
+namespace jittor { namespace convolution {
+using Tag = dnnl::memory::format_tag;
+const auto FLOAT = dnnl::memory::data_type::f32;
+// One convolution [N, h, w, c] -> [N, oh, ow, o], or a gradient of it.
+struct Geometry {
+    long n, h, w, c, oh, ow, o, kh, kw, stride, padding;
+    float slope;  // of the activation that follows; 1 is none
+    bool operator<(const Geometry& other) const { return key() < other.key(); }
+    std::array<double, 13> key() const {
+        return {{double(n), double(h), double(w), double(c), double(oh), double(ow), double(o), double(kh), double(kw),
+                 double(stride), double(padding), slope, double(omp_get_max_threads())}};
+    }
+    dnnl::memory::desc images(Tag tag) const { return {{n, c, h, w}, FLOAT, tag}; }
+    dnnl::memory::desc weights(Tag tag) const { return {{o, c, kh, kw}, FLOAT, tag}; }
+    dnnl::memory::desc results(Tag tag) const { return {{n, o, oh, ow}, FLOAT, tag}; }
+    dnnl::memory::dims strides() const { return {stride, stride}; }
+    dnnl::memory::dims before() const { return {padding, padding}; }
+    dnnl::memory::dims after() const {
+        return {(oh - 1) * stride + kh - h - padding, (ow - 1) * stride + kw - w - padding};
+    }
+};
+// What is made once and used in every step. Never freed: the library may be gone before this one is unloaded.
+struct Plan { dnnl::primitive compute, copy; dnnl::memory plain, weights, a, b, c; };
+static dnnl::engine& engine() { static auto* one = new dnnl::engine(dnnl::engine::kind::cpu, 0); return *one; }
+static dnnl::stream& stream() { static auto* one = new dnnl::stream(engine()); return *one; }
+static dnnl::memory empty(const dnnl::memory::desc& desc) { return {desc, engine(), nullptr}; }
+// The plan of a geometry, made by `make` where there is none.
+template <class Make> static Plan& plan_of(const Geometry& geometry, Make make) {
+    static auto* plans = new std::map<Geometry, Plan>;
+    auto found = plans->find(geometry);
+    if (found == plans->end()) found = plans->emplace(geometry, make()).first;
+    return found->second;
+}
+static dnnl::convolution_forward::primitive_desc forward_of(const Geometry& g, const dnnl::primitive_attr& attributes) {
+    dnnl::convolution_forward::desc forward(
+        dnnl::prop_kind::forward_training, dnnl::algorithm::convolution_direct, g.images(Tag::nhwc),
+        g.weights(Tag::any), g.results(Tag::nhwc), g.strides(), g.before(), g.after());
+    return {forward, attributes, engine()};
+}
+}} // jittor::convolution
+"""
+
+_GEOMETRY = """
+using namespace convolution;
+const Geometry g{images->shape[0], images->shape[1], images->shape[2], images->shape[3],
+                 results->shape[1], results->shape[2], results->shape[3], weights->shape[2], weights->shape[3],
+                 (long)data["stride"], (long)data["padding"], (float)data["slope"]};
+"""
+
+_FORWARD = (
+    "Var *images = _inputs[0], *weights = _inputs[1], *results = _outputs[0];"
+    + _GEOMETRY
+    + """
+const bool with_bias = _inputs.size() > 2;
+// The gradient by the images of a convolution of stride 1 is one with its kernel turned round, and faster so.
+static std::vector<float> turned;
+const float* weight = weights->ptr<float>();
+if (data["turned"] > 0) {
+    const long area = g.kh * g.kw;
+    turned.resize(weights->num);
+    #pragma omp parallel for schedule(static)
+    for (long o = 0; o < g.o; o++)
+        for (long c = 0; c < g.c; c++)
+            for (long k = 0; k < area; k++)
+                turned[(o * g.c + c) * area + k] = weight[(c * g.o + o) * area + area - 1 - k];
+    weight = turned.data();
+}
+Plan& plan = plan_of(g, [&] {
+    dnnl::primitive_attr attributes;
+    if (g.slope < 1) {
+        dnnl::post_ops activation;
+        activation.append_eltwise(1.0f, dnnl::algorithm::eltwise_relu, g.slope, 0.0f);
+        attributes.set_post_ops(activation);
+    }
+    auto forward = forward_of(g, attributes);
+    if (with_bias)
+        forward = {dnnl::convolution_forward::desc(
+            dnnl::prop_kind::forward_training, dnnl::algorithm::convolution_direct, g.images(Tag::nhwc),
+            g.weights(Tag::any), {{g.o}, FLOAT, Tag::a}, g.results(Tag::nhwc), g.strides(), g.before(), g.after()),
+            attributes, engine()};
+    Plan made;
+    made.plain = empty(g.weights(Tag::oihw));
+    made.weights = dnnl::memory(forward.weights_desc(), engine());
+    made.copy = dnnl::reorder(made.plain, made.weights);
+    made.compute = dnnl::convolution_forward(forward);
+    made.a = empty(forward.src_desc());
+    made.b = empty(forward.dst_desc());
+    if (with_bias) made.c = empty(forward.bias_desc());
+    return made;
+});
+plan.plain.set_data_handle((void*)weight);
+plan.a.set_data_handle(images->ptr<float>());
+plan.b.set_data_handle(results->ptr<float>());
+plan.copy.execute(stream(), {{DNNL_ARG_FROM, plan.plain}, {DNNL_ARG_TO, plan.weights}});
+std::unordered_map<int, dnnl::memory> arguments{
+    {DNNL_ARG_SRC, plan.a}, {DNNL_ARG_WEIGHTS, plan.weights}, {DNNL_ARG_DST, plan.b}};
+if (with_bias) {
+    plan.c.set_data_handle(_inputs[2]->ptr<float>());
+    arguments[DNNL_ARG_BIAS] = plan.c;
+}
+plan.compute.execute(stream(), arguments);
+"""
+)
+
+_IMAGES_GRADIENT = (
+    "Var *results = _inputs[0], *weights = _inputs[1], *images = _outputs[0];"
+    + _GEOMETRY
+    + """
+Plan& plan = plan_of(g, [&] {
+    const dnnl::convolution_backward_data::primitive_desc backward(
+        dnnl::convolution_backward_data::desc(
+            dnnl::algorithm::convolution_direct, g.images(Tag::nhwc), g.weights(Tag::any), g.results(Tag::nhwc),
+            g.strides(), g.before(), g.after()),
+        engine(), forward_of(g, {}));
+    Plan made;
+    made.plain = empty(g.weights(Tag::oihw));
+    made.weights = dnnl::memory(backward.weights_desc(), engine());
+    made.copy = dnnl::reorder(made.plain, made.weights);
+    made.compute = dnnl::convolution_backward_data(backward);
+    made.a = empty(backward.diff_src_desc());
+    made.b = empty(backward.diff_dst_desc());
+    return made;
+});
+plan.plain.set_data_handle(weights->ptr<float>());
+plan.a.set_data_handle(images->ptr<float>());
+plan.b.set_data_handle(results->ptr<float>());
+plan.copy.execute(stream(), {{DNNL_ARG_FROM, plan.plain}, {DNNL_ARG_TO, plan.weights}});
+plan.compute.execute(
+    stream(), {{DNNL_ARG_DIFF_SRC, plan.a}, {DNNL_ARG_WEIGHTS, plan.weights}, {DNNL_ARG_DIFF_DST, plan.b}});
+if (_inputs.size() > 2 || g.slope < 1) {
+    const float* bias = _inputs.size() > 2 ? _inputs[2]->ptr<float>() : nullptr;
+    float* y = images->ptr<float>();
+    const long pixels = g.n * g.h * g.w;
+    #pragma omp parallel for schedule(static)
+    for (long n = 0; n < pixels; n++) {
+        float* row = y + n * g.c;
+        for (long i = 0; i < g.c; i++) {
+            const float value = bias ? row[i] + bias[i] : row[i];
+            row[i] = value > 0 ? value : g.slope * value;
+        }
+    }
+}
+"""
+)
+
+_WEIGHTS_GRADIENT = (
+    "Var *images = _inputs[0], *results = _inputs[1], *weights = _outputs[0];"
+    + _GEOMETRY
+    + """
+Plan& plan = plan_of(g, [&] {
+    const dnnl::convolution_backward_weights::primitive_desc backward(
+        dnnl::convolution_backward_weights::desc(
+            dnnl::algorithm::convolution_direct, g.images(Tag::nhwc), g.weights(Tag::any), g.results(Tag::nhwc),
+            g.strides(), g.before(), g.after()),
+        engine(), forward_of(g, {}));
+    Plan made;
+    made.plain = empty(g.weights(Tag::oihw));
+    made.weights = dnnl::memory(backward.diff_weights_desc(), engine());
+    made.copy = dnnl::reorder(made.weights, made.plain);
+    made.compute = dnnl::convolution_backward_weights(backward);
+    made.a = empty(backward.src_desc());
+    made.b = empty(backward.diff_dst_desc());
+    return made;
+});
+plan.plain.set_data_handle(weights->ptr<float>());
+plan.a.set_data_handle(images->ptr<float>());
+plan.b.set_data_handle(results->ptr<float>());
+plan.compute.execute(
+    stream(), {{DNNL_ARG_SRC, plan.a}, {DNNL_ARG_DIFF_WEIGHTS, plan.weights}, {DNNL_ARG_DIFF_DST, plan.b}});
+plan.copy.execute(stream(), {{DNNL_ARG_FROM, plan.weights}, {DNNL_ARG_TO, plan.plain}});
+"""
+)
+
+
+class Convolution(jt.Function):
+    """(x [N, H, W, I], weight [O, I, h, w], bias [O] or none) -> [N, H', W', O], leaky ReLU of `slope`; 1 is none."""
+
+    def __init__(self, stride, padding, slope=1.0):
+        self.geometry, self.slope = {"stride": stride, "padding": padding}, slope
+
+    def execute(self, x, weight, *bias):
+        sizes = [
+            (size + 2 * self.geometry["padding"] - side) // self.geometry["stride"] + 1
+            for size, side in zip(x.shape[1:3], weight.shape[2:])
+        ]
+        y = _forward(x, weight, bias, sizes, self.geometry, self.slope)
+        self.saved = x, weight, y, bool(bias)
+        return y
+
+    def grad(self, dy):
+        x, weight, y, with_bias = self.saved
+        dy, dbias = bias_activation.gradients(dy, y, self.slope, with_bias)
+        dx = _images_gradient(dy, weight, (), x.shape[1:3], self.geometry)
+        return dx, _weights_gradient(x, dy, weight, self.geometry), *dbias
+
+
+class TransposedConvolution(jt.Function):
+    """(x [N, H, W, I], weight [I, O, h, w], bias [O] or none) -> [N, *sizes, O], leaky ReLU of `slope`; 1 is none.
+
+    sizes: height and width of the result; a convolution of this stride and padding, which may see more zeros beyond
+    the lower and right edges, has to lead from it to x.
+    """
+
+    def __init__(self, stride, padding, sizes, slope=1.0):
+        self.geometry, self.sizes, self.slope = {"stride": stride, "padding": padding}, sizes, slope
+
+    def execute(self, x, weight, *bias):
+        y = _images_gradient(x, weight, bias, self.sizes, self.geometry, self.slope)
+        self.saved = x, weight, y, bool(bias)
+        return y
+
+    def grad(self, dy):
+        x, weight, y, with_bias = self.saved
+        dy, dbias = bias_activation.gradients(dy, y, self.slope, with_bias)
+        dx = _forward(dy, weight, (), x.shape[1:3], self.geometry)
+        return dx, _weights_gradient(dy, x, weight, self.geometry), *dbias
+
+
+def _forward(x, weight, bias, sizes, geometry, slope=1.0):
+    return _kernel([x.shape[0], *sizes, weight.shape[0]], [x, weight, *bias], _FORWARD, geometry, slope)
+
+
+def _images_gradient(dy, weight, bias, sizes, geometry, slope=1.0):
+    if geometry["stride"] == 1 and weight.shape[2] == weight.shape[3]:
+        turned = {"stride": 1, "padding": weight.shape[2] - 1 - geometry["padding"]}
+        shape = [dy.shape[0], *sizes, weight.shape[1]]
+        return _kernel(shape, [dy, weight, *bias], _FORWARD, turned, slope, turned=True)
+    return _kernel([dy.shape[0], *sizes, weight.shape[1]], [dy, weight, *bias], _IMAGES_GRADIENT, geometry, slope)
+
+
+def _weights_gradient(x, dy, weight, geometry):
+    return _kernel(weight.shape, [x, dy], _WEIGHTS_GRADIENT, geometry, 1.0)
+
+
+def _kernel(shape, inputs, source, geometry, slope, turned=False):
+    data = {**geometry, "slope": slope, "turned": int(turned)}
+    with jt.flag_scope(compile_options={f'FLAGS: -I"{onednn_headers()}" ': 1}):
+        return jt.code(shape, "float32", inputs, cpu_header=_HEADER, cpu_src=source, data=data)
+
+
+def reference(x, weight, bias, stride, padding, slope=1.0):
+    """The convolution's definition in NumPy: y [N, H', W', O] of x [N, H, W, I]."""
+    height, width = weight.shape[2:]
+    padded = np.pad(x, ((0, 0), (padding, padding), (padding, padding), (0, 0)))
+    rows, columns = padded.shape[1] - height + 1, padded.shape[2] - width + 1
+    y = sum(
+        padded[:, i : i + rows : stride, j : j + columns : stride] @ weight[:, :, i, j].T
+        for i in range(height)
+        for j in range(width)
+    )
+    y = y + bias
+    return np.where(y > 0, y, slope * y)

@@ -1,0 +1,136 @@
+"""Convolutions, layers in a row, and the layout of features.
+
+Between a network's first and last convolution features are [N, H, W, C] where this package's kernels compute them and
+[N, C, H, W] where Jittor's operators do (jgen.kernels.usable); only this module and BatchNorm know which. Images and
+weights are always as Jittor has them, [N, C, H, W] and [O, I, h, w].
+"""
+
+from jgen import kernels
+from jgen.distributions import flat
+from jgen.networks.activations import activation_name, slope_of
+from jgen.runtime import jt, nn
+
+
+class Conv(nn.Conv):
+    """A convolution of features; sees or makes images where `images` is "in" or "out". The kernel is square."""
+
+    def __init__(self, n_in, n_out, kernel_size, stride=1, padding=0, bias=True, images=""):
+        super().__init__(n_in, n_out, kernel_size, stride=stride, padding=padding, bias=bias)
+        self.images = images
+
+    def execute(self, x):
+        return self.activated(x, 1.0) if kernels.usable(x) else super().execute(x)
+
+    def activated(self, x, slope):
+        """The same and a leaky ReLU of `slope` (1 is none), by one kernel."""
+        from jgen.kernels import convolution, image_convolution
+
+        (stride, _), (padding, _) = self.stride, self.padding
+        if self.images == "in":
+            return image_convolution.ToFeatures(stride, padding, slope)(x, *_parameters(self))
+        if self.images == "out":
+            sizes = [size + 2 * padding - side + 1 for size, side in zip(x.shape[1:3], self.kernel_size)]
+            return _leaky(image_convolution.ToImages(stride, padding, sizes, False)(x, *_parameters(self)), slope)
+        return convolution.Convolution(stride, padding, slope)(x, *_parameters(self))
+
+
+class ConvTranspose(nn.ConvTranspose):
+    """A transposed convolution of features, whose result has `size` (height, width); the rest of it is cut off."""
+
+    def __init__(self, n_in, n_out, kernel_size, size, stride=1, padding=0, bias=True, images=""):
+        super().__init__(n_in, n_out, kernel_size, stride=stride, padding=padding, bias=bias)
+        self.images, self.size = images, tuple(size)
+
+    def execute(self, x):
+        if kernels.usable(x):
+            return self.activated(x, 1.0)
+        height, width = self.size
+        y = super().execute(x)
+        return y if tuple(y.shape[2:]) == self.size else y[:, :, :height, :width]
+
+    def activated(self, x, slope):
+        """The same and a leaky ReLU of `slope` (1 is none), by one kernel."""
+        from jgen.kernels import convolution, image_convolution
+
+        (stride, _), (padding, _) = self.stride, self.padding
+        if self.images == "out":
+            return _leaky(image_convolution.ToImages(stride, padding, self.size, True)(x, *_parameters(self)), slope)
+        return convolution.TransposedConvolution(stride, padding, self.size, slope)(x, *_parameters(self))
+
+
+class Linear(nn.Linear):
+    """[N, I] -> [N, O]."""
+
+    def execute(self, x):
+        return _stacked([self], x) if kernels.usable(x) else super().execute(x)
+
+
+class Layers(nn.Sequential):
+    """Modules one after the other; kernels compute several at once where they can.
+
+    A convolution takes the (leaky) ReLU behind it along; linear layers with one activation between them are one stack.
+    """
+
+    def execute(self, x):
+        modules = list(self.layers.values())
+        while modules:
+            if not kernels.usable(x):
+                x = modules.pop(0)(x)
+            elif isinstance(modules[0], nn.Linear):
+                x = _stacked(modules, x)
+            elif isinstance(modules[0], (Conv, ConvTranspose)) and slope_of(*modules[1:2]) is not None:
+                x = modules.pop(0).activated(x, slope_of(modules.pop(0)))
+            else:
+                x = modules.pop(0)(x)
+        return x
+
+
+def _stacked(modules, x):
+    """x through the linear layers that `modules` begins with, and their activations; takes them off the list."""
+    from jgen.kernels.mlp import Stack
+
+    parameters, activation, ends_with_it = [], None, True
+    while modules and isinstance(modules[0], nn.Linear):
+        following = activation_name(modules[1]) if len(modules) > 1 else None
+        if activation and following not in (None, activation):
+            break  # another kernel's
+        parameters += _parameters(modules.pop(0))
+        ends_with_it = following is not None
+        if not ends_with_it:
+            break
+        modules.pop(0)
+        activation = following
+    return Stack(activation or "relu", activate_last=ends_with_it)(x, *parameters)
+
+
+def _parameters(layer):
+    return [layer.weight] if layer.bias is None else [layer.weight, layer.bias]
+
+
+def _leaky(x, slope):
+    return x if slope == 1 else nn.leaky_relu(x, slope)
+
+
+def flat_features(x):
+    """Features -> [N, C H W], as a linear layer has always known them, channel after channel."""
+    if not kernels.usable(x):
+        return flat(x)
+    from jgen.kernels.layout import Transposed
+
+    n, height, width, channels = x.shape
+    return flat(Transposed()(x.reshape((n, height * width, channels))))
+
+
+def as_features(x, shape):
+    """[N, C H W] -> features of shape (C, H, W)."""
+    if not kernels.usable(x):
+        return x.reshape((x.shape[0], *shape))
+    from jgen.kernels.layout import Transposed
+
+    channels, height, width = shape
+    return Transposed()(x.reshape((x.shape[0], channels, height * width))).reshape((-1, height, width, channels))
+
+
+def joined_features(*parts):
+    """Features joined along their channels."""
+    return jt.concat(parts, dim=3 if kernels.usable(*parts) else 1)

@@ -1,0 +1,34 @@
+"""The sums over pixels against their NumPy definitions, and where exp and log reach their ends."""
+
+import numpy as np
+import pytest
+
+from finite_differences import as_vars, assert_equals_definition, drawn
+from jgen.kernels import pixel_sums
+from jgen.runtime import jt
+
+KINDS = [pixel_sums.BERNOULLI, pixel_sums.SQUARED_ERROR]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("shape", [(1, 1), (5, 784), (3, 2500)])
+def test_sums_and_gradients(threads, kind, shape):
+    logits, x = drawn(shape, shape)
+    x = np.abs(x) % 1
+    function = pixel_sums.PixelSum(kind)
+    assert_equals_definition(function, lambda *arrays: pixel_sums.reference(kind, *arrays), [3 * logits, x], frozen=[1])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_extreme_logits_neither_overflow_nor_lose_their_sign(kind):
+    logits = np.array([[-1e4, -200.0, -50.0, 0.0, 50.0, 200.0, 1e4]]).T
+    for pixel in (0.0, 1.0):
+        x = np.full_like(logits, pixel)
+        leaf, data = as_vars([logits, x])
+        y = pixel_sums.PixelSum(kind)(leaf, data)
+        with np.errstate(over="ignore"):
+            expected = pixel_sums.reference(kind, logits, x)
+            p = 1 / (1 + np.exp(-logits))
+        np.testing.assert_allclose(y.numpy(), expected, rtol=1e-6, atol=1e-20)
+        slope = x - p if kind == pixel_sums.BERNOULLI else 2 * (p - x) * p * (1 - p)
+        np.testing.assert_allclose(jt.grad(y.sum(), [leaf])[0].numpy(), slope, atol=1e-7)
