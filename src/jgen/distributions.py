@@ -40,9 +40,13 @@ def softplus(x):
 
 
 def bernoulli_log_likelihood(logits, x):
-    """log p(x | sigmoid(logits)) in nats, [N, ...] -> [N]; x in [0, 1] (a grey x gives the usual 'BCE')."""
+    """log p(x | sigmoid(logits)) in nats, [K N, ...] -> [K N]; x [N, ...] in [0, 1] (a grey x gives the usual 'BCE').
+
+    Every x is compared with K logits in a row.
+    """
     if kernels.usable(logits, x):
         return _pixel_sum("bernoulli", logits, x)
+    x = repeat(x, logits.shape[0] // x.shape[0])
     return flat(x * logits - softplus(logits)).sum(1)
 
 
@@ -73,10 +77,10 @@ def squared_error(prediction, x):
 
 
 def squared_error_of_logits(logits, x):
-    """Sum over pixels of (sigmoid(logits) - x)^2, [N, ...] -> [N]."""
+    """Sum over pixels of (sigmoid(logits) - x)^2, [K N, ...] -> [K N]; every x [N, ...] serves K logits in a row."""
     if kernels.usable(logits, x):
         return _pixel_sum("squared error", logits, x)
-    return squared_error(sigmoid(logits), x)
+    return squared_error(sigmoid(logits), repeat(x, logits.shape[0] // x.shape[0]))
 
 
 def _pixel_sum(kind, logits, x):
@@ -98,6 +102,14 @@ def kl_between_images(x, prediction, smallest=1e-7):
 def sigmoid(logits):
     """Logits -> probabilities in [0, 1]; any shape."""
     return nn.Sigmoid()(logits)
+
+
+def repeat(x, count):
+    """Every row `count` times in a row: [N, ...] -> [N count, ...]."""
+    if count == 1:
+        return x
+    rows, shape = x.shape[0], tuple(x.shape[1:])
+    return x.reshape((rows, 1, -1)).broadcast((rows, count, x.numel() // rows)).reshape((rows * count, *shape))
 
 
 def flat(x):

@@ -49,7 +49,7 @@ def test_importance_weighted_training_improves_its_bound():
 
 def test_repeat_keeps_the_rows_together():
     x = networks.as_var(np.arange(12, dtype=np.float32).reshape(2, 2, 3))
-    np.testing.assert_array_equal(networks.repeat(x, 3).numpy(), np.repeat(x.numpy(), 3, axis=0))
+    np.testing.assert_array_equal(distributions.repeat(x, 3).numpy(), np.repeat(x.numpy(), 3, axis=0))
 
 
 def test_arch_fills_in_what_is_not_given_and_config_json_keeps_it():

@@ -1,11 +1,14 @@
 """Residual networks keep any image's shape, and normalise as batch normalisation should."""
 
+import contextlib
+
 import numpy as np
 import pytest
 
-from jgen import networks, streams
+from jgen import kernels, networks, streams
 from jgen.algorithm import Noise
 from jgen.kernels import batch_norm
+from jgen.networks.layers import as_features
 from jgen.networks.normalisation import BatchNorm
 from jgen.runtime import jt
 
@@ -32,21 +35,29 @@ def test_every_parameter_is_registered():
     assert len(networks.trainable(encoder)) == 3 + 2 * 3 + 3 * 6 + 2  # stem, strided, blocks, heads
 
 
-@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize("slope", [0.0, 1.0])
 @pytest.mark.parametrize("with_residual", [False, True])
-def test_batch_norm_equals_its_definition(relu, with_residual):
+@pytest.mark.parametrize("fused", [False, True])
+def test_batch_norm_equals_its_definition(slope, with_residual, fused):
+    with contextlib.nullcontext() if fused else kernels.composed():
+        _compare_batch_norm(slope, with_residual)
+
+
+def _compare_batch_norm(slope, with_residual):
     generator = np.random.default_rng(1)
-    x, residual, direction = (generator.normal(size=(3, 4, 5, 2)).astype(np.float32) for _ in range(3))
+    x, residual, direction = (generator.normal(size=(3, 5, 2, 4)).astype(np.float32) for _ in range(3))
     gamma, beta = generator.normal(size=(2, 4)).astype(np.float32)
 
     def definition(x, gamma, beta, residual):
-        return batch_norm.reference(x, gamma, beta, residual if with_residual else None, relu)[0]
+        return batch_norm.reference(x, gamma, beta, residual if with_residual else 0.0, slope)[0]
 
-    norm = BatchNorm(4, relu)
+    norm = BatchNorm(4, slope)
     norm.weight.update(jt.array(gamma))
     norm.bias.update(jt.array(beta))
     leaves = [jt.array(x), norm.weight, norm.bias, jt.array(residual)][: 3 + with_residual]
-    y = norm(leaves[0], leaves[3] if with_residual else None)
+    images = [_as_features(leaf) for leaf in (leaves[0], *leaves[3:])]
+    y = norm(*images)
+    y = y if kernels.usable(y) else y.permute(0, 2, 3, 1)
     np.testing.assert_allclose(y.numpy(), definition(x, gamma, beta, residual), rtol=1e-4, atol=1e-5)
     gradients = jt.grad((y * jt.array(direction)).sum(), leaves)
     values = [array.astype(np.float64) for array in (x, gamma, beta, residual)]
@@ -55,17 +66,22 @@ def test_batch_norm_equals_its_definition(relu, with_residual):
         step = [value + (1e-6 * along if i == index else 0) for i, value in enumerate(values)]
         expected = ((definition(*step) - definition(*values)) * direction).sum() / 1e-6
         assert (gradient.numpy() * along).sum() == pytest.approx(expected, rel=1e-3, abs=1e-3)
-    np.testing.assert_allclose(norm.running_mean.numpy(), 0.1 * x.mean((0, 2, 3)), rtol=1e-4, atol=1e-6)
-    unbiased = x.transpose(1, 0, 2, 3).reshape(4, -1).var(1, ddof=1)
+    np.testing.assert_allclose(norm.running_mean.numpy(), 0.1 * x.mean((0, 1, 2)), rtol=1e-4, atol=1e-6)
+    unbiased = x.reshape(-1, 4).var(0, ddof=1)
     np.testing.assert_allclose(norm.running_var.numpy(), 0.9 + 0.1 * unbiased, rtol=1e-4)
 
 
+def _as_features(x):
+    """[N, H, W, C] -> features, in the layout that serves now."""
+    return x if kernels.usable(x) else x.permute(0, 3, 1, 2)
+
+
 def test_evaluation_uses_the_running_statistics():
-    norm = BatchNorm(2, relu=False)
+    norm = BatchNorm(2, slope=1.0)
     norm.running_mean.update(jt.array(np.float32([1, 2])))
     norm.running_var.update(jt.array(np.float32([4, 9])))
     with networks.evaluating({"norm": norm}):
-        y = norm(jt.array(np.full((1, 2, 1, 1), 3, np.float32))).numpy().ravel()
+        y = norm(as_features(jt.array(np.full((1, 2), 3, np.float32)), (2, 1, 1))).numpy().ravel()
     np.testing.assert_allclose(y, [1, 1 / 3], rtol=1e-4)
 
 

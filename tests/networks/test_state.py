@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jgen import networks
-from jgen.networks.normalisation import FeatureNorm
+from jgen.networks.normalisation import BatchNorm
 from jgen.runtime import jt, nn
 
 
@@ -25,7 +25,7 @@ def test_initial_values_are_pytorchs_bounds_filled_uniformly():
 
 
 def test_transposed_convolutions_count_their_outputs_and_norms_keep_ones_and_zeros():
-    layers = nn.Sequential(nn.ConvTranspose(2, 30, 4), FeatureNorm(3, 0.1), nn.Embedding(200, 20))
+    layers = nn.Sequential(nn.ConvTranspose(2, 30, 4), BatchNorm(3, 0.1), nn.Embedding(200, 20))
     networks.initialise({"net": layers}, seed=0)
     assert np.abs(layers[0].weight.numpy()).max() == pytest.approx(1 / np.sqrt(30 * 16), rel=0.02)
     assert layers[1].weight.numpy().tolist() == [1] * 3 and layers[1].bias.numpy().tolist() == [0] * 3
@@ -39,7 +39,7 @@ def test_two_networks_of_a_model_do_not_share_their_values():
 
 
 def test_evaluation_mode_is_left_as_it_was_found_even_after_an_error():
-    network = nn.Sequential(nn.Linear(2, 2), FeatureNorm(2, 0.1))
+    network = nn.Sequential(nn.Linear(2, 2), BatchNorm(2, 0.1))
     network[0].is_train = False
     modes = [module.is_training() for module in network.modules()]
     with pytest.raises(ZeroDivisionError), networks.evaluating({"net": network}):

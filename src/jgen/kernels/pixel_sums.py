@@ -25,11 +25,11 @@ _PIXEL = "const float l = logits[i], e = expf(-fabsf(l)), p = (l > 0 ? 1 : e) / 
 
 _FORWARD = Template(
     """
-const long N = in0_shape0, P = in0_shape1;
+const long N = in0_shape0, P = in0_shape1, each = N / in1_shape0;
 #pragma omp parallel for schedule(static)
 for (long n = 0; n < N; n++) {
     const float* __restrict__ logits = in0_p + n * P;
-    const float* __restrict__ x = in1_p + n * P;
+    const float* __restrict__ x = in1_p + n / each * P;
     double total = 0;
     for (long start = 0; start < P; start += 1024) {
         float part = 0;
@@ -43,11 +43,11 @@ for (long n = 0; n < N; n++) {
 )
 _BACKWARD = Template(
     """
-const long N = in0_shape0, P = in0_shape1;
+const long N = in0_shape0, P = in0_shape1, each = N / in1_shape0;
 #pragma omp parallel for schedule(static)
 for (long n = 0; n < N; n++) {
     const float* __restrict__ logits = in0_p + n * P;
-    const float* __restrict__ x = in1_p + n * P;
+    const float* __restrict__ x = in1_p + n / each * P;
     float* __restrict__ gradient = out0_p + n * P;
     const float weight = in2_p[n];
     #pragma omp simd
@@ -58,7 +58,7 @@ for (long n = 0; n < N; n++) {
 
 
 class PixelSum(jt.Function):
-    """(logits [N, P], x [N, P]) -> [N]; x is data, it has no gradient."""
+    """(logits [K N, P], x [N, P]) -> [K N]: each x serves K logits in a row; it is data and has no gradient."""
 
     def __init__(self, kind):
         term, slope = _TERMS[kind]
@@ -79,7 +79,8 @@ class PixelSum(jt.Function):
 
 
 def reference(kind, logits, x):
-    """The kernel's definition in NumPy: [N, P] -> [N]."""
+    """The kernel's definition in NumPy: [K N, P], [N, P] -> [K N]."""
+    x = np.repeat(x, len(logits) // len(x), axis=0)
     if kind == BERNOULLI:
         return (x * logits - np.logaddexp(0, logits)).sum(1)
     return ((1 / (1 + np.exp(-logits)) - x) ** 2).sum(1)

@@ -87,7 +87,7 @@ class VAE(Algorithm):
         epsilon = noise.normal(n, samples, self.latent_dim)  # [N, K, D]
         z = distributions.reparameterise(mu, logvar, epsilon)  # [N, K, D]
         logits = self.decoder(z.reshape((n * samples, -1)))  # [N K, C, H, W]
-        log_likelihood = distributions.bernoulli_log_likelihood(logits, networks.repeat(x, samples))  # [N K]
+        log_likelihood = distributions.bernoulli_log_likelihood(logits, x)  # [N K]
         ratio = distributions.log_prior_ratio(logvar, z, epsilon)  # [N, K]
         return -distributions.log_mean_exp(log_likelihood.reshape((n, samples)) + ratio).mean()
 

@@ -28,12 +28,6 @@ def concatenate(blocks):
     return jt.concat(blocks, dim=0)
 
 
-def repeat(x, count):
-    """Every row `count` times in a row: [N, ...] -> [N count, ...]."""
-    rows, shape = x.shape[0], tuple(x.shape[1:])
-    return x.reshape((rows, 1, -1)).broadcast((rows, count, x.numel() // rows)).reshape((rows * count, *shape))
-
-
 def initialise(networks, seed):
     """Draw the initial values of {name: network} as PyTorch does, from the seed's own stream.
 

@@ -1,8 +1,8 @@
-"""Fully connected networks."""
+"""Activations."""
 
 import numpy as np
 
-from jgen.networks.mlp import Tanh
+from jgen.networks.activations import Tanh
 from jgen.runtime import jt
 
 
