@@ -292,5 +292,5 @@ def averages(position):
 
 
 def _vars(x, y):
-    """Images uint8 [N, C, H, W] and labels [N] or None as Vars: x in [0, 1], y int32."""
-    return jt.array(x).float32() / 255, None if y is None else jt.array(y.astype(np.int32))
+    """Images uint8 [N, C, H, W] and labels [N] or None as Vars without gradients: x in [0, 1], y int32."""
+    return (jt.array(x).float32() / 255).stop_grad(), None if y is None else jt.array(y.astype(np.int32))

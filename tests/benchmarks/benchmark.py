@@ -1,12 +1,12 @@
 """Every training script of the package against PyTorch and JAX:  make benchmark
 
-    python tests/benchmarks/benchmark.py [--models NAME …] [--rounds 5] [--threads 2] [--quick] [--out DIR]
+    python tests/benchmarks/benchmark.py [--models NAME …] [--rounds 9] [--threads 2] [--quick] [--out DIR]
     python tests/benchmarks/benchmark.py --start-up [--cold]
     python tests/benchmarks/benchmark.py --scaling
     python tests/benchmarks/benchmark.py --mpi
 
 Same initial weights, images, order, batch and noise for all; each framework in a process of its own, told over a pipe
-to run a block of steps while the others sleep; blocks interleaved A B A B; five rounds after warm-up; medians. Ours is
+to run a block of steps while the others sleep; blocks interleaved A B A B; nine rounds after warm-up; medians. Ours is
 the package's trainer and loader (ours.py), and draws its noise itself; the peers (peers/) are given theirs.
 
 results/benchmark.json:
@@ -19,7 +19,8 @@ results/benchmark.json:
         peers_ms           {torch-eager, torch-fused, torch-compile, jax-jit: the same; on a GPU torch-graphs, no jax}
         images_per_second  {ours or peer: batch / milliseconds of a step}
         rounds_ms          {ours or peer: one number for each round}
-        best_peer, ratio_to_best          best peer's time / ours: above 1 ours is faster
+        ratios             {peer: its time / ours, median of the rounds' ratios: above 1 ours is faster}
+        best_peer, ratio_to_best          the peer with the smallest ratio, and that ratio
         target             the ratio that is aimed at: 1.25, convolutional models 1.15
         floor_ms, floor    FLOPs / sgemm rate + optimizer's bytes / copy rate, and {gflop, megabytes, sgemm_gflops,
                            copy_gb_per_s, arithmetic_ms, traffic_ms}
@@ -95,7 +96,7 @@ def parse_arguments(arguments=None):
     every = dict.fromkeys(who for commands in EVERY.values() for who in commands if who != "ours")
     parser.add_argument("--peers", nargs="+", choices=list(every), help="default: all")
     parser.add_argument("--device", choices=list(EVERY), default="cpu", help="cuda: ours and PyTorch's forms on a GPU")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--threads", type=int, default=2, help="cores that every framework may use")
     parser.add_argument("--quick", action="store_true", help="one round of a few steps: checks the harness")
     parser.add_argument("--start-up", action="store_true", help="only: from import to the first step, and the grids")

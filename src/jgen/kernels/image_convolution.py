@@ -184,12 +184,14 @@ class ToFeatures(jt.Function):
         ]
         y = _to_features(images, weight, bias, sizes, weight.shape[0], self.geometry, self.slope)
         self.saved = images, weight, y, bool(bias)
+        self.images_are_data = images.is_stop_grad()
         return y
 
     def grad(self, dy):
         images, weight, y, with_bias = self.saved
         dy, dbias = bias_activation.gradients(dy, y, self.slope, with_bias)
-        d_images = _to_images(dy, weight, (), images.shape[1:], self.geometry)
+        of_images = images.shape[1:], self.geometry
+        d_images = None if self.images_are_data else _to_images(dy, weight, (), *of_images)
         return d_images, _weights_gradient(images, dy, weight, self.geometry), *dbias
 
 

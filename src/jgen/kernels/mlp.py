@@ -7,6 +7,7 @@ in busy loops. Bias, activation and their derivatives follow on the same thread,
 A result is bit for bit the same for one number of threads; with another number the order of a sum may differ.
 """
 
+import functools
 from string import Template
 
 import numpy as np
@@ -153,18 +154,25 @@ ASSERTop(failed,==,0);
 )
 
 
+@functools.cache
+def _sources(activation):
+    """The texts of the kernels, forwards and backwards."""
+    value, slope = _ACTIVATIONS[activation]
+    return _FORWARD.substitute(value=value), _BACKWARD.substitute(slope=slope)
+
+
 class Stack(jt.Function):
     """(x [N, I], W1 [H, I], b1 [H], W2, b2, …) -> y [N, O]; `activation` after all layers or all but the last."""
 
     def __init__(self, activation, activate_last=False):
-        value, slope = _ACTIVATIONS[activation]
-        self.forward_source, self.backward_source = _FORWARD.substitute(value=value), _BACKWARD.substitute(slope=slope)
+        self.forward_source, self.backward_source = _sources(activation)
         self.data = {"activate_last": int(activate_last)}
 
     def execute(self, x, *parameters):
         shapes = [[x.shape[0], weight.shape[0]] for weight in parameters[::2]]
         outputs = self._kernel(shapes, [x, *parameters], self.forward_source)
         self.saved = x, outputs, parameters[::2]
+        self.x_is_data = x.is_stop_grad()
         return outputs[-1]
 
     def grad(self, dy):
@@ -176,7 +184,8 @@ class Stack(jt.Function):
         gradients = self._kernel(shapes, [dy, x, *outputs, *weights], self.backward_source)
         first = gradients[2 * n_layers] if n_activated else dy
         # Not in the kernel: Jittor drops this product where nothing asks for the gradient of x.
-        return jt.nn.matmul(first, weights[0]), *gradients[: 2 * n_layers]
+        dx = None if self.x_is_data else jt.nn.matmul(first, weights[0])
+        return dx, *gradients[: 2 * n_layers]
 
     def _kernel(self, shapes, inputs, source):
         return jt.code(shapes, ["float32"] * len(shapes), inputs, cpu_header=_HEADER, cpu_src=source, data=self.data)

@@ -8,6 +8,7 @@ exponential is of -|l|, so nothing overflows; an image's sum is taken in blocks 
 does not depend on the number of threads.
 """
 
+import functools
 from string import Template
 
 import numpy as np
@@ -57,13 +58,18 @@ for (long n = 0; n < N; n++) {
 )
 
 
+@functools.cache
+def _sources(kind):
+    """The texts of the kernels, forwards and backwards."""
+    term, slope = _TERMS[kind]
+    return _FORWARD.substitute(pixel=_PIXEL, term=term), _BACKWARD.substitute(pixel=_PIXEL, slope=slope)
+
+
 class PixelSum(jt.Function):
     """(logits [K N, P], x [N, P]) -> [K N]: each x serves K logits in a row; it is data and has no gradient."""
 
     def __init__(self, kind):
-        term, slope = _TERMS[kind]
-        self.forward_source = _FORWARD.substitute(pixel=_PIXEL, term=term)
-        self.backward_source = _BACKWARD.substitute(pixel=_PIXEL, slope=slope)
+        self.forward_source, self.backward_source = _sources(kind)
 
     def execute(self, logits, x):
         self.saved = logits, x

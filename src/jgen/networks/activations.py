@@ -28,8 +28,8 @@ def activation_layer(name):
     return _NAMED[name]()
 
 
-def activation_name(module):
-    """The name for which `activation_layer` makes such a module, or None."""
+def activation_name(module=None):
+    """The name for which `activation_layer` makes such a module; None for another module, or none."""
     if isinstance(module, LeakyReLU) and module.slope != LeakyReLU().slope:
         return None
     return next((name for name, cls in _NAMED.items() if isinstance(module, cls)), None)

@@ -5,6 +5,8 @@ Between a network's first and last convolution features are [N, H, W, C] where t
 weights are always as Jittor has them, [N, C, H, W] and [O, I, h, w].
 """
 
+import functools
+
 from jgen import kernels
 from jgen.distributions import flat
 from jgen.networks.activations import activation_name, slope_of
@@ -62,7 +64,7 @@ class Linear(nn.Linear):
     """[N, I] -> [N, O]."""
 
     def execute(self, x):
-        return _stacked([self], x) if kernels.usable(x) else super().execute(x)
+        return _stacked([self], "relu", False, x) if kernels.usable(x) else super().execute(x)
 
 
 class Layers(nn.Sequential):
@@ -72,35 +74,51 @@ class Layers(nn.Sequential):
     """
 
     def execute(self, x):
-        modules = list(self.layers.values())
-        while modules:
-            if not kernels.usable(x):
-                x = modules.pop(0)(x)
-            elif isinstance(modules[0], nn.Linear):
-                x = _stacked(modules, x)
-            elif isinstance(modules[0], (Conv, ConvTranspose)) and slope_of(*modules[1:2]) is not None:
-                x = modules.pop(0).activated(x, slope_of(modules.pop(0)))
-            else:
-                x = modules.pop(0)(x)
+        if not kernels.usable(x):
+            return super().execute(x)
+        for compute in self._fused():
+            x = compute(x)
         return x
 
+    def _fused(self):
+        """The functions that the kernels serve, found once: the modules do not change after a network is made."""
+        if not hasattr(self, "_functions"):
+            modules, self._functions = list(self.layers.values()), []
+            while modules:
+                self._functions.append(_taken(modules))
+        return self._functions
 
-def _stacked(modules, x):
-    """x through the linear layers that `modules` begins with, and their activations; takes them off the list."""
-    from jgen.kernels.mlp import Stack
 
-    parameters, activation, ends_with_it = [], None, True
+def _taken(modules):
+    """Take from a list's front what one kernel computes -> the function of it."""
+    if isinstance(modules[0], nn.Linear):
+        return _taken_stack(modules)
+    if isinstance(modules[0], (Conv, ConvTranspose)) and slope_of(*modules[1:2]) is not None:
+        return functools.partial(modules.pop(0).activated, slope=slope_of(modules.pop(0)))
+    return modules.pop(0)
+
+
+def _taken_stack(modules):
+    """The same of linear layers with one activation between them."""
+    layers, activation, ends_with_it = [], None, True
     while modules and isinstance(modules[0], nn.Linear):
-        following = activation_name(modules[1]) if len(modules) > 1 else None
+        following = activation_name(*modules[1:2])
         if activation and following not in (None, activation):
             break  # another kernel's
-        parameters += _parameters(modules.pop(0))
+        layers.append(modules.pop(0))
         ends_with_it = following is not None
         if not ends_with_it:
             break
         modules.pop(0)
         activation = following
-    return Stack(activation or "relu", activate_last=ends_with_it)(x, *parameters)
+    return functools.partial(_stacked, layers, activation or "relu", ends_with_it)
+
+
+def _stacked(layers, activation, activate_last, x):
+    from jgen.kernels.mlp import Stack
+
+    parameters = [parameter for layer in layers for parameter in _parameters(layer)]
+    return Stack(activation, activate_last)(x, *parameters)
 
 
 def _parameters(layer):
