@@ -32,6 +32,12 @@ def test_kl_equals_its_closed_form_and_is_zero_at_the_prior_alone():
     np.testing.assert_array_equal(distributions.kl_to_standard_normal(zeros, zeros).numpy(), 0)
 
 
+def test_what_is_made_flat_has_a_gradient_where_it_had_one():
+    x = jt.array(np.ones((2, 3, 4), np.float32))
+    assert tuple(distributions.flat(x).shape) == (2, 12)
+    assert not distributions.flat(x).is_stop_grad() and distributions.flat(x.stop_grad()).is_stop_grad()
+
+
 def test_reparameterised_samples_have_the_mean_and_the_variance():
     noise = np.random.default_rng(2).standard_normal((4, 3)).astype(np.float32)
     got = distributions.reparameterise(jt.array(MU), jt.array(LOGVAR), jt.array(noise)).numpy()

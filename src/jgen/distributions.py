@@ -113,5 +113,6 @@ def repeat(x, count):
 
 
 def flat(x):
-    """[N, ...] -> [N, P]."""
-    return x.reshape((x.shape[0], -1))
+    """[N, ...] -> [N, P]; without a gradient where x has none, which Jittor's reshape forgets."""
+    y = x.reshape((x.shape[0], -1))
+    return y.stop_grad() if x.is_stop_grad() else y

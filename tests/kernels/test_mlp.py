@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from finite_differences import as_vars
+from finite_differences import as_vars, assert_equals_definition
 from jgen import kernels, networks
 from jgen.kernels import mlp
 from jgen.runtime import jt
@@ -57,6 +57,35 @@ def test_gradients_equal_finite_differences(threads, activation, activate_last, 
             moved[position][index] -= 2e-6
             numeric[index] = (higher - objective(moved)) / 2e-6
         np.testing.assert_allclose(gradient.numpy(), numeric, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("sizes, n_joined", [((5, 4), 2), ((90, 70, 40), 33), ((40, 1, 3), 39)])
+def test_features_joined_to_data(threads, activation, sizes, n_joined):
+    x, parameters = drawn(*sizes, n=7, seed=3)
+    arrays = [x[:, n_joined:], *parameters, x[:, :n_joined]]
+
+    def definition(data, *rest):
+        return mlp.reference(np.concatenate([data, rest[-1]], 1), rest[:-1], activation)
+
+    def function(data, *rest):
+        return mlp.Stack(activation, joined=True)(data.stop_grad(), *rest)
+
+    assert_equals_definition(function, definition, arrays, frozen=[0])
+
+
+@pytest.mark.parametrize("is_data", [False, True])
+def test_a_network_joins_features_to_data_and_to_what_has_a_gradient(is_data):
+    network = networks.MLP(12, 9, 4)
+    x, label = as_vars(np.random.default_rng(0).random((2, 6, 12)))
+    x, label = (part.copy() for part in (x[:, :8], label[:, :4]))
+    given = x.stop_grad() if is_data else x
+    leaves = [label, *network.parameters(), *([] if is_data else [x])]
+    gradients = jt.grad(network(given, label).sum(), leaves)
+    with kernels.composed():
+        expected = jt.grad(network(given, label).sum(), leaves)
+    for ours, theirs in zip(gradients, expected):
+        np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-5, atol=1e-6)
 
 
 def results(network, x, weights):

@@ -41,15 +41,17 @@ static Block own_block(long rows, long columns) {
     const long groups = (columns + 15) / 16;
     return {0, rows, groups * thread / threads * 16, std::min(groups * (thread + 1) / threads * 16, columns)};
 }
-// The block of a b, row-major; `inner` is the length of the sums, a is given transposed or not, as is b.
+// The block of a b, row-major; `inner` is the length of the sums, a is given transposed or not, as is b. It replaces
+// what c holds, or adds to it.
 static int product(char a_kind, char b_kind, Block block, long inner, const float* a, long a_width, const float* b,
-                   long b_width, float* c, long c_width) {
+                   long b_width, float* c, long c_width, bool add = false) {
     const long rows = block.bottom - block.top, columns = block.right - block.left;
     if (rows <= 0 || columns <= 0) return 0;
     a += a_kind == 'N' ? block.top * a_width : block.top;
     b += b_kind == 'N' ? block.left : block.left * b_width;
     c += block.top * c_width + block.left;
-    return dnnl_sgemm(a_kind, b_kind, rows, columns, inner, 1.0f, a, a_width, b, b_width, 0.0f, c, c_width);
+    const float kept = add ? 1.0f : 0.0f;
+    return dnnl_sgemm(a_kind, b_kind, rows, columns, inner, 1.0f, a, a_width, b, b_width, kept, c, c_width);
 }
 // Denormals become 0 in every thread, not only in those that -Ofast has told so.
 struct FlushDenormals {
@@ -62,10 +64,12 @@ struct FlushDenormals {
 }} // jittor::stack
 """
 
+# Inputs: x, then weight and bias of each layer; with data["joined"] last what is joined to x. Outputs: the layers'.
 _FORWARD = Template(
     """
 using namespace stack;
 const int layers = _outputs.size();
+const float* more = data["joined"] > 0 ? _inputs.back()->ptr<float>() : nullptr;
 const bool activate_last = data["activate_last"] > 0;
 const long N = in0_shape0;
 int failed = 0;
@@ -78,8 +82,11 @@ int failed = 0;
         const float* bias = _inputs[2 + 2 * l]->ptr<float>();
         float* y = _outputs[l]->ptr<float>();
         const long n_in = _inputs[1 + 2 * l]->shape[1], n_out = _inputs[1 + 2 * l]->shape[0];
+        const long n_x = l ? n_in : in0_shape1;
         const Block own = own_block(N, n_out);
-        failed |= product('N', 'T', own, n_in, x, n_in, weight, n_in, y, n_out);
+        failed |= product('N', 'T', own, n_x, x, n_x, weight, n_in, y, n_out);
+        if (n_x < n_in)
+            failed |= product('N', 'T', own, n_in - n_x, more, n_in - n_x, weight + n_x, n_in, y, n_out, true);
         const bool activate = activate_last || l + 1 < layers;
         for (long n = own.top; n < own.bottom; n++) {
             float* row = y + n * n_out;
@@ -96,12 +103,13 @@ ASSERTop(failed,==,0);
 """
 )
 
-# Inputs: dy, x, then the layers' outputs, then their weights. Outputs: per layer dW and db, then the gradients before
-# the activation, of the layers that have one.
+# Inputs: dy, x, then the layers' outputs, then their weights, and what is joined to x. Outputs: per layer dW and db,
+# then the gradients before the activation, of the layers that have one, and by what is joined to x.
 _BACKWARD = Template(
     """
 using namespace stack;
 const int layers = (_inputs.size() - 2) / 2;
+const float* more = data["joined"] > 0 ? _inputs.back()->ptr<float>() : nullptr;
 const bool activate_last = data["activate_last"] > 0;
 const long N = in0_shape0;
 int failed = 0;
@@ -138,7 +146,13 @@ int failed = 0;
                     dx[i] *= $slope;
                 }
         }
-        failed |= product('T', 'N', own_block(n_out, n_in), N, dy, n_out, x, n_in, dweight, n_in);
+        const long n_x = l ? n_in : in1_shape1, n_more = n_in - n_x;
+        failed |= product('T', 'N', own_block(n_out, n_x), N, dy, n_out, x, n_x, dweight, n_in);
+        if (n_more) {
+            float* dmore = _outputs.back()->ptr<float>();
+            failed |= product('T', 'N', own_block(n_out, n_more), N, dy, n_out, more, n_more, dweight + n_x, n_in);
+            failed |= product('N', 'N', own_block(N, n_more), n_out, dy, n_out, weight + n_x, n_in, dmore, n_more);
+        }
         const Block mine = own_block(1, n_out);
         if (mine.top < mine.bottom) {
             for (long i = mine.left; i < mine.right; i++) dbias[i] = 0;
@@ -162,30 +176,37 @@ def _sources(activation):
 
 
 class Stack(jt.Function):
-    """(x [N, I], W1 [H, I], b1 [H], W2, b2, …) -> y [N, O]; `activation` after all layers or all but the last."""
+    """(x [N, I], W1 [H, I], b1 [H], W2, b2, …) -> y [N, O]; `activation` after all layers or all but the last.
 
-    def __init__(self, activation, activate_last=False):
+    joined: after the parameters comes what is joined to x as its last columns, [N, J]; W1 is then [H, I + J], and x is
+    data, without a gradient.
+    """
+
+    def __init__(self, activation, activate_last=False, joined=False):
         self.forward_source, self.backward_source = _sources(activation)
-        self.data = {"activate_last": int(activate_last)}
+        self.data = {"activate_last": int(activate_last), "joined": int(joined)}
+        self.joined = joined
 
     def execute(self, x, *parameters):
-        shapes = [[x.shape[0], weight.shape[0]] for weight in parameters[::2]]
+        weights = parameters[0 : -1 if self.joined else None : 2]
+        shapes = [[x.shape[0], weight.shape[0]] for weight in weights]
         outputs = self._kernel(shapes, [x, *parameters], self.forward_source)
-        self.saved = x, outputs, parameters[::2]
+        self.saved = x, outputs, weights, parameters[-1:] if self.joined else ()
         self.x_is_data = x.is_stop_grad()
         return outputs[-1]
 
     def grad(self, dy):
-        x, outputs, weights = self.saved
+        x, outputs, weights, more = self.saved
         n_layers = len(weights)
         shapes = [shape for weight in weights for shape in (weight.shape, [weight.shape[0]])]
         n_activated = n_layers if self.data["activate_last"] else n_layers - 1
         shapes += [output.shape for output in outputs[:n_activated]]
-        gradients = self._kernel(shapes, [dy, x, *outputs, *weights], self.backward_source)
+        shapes += [part.shape for part in more]
+        gradients = self._kernel(shapes, [dy, x, *outputs, *weights, *more], self.backward_source)
         first = gradients[2 * n_layers] if n_activated else dy
         # Not in the kernel: Jittor drops this product where nothing asks for the gradient of x.
-        dx = None if self.x_is_data else jt.nn.matmul(first, weights[0])
-        return dx, *gradients[: 2 * n_layers]
+        dx = None if self.x_is_data or more else jt.nn.matmul(first, weights[0])
+        return dx, *gradients[: 2 * n_layers], *gradients[len(gradients) - len(more) :]
 
     def _kernel(self, shapes, inputs, source):
         return jt.code(shapes, ["float32"] * len(shapes), inputs, cpu_header=_HEADER, cpu_src=source, data=self.data)

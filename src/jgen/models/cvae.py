@@ -66,7 +66,7 @@ class CVAE(Algorithm):
         """q(z|x, y): images [N, C, H, W] and labels [N] -> mu, logvar, each [N, D]."""
         label = self.label(y)  # [N, L]
         if self.config.net == "mlp":
-            return self.encoder(networks.join(distributions.flat(x), label))
+            return self.encoder(x, label)
         return self.encoder(networks.join(x, networks.label_planes(label, *x.shape[2:])))
 
     def logits(self, z, y):

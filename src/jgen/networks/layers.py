@@ -73,10 +73,13 @@ class Layers(nn.Sequential):
     A convolution takes the (leaky) ReLU behind it along; linear layers with one activation between them are one stack.
     """
 
-    def execute(self, x):
-        if not kernels.usable(x):
-            return super().execute(x)
-        for compute in self._fused():
+    def execute(self, x, *more):
+        """more: features [N, J] that are joined to x [N, I] as its last columns, for linear layers."""
+        if not kernels.usable(x, *more):
+            return super().execute(jt.concat([x, *more], dim=1) if more else x)
+        first, *others = self._fused()
+        x = first(x, *more)
+        for compute in others:
             x = compute(x)
         return x
 
@@ -114,11 +117,13 @@ def _taken_stack(modules):
     return functools.partial(_stacked, layers, activation or "relu", ends_with_it)
 
 
-def _stacked(layers, activation, activate_last, x):
+def _stacked(layers, activation, activate_last, x, *more):
     from jgen.kernels.mlp import Stack
 
     parameters = [parameter for layer in layers for parameter in _parameters(layer)]
-    return Stack(activation, activate_last)(x, *parameters)
+    if more and not x.is_stop_grad():  # the kernel joins to data alone
+        x, more = jt.concat([x, *more], dim=1), ()
+    return Stack(activation, activate_last, joined=bool(more))(x, *parameters, *more)
 
 
 def _parameters(layer):

@@ -17,19 +17,23 @@ class MLP(nn.Module):
             layers += [nn.Linear(n_in, n_out), activation_layer(activation)]
         self.layers = Layers(*layers[:-1])
 
-    def execute(self, x):
-        return self.layers(x)
+    def execute(self, x, *more):
+        """more: features that are joined to x as its last columns."""
+        return self.layers(x, *more)
 
 
 class GaussianEncoder(nn.Module):
-    """Images [N, C, H, W] -> mu, logvar of q(z|x), each [N, D]; one Linear serves both heads."""
+    """Images [N, C, H, W], and features [N, L] of a condition, -> mu, logvar of q(z|x), each [N, D].
+
+    One Linear serves both heads.
+    """
 
     def __init__(self, n_pixels, hidden, latent_dim, activation="relu"):
         self.body = MLP(n_pixels, *hidden, 2 * latent_dim, activation=activation)
         self.latent_dim = latent_dim
 
-    def execute(self, x):
-        heads = self.body(flat(x))  # [N, 2 D]
+    def execute(self, x, *condition):
+        heads = self.body(flat(x), *condition)  # [N, 2 D]
         return heads[:, : self.latent_dim], heads[:, self.latent_dim :]
 
 
