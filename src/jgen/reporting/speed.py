@@ -84,7 +84,7 @@ def _blocks(report):
             f"`{COMMAND}` trains every model of the package and the same model in PyTorch and JAX, a block of steps "
             "at a time in turn. The *floor* is what the step's arithmetic and the optimizer's memory traffic would "
             "take at the rates measured in the same call. A ratio above 1 means that this package is faster than the "
-            "best of the four."
+            "best of the four; it is the median of the rounds' ratios, in which what a round's blocks share drops out."
         ),
         Prose(how),
         Chart(
