@@ -1,11 +1,24 @@
 """Gradients of kernels against finite differences of their NumPy definitions."""
 
+import contextlib
 import ctypes
 
 import numpy as np
 import pytest
 
 from jgen.runtime import jt
+
+
+@contextlib.contextmanager
+def openmp_threads(count):
+    """Kernels in the block use `count` threads, whatever the environment says."""
+    openmp = ctypes.CDLL("libgomp.so.1")
+    earlier = openmp.omp_get_max_threads()
+    openmp.omp_set_num_threads(count)
+    try:
+        yield
+    finally:
+        openmp.omp_set_num_threads(earlier)
 
 
 def drawn(*shapes, seed=0):
@@ -42,14 +55,12 @@ def assert_equals_definition(function, definition, arrays, frozen=()):
 
 def assert_independent_of_threads(function, arrays):
     """The same bits of function(*Vars) and of its gradients with one, two and three threads."""
-    openmp = ctypes.CDLL("libgomp.so.1")
-    earlier, results = openmp.omp_get_max_threads(), []
+    results = []
     for count in (1, 2, 3):
-        openmp.omp_set_num_threads(count)
-        inputs = as_vars(arrays)
-        y = function(*inputs)
-        results.append([value.numpy() for value in (y, *jt.grad((y * y).sum(), inputs))])
-    openmp.omp_set_num_threads(earlier)
+        with openmp_threads(count):
+            inputs = as_vars(arrays)
+            y = function(*inputs)
+            results.append([value.numpy() for value in (y, *jt.grad((y * y).sum(), inputs))])
     for found in results[1:]:
         for one, other in zip(results[0], found):
             np.testing.assert_array_equal(one, other)

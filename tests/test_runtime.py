@@ -111,6 +111,31 @@ def test_without_a_gpu_nvcc_is_masked_and_what_the_user_set_stays(environment):
     assert environment["nvcc_path"] == "/real/nvcc"
 
 
+@pytest.mark.parametrize(
+    "cores, threads, others, spins",
+    [(2, None, 0.0, "100000"), (2, None, 1.0, "1000"), (8, "4", 3.0, "100000"), (8, "4", 5.0, "1000")],
+)
+def test_threads_spin_long_where_no_other_program_wants_their_cores(
+    environment, monkeypatch, cores, threads, others, spins
+):
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    monkeypatch.setattr(process, "others_running", lambda: others)
+    environment.update({} if threads is None else {"OMP_NUM_THREADS": threads})
+    runtime._prepare_environment(cuda=False)
+    assert environment["GOMP_SPINCOUNT"] == spins
+    environment["GOMP_SPINCOUNT"] = "7"  # the user's
+    runtime._prepare_environment(cuda=False)
+    assert environment["GOMP_SPINCOUNT"] == "7"
+
+
+def test_what_else_runs_is_seen():
+    before = process.others_running()
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as busy:
+        seen = max(process.others_running() for _ in range(20))
+        busy.kill()
+    assert before >= 0 and seen >= 1
+
+
 def test_the_branch_does_not_name_the_cache(environment):
     environment["log_v"] = "1"
     runtime._prepare_environment(cuda=False)

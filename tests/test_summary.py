@@ -81,6 +81,13 @@ def test_blocks_are_one_box_and_modules_given_the_same_are_side_by_side():
     assert [box.lines[0] for box in rows[-2]] == ["Linear + ReLU", "Linear + ReLU"]
 
 
+def test_every_convolution_is_a_box_of_its_own():
+    _, (encoder, decoder, _) = make(conv_vae.ConvVAE)
+    for network, kind in ((encoder, "Conv + LeakyReLU"), (decoder, "ConvTranspose")):
+        boxes = [box.lines[0] for row in summary.columns_of(network)[1] for box in row]
+        assert kind in boxes and not any("Layers" in lines or "Sequential" in lines for lines in boxes), boxes
+
+
 def test_the_drawing_is_deterministic():
     columns = [summary.columns_of(network) for network in make(wgan.WGAN)[1]]
     svg = network_drawing.draw(columns, "svg")

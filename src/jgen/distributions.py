@@ -7,6 +7,7 @@ The package's one convention for the scale of a loss: **sum over pixels and late
 import math
 
 from jgen import kernels
+from jgen.kernels.pixel_sums import BERNOULLI, SQUARED_ERROR, PixelSum
 from jgen.runtime import jt, nn
 
 
@@ -42,10 +43,10 @@ def softplus(x):
 def bernoulli_log_likelihood(logits, x):
     """log p(x | sigmoid(logits)) in nats, [K N, ...] -> [K N]; x [N, ...] in [0, 1] (a grey x gives the usual 'BCE').
 
-    Every x is compared with K logits in a row.
+    Every x is compared with K logits in a row; it is data, without a gradient.
     """
     if kernels.usable(logits, x):
-        return _pixel_sum("bernoulli", logits, x)
+        return _pixel_sum(BERNOULLI, logits, x)
     x = repeat(x, logits.shape[0] // x.shape[0])
     return flat(x * logits - softplus(logits)).sum(1)
 
@@ -61,13 +62,13 @@ def log_mean_exp(x):
     return jt.log(jt.exp(x - largest).mean(1)) + largest.reshape((-1,))
 
 
-def gaussian_log_likelihood(squared_error, n_pixels, logvar=0.0):
-    """log N(x; mean, exp(logvar) I) in nats, of the squared errors |x - mean|^2 [N] over n_pixels -> [N].
+def gaussian_log_likelihood(error, n_pixels, logvar=0.0):
+    """log N(x; mean, exp(logvar) I) in nats, of error = |x - mean|^2 [N] over n_pixels -> [N].
 
     logvar: a number or a Var [1].
     """
     scale = jt.exp(-logvar) if isinstance(logvar, jt.Var) else math.exp(-logvar)
-    return -0.5 * (squared_error * scale + n_pixels * (logvar + math.log(2 * math.pi)))
+    return -0.5 * (error * scale + n_pixels * (logvar + math.log(2 * math.pi)))
 
 
 def squared_error(prediction, x):
@@ -77,15 +78,16 @@ def squared_error(prediction, x):
 
 
 def squared_error_of_logits(logits, x):
-    """Sum over pixels of (sigmoid(logits) - x)^2, [K N, ...] -> [K N]; every x [N, ...] serves K logits in a row."""
+    """Sum over pixels of (sigmoid(logits) - x)^2, [K N, ...] -> [K N].
+
+    Every x [N, ...] is compared with K logits in a row; it is data, without a gradient.
+    """
     if kernels.usable(logits, x):
-        return _pixel_sum("squared error", logits, x)
+        return _pixel_sum(SQUARED_ERROR, logits, x)
     return squared_error(sigmoid(logits), repeat(x, logits.shape[0] // x.shape[0]))
 
 
 def _pixel_sum(kind, logits, x):
-    from jgen.kernels.pixel_sums import PixelSum
-
     return PixelSum(kind)(flat(logits), flat(x))
 
 

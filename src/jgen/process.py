@@ -34,9 +34,9 @@ def others_running(looks=5, pause=0.004):
     """How many of the system's threads, besides this one, run or want to: the mean of some looks; 0 if it won't say."""
     found = []
     with contextlib.suppress(OSError, ValueError, IndexError):
-        for _ in range(looks):
+        for look in range(looks):
+            time.sleep(pause if look else 0)
             found.append(int(pathlib.Path("/proc/loadavg").read_text().split()[3].split("/")[0]) - 1)
-            time.sleep(pause)
     return sum(found) / max(len(found), 1)
 
 

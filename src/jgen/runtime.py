@@ -113,7 +113,11 @@ def _prepare_environment(cuda):
     # How long a thread that waits for its part of a kernel spins before it sleeps: some milliseconds where the cores
     # are free, for to wake it up costs a virtual machine so much that a small model's step takes up to 1.8 times as
     # long; some microseconds where another program runs, from which spinning would take its core (3 times as long).
-    environment.setdefault("GOMP_SPINCOUNT", "100000" if process.others_running() < 0.5 else "1000")
+    if "GOMP_SPINCOUNT" not in environment:
+        cores = os.cpu_count() or 1
+        threads = environment.get("OMP_NUM_THREADS", "")
+        spare = cores - (int(threads) if threads.isdigit() else cores)
+        environment["GOMP_SPINCOUNT"] = "100000" if process.others_running() < spare + 0.5 else "1000"
     if not environment.get("log_v"):
         environment.setdefault("log_silent", "1")
     config_script = pathlib.Path(sysconfig.get_config_var("BINDIR"), f"python3.{sys.version_info.minor}-config")

@@ -112,9 +112,12 @@ def _noted(parts):
 
 
 def _kind(module):
-    """The class's name, as it is written in code: Jittor makes the classes of some activations from functions."""
+    """The class's name, as it is written in code: Jittor makes the classes of some activations from functions.
+
+    Layers is a Sequential; what its kernels compute at once does not matter here.
+    """
     name = type(module).__name__
-    return {"relu": "ReLU", "leaky_relu": "LeakyReLU", "sigmoid": "Sigmoid", "Gelu": "GELU"}.get(name, name)
+    return {"relu": "ReLU", "Layers": "Sequential", "sigmoid": "Sigmoid", "Gelu": "GELU"}.get(name, name)
 
 
 def _shapes(value):

@@ -21,7 +21,7 @@ def place(report):
 
 
 def draw(report, path):
-    """One group of bars a model: milliseconds of a step over ours, with the floor as a black mark."""
+    """One group of bars a model: the time of a step over ours (ratios), with the floor as a black mark."""
     from matplotlib.figure import Figure
 
     models = report["models"]
@@ -31,7 +31,7 @@ def draw(report, path):
     width = 0.8 / len(shown)
     for position, who in enumerate(shown):
         at = [i + (position - (len(shown) - 1) / 2) * width for i in range(len(models))]
-        heights = [1.0 if who == "ours" else m["peers_ms"][who] / m["ours_ms"] for m in models.values()]
+        heights = [1.0 if who == "ours" else m["ratios"][who] for m in models.values()]
         axes.bar(at, heights, width, label=who, color=COLOURS[who])
         for x, height in zip(at, heights):
             axes.annotate(f"{height:.2f}", (x, height), ha="center", va="bottom", fontsize=7)
@@ -46,7 +46,7 @@ def draw(report, path):
         fontsize=10,
     )
     axes.legend(ncols=6, fontsize=8, loc="upper center")
-    axes.set_ylim(0, 1.18 * max(max(m["peers_ms"].values()) / m["ours_ms"] for m in models.values()))
+    axes.set_ylim(0, 1.18 * max(max(m["ratios"].values()) for m in models.values()))
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     buffer = io.BytesIO()

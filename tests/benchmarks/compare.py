@@ -36,8 +36,8 @@ def measure(options, environment):
             raise UserError(f"{name}: {error}") from None
         model = models[name]
         print(
-            f"{name}: ours {model['ours_ms']:.2f} ms, {model['best_peer']} {model['peers_ms'][model['best_peer']]:.2f} "
-            f"ms ({time.perf_counter() - started:.0f} s)",
+            f"{name}: ours {model['ours_ms']:.2f} ms, {model['best_peer']} {model['ratio_to_best']:.2f} times as long "
+            f"({time.perf_counter() - started:.0f} s)",
             flush=True,
         )
     best = {who: max(rate[who] for rate in rates.values()) for who in next(iter(rates.values()))}

@@ -6,7 +6,7 @@ from scipy import integrate
 from scipy.stats import multivariate_normal, norm
 
 from jgen import networks
-from jgen.distributions import bernoulli_log_likelihood, gaussian_log_likelihood, squared_error
+from jgen.distributions import bernoulli_log_likelihood, gaussian_log_likelihood, repeat, squared_error
 from jgen.evaluation import likelihood
 
 PIXELS, LATENTS = 12, 3
@@ -32,6 +32,7 @@ class LinearGaussian:
 
     def log_likelihood(self, x, z, y=None):
         mean = networks.as_var((z.numpy() @ self.w.T).astype(np.float32).reshape(-1, 1, 3, 4))
+        x = repeat(x, mean.shape[0] // x.shape[0])
         return gaussian_log_likelihood(squared_error(mean, x), PIXELS, float(np.log(self.variance)))
 
     def draw(self, n):

@@ -61,11 +61,40 @@ def test_transposed_convolution(threads, geometry, slope, with_bias):
     assert_equals_definition(function, definition, arrays)
 
 
-def test_a_transposed_convolution_may_be_cut_or_grow_at_its_lower_and_right_edges():
-    x, weight = drawn((2, 4, 4, 3), (3, 5, 4, 4))
-    whole = convolution.TransposedConvolution(2, 1, (8, 8))(*map(as_var, (x, weight))).numpy()
-    cut = convolution.TransposedConvolution(2, 1, (7, 7))(*map(as_var, (x, weight))).numpy()
-    np.testing.assert_allclose(cut, whole[:, :7, :7], rtol=1e-5, atol=1e-5)
+def test_transposed_convolutions_are_cut_at_their_lower_and_right_edges(threads):
+    arrays = drawn((2, 4, 5, 3), (3, 5, 4, 4))
+
+    def definition(x, weight):
+        whole = transposed(lambda y: convolution.reference(y, weight, 0, 2, 1), (2, 8, 10, 5), x)
+        return whole[:, :7, :9]
+
+    assert_equals_definition(convolution.TransposedConvolution(2, 1, (7, 9)), definition, arrays)
+    to_images = image_convolution.ToImages(2, 1, (7, 9), True)
+    assert_equals_definition(to_images, lambda *given: definition(*given).transpose(0, 3, 1, 2), arrays)
+
+
+@pytest.mark.parametrize("slope", SLOPES)
+@pytest.mark.parametrize("with_bias", [False, True])
+def test_what_is_not_a_number_stays_so(slope, with_bias):
+    x, weight, bias = drawn((1, 6, 6, 16), (16, 16, 3, 3), 16)
+    x[0, 2, 2, 5] = np.nan
+    given = [*map(as_var, (x, weight)), *[as_var(bias)] * with_bias]
+    for function in (convolution.Convolution(1, 1, slope), convolution.TransposedConvolution(1, 1, (6, 6), slope)):
+        assert np.isnan(function(*given).numpy()[0, 1:4, 1:4]).all()
+    given[0] = as_var(x.transpose(0, 3, 1, 2))
+    assert np.isnan(image_convolution.ToFeatures(1, 1, slope)(*given).numpy()[0, 1:4, 1:4]).all()
+
+
+def test_a_layer_of_other_channels_is_refused():
+    x, weight = as_var(np.zeros((1, 6, 6, 5))), as_var(np.zeros((4, 3, 3, 3)))
+    for function in (
+        convolution.Convolution(1, 1),
+        convolution.TransposedConvolution(1, 1, (6, 6)),
+        image_convolution.ToFeatures(1, 1),
+        image_convolution.ToImages(1, 1, (6, 6), True),
+    ):
+        with pytest.raises(AssertionError, match="against a weight"):
+            function(x, weight)
 
 
 def as_var(array):
@@ -74,11 +103,12 @@ def as_var(array):
 
 @pytest.mark.parametrize("geometry", [*GEOMETRIES, (9, 30, 28, 1, 16, 3, 1, 1), (2, 2, 2, 3, 4, 4, 2, 1)])
 @pytest.mark.parametrize("slope", SLOPES)
-def test_images_to_features(threads, geometry, slope):
+@pytest.mark.parametrize("with_bias", [False, True])
+def test_images_to_features(threads, geometry, slope, with_bias):
     n, height, width, n_in, n_out, side, stride, padding = geometry
-    arrays = drawn((n, n_in, height, width), (n_out, n_in, side, side), n_out)
+    arrays = drawn((n, n_in, height, width), (n_out, n_in, side, side), *[n_out] * with_bias)
 
-    def definition(images, weight, bias):
+    def definition(images, weight, bias=0.0):
         return image_convolution.reference(images, weight, bias, stride, padding, slope)
 
     assert_equals_definition(image_convolution.ToFeatures(stride, padding, slope), definition, arrays)

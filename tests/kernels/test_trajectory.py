@@ -12,7 +12,7 @@ from jgen.kernels.multi_tensor import offsets
 from jgen.models import ae, beta_vae, conv_vae, cvae, g_vae, vae, wgan
 from jgen.runtime import jt
 
-STEPS, BATCH, SHAPE = 10, 16, Shape((1, 14, 10), n_classes=3)
+STEPS, BATCH, SHAPE = 10, 15, Shape((1, 14, 10), n_classes=3)
 MODELS = {
     "ae": (ae.AE, {"hidden": (40, 30), "latent_dim": 8}),
     "vae": (vae.VAE, {"hidden": (40,), "latent_dim": 8}),
@@ -21,6 +21,8 @@ MODELS = {
     "cvae-conv": (cvae.CVAE, {"net": "conv", "widths": (6, 9), "latent_dim": 8}),
     "conv-vae": (conv_vae.ConvVAE, {"widths": (6, 9), "latent_dim": 12}),
     "g-vae": (g_vae.GVAE, {"stem": 4, "widths": (6, 9), "latent_dim": 12, "shift": 2}),
+    "g-vae-unet": (g_vae.GVAE, {"stem": 4, "widths": (6, 9), "latent_dim": 12, "decoder": "unet"}),
+    "iwae": (vae.VAE, {"arch": "iwae", "hidden": (20, 20), "latent_dim": 6, "samples": 3}),
     "wgan": (wgan.WGAN, {"hidden": (20, 30, 40), "critic_hidden": (40, 30), "latent_dim": 12}),
 }
 EVERY = pytest.mark.parametrize("name", list(MODELS))

@@ -38,19 +38,20 @@ def batch(shape=SHAPE, n=4):
     return jt.array(x), jt.array(generator.integers(0, 2, n).astype(np.int32))
 
 
-def steps(algorithm, first, last, epochs=3, per_epoch=2):
+def steps(algorithm, first, last, epochs=3, per_epoch=2, n=4):
     for number in range(first, last):
         if number % per_epoch == 0 or number == first:
             algorithm.begin_epoch(number // per_epoch + 1, epochs)
-        terms = algorithm.step(*batch(algorithm.shape), Noise(0, number // per_epoch + 1, number))
+        terms = algorithm.step(*batch(algorithm.shape, n), Noise(0, number // per_epoch + 1, number))
     return terms
 
 
+@pytest.mark.parametrize("n", [4, 21])  # of 21 images rounding must not take a part either
 @EVERY
-def test_every_parameter_learns_and_stays_trainable(name):
+def test_every_parameter_learns_and_stays_trainable(name, n):
     algorithm = make(name)
     before, count = algorithm.state(), len(networks.trainable(*algorithm.networks.values()))
-    steps(algorithm, 0, 4)
+    steps(algorithm, 0, 4, n=n)
     after = algorithm.state()
     assert [key for key in before if np.array_equal(before[key], after[key])] == WITHOUT_GRADIENT.get(name, [])
     assert all(np.isfinite(value).all() for value in after.values())

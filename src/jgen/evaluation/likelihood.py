@@ -89,9 +89,7 @@ def _log_likelihoods(algorithm, x, y, rows, mu, logvar, noise):
     count, samples, latent_dim = noise.shape
     spread = np.exp(0.5 * logvar[rows])[:, None]
     z = (mu[rows][:, None] + spread * noise).reshape(-1, latent_dim)  # [n K, D]
-    # One image serves all its samples by broadcasting, several are repeated.
-    images = x[rows] if count == 1 else np.repeat(x[rows], samples, axis=0)
-    x_var = networks.as_var(np.ascontiguousarray(images))
+    x_var = networks.as_var(np.ascontiguousarray(x[rows]))  # every image serves its samples
     values = []
     for part in _slices(len(z), ROWS):
         labels = None if y is None else networks.as_var(np.repeat(y[rows], samples)[part].astype(np.int32))

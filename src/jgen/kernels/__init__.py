@@ -10,10 +10,18 @@ from jgen.runtime import jt
 _state = {"fused": True}
 
 
+def fused():
+    """Whether kernels may be used at all: not within `composed`."""
+    return _state["fused"]
+
+
 def usable(*inputs):
-    """Whether kernels that have a form for the CPU alone may be used on these Vars: all float32, oneDNN is there."""
+    """Whether kernels that have a form for the CPU alone may be used on these Vars: all float32, oneDNN is there.
+
+    Also tells the layout of features (networks.layers), so it must not change between two layers of one pass.
+    """
     return (
-        _state["fused"]
+        fused()
         and not jt.flags.use_cuda
         and jt.compile_extern.mkl_ops is not None
         and all(x.dtype == "float32" for x in inputs)

@@ -9,8 +9,8 @@ convolution: one set of kernels serves both.
 
 import numpy as np
 
-from jgen.kernels import bias_activation
-from jgen.runtime import jt, onednn_headers
+from jgen.kernels import bias_activation, onednn
+from jgen.runtime import jt
 
 _HEADER = """
 #include <oneapi/dnnl/dnnl.hpp>
@@ -40,17 +40,29 @@ struct Geometry {
         return {(oh - 1) * stride + kh - h - padding, (ow - 1) * stride + kw - w - padding};
     }
 };
-// What is made once and used in every step. Never freed: the library may be gone before this one is unloaded.
+// What is made once and used in every step.
 struct Plan { dnnl::primitive compute, copy; dnnl::memory plain, weights, a, b, c; };
 static dnnl::engine& engine() { static auto* one = new dnnl::engine(dnnl::engine::kind::cpu, 0); return *one; }
 static dnnl::stream& stream() { static auto* one = new dnnl::stream(engine()); return *one; }
 static dnnl::memory empty(const dnnl::memory::desc& desc) { return {desc, engine(), nullptr}; }
-// The plan of a geometry, made by `make` where there is none.
+// The plan of a geometry, made by `make` where there is none. A training needs a few; of the many that an evaluation
+// with ever other batches would need, no more than a hundred are kept. At the end of the process they are not freed:
+// the library may be gone by then.
 template <class Make> static Plan& plan_of(const Geometry& geometry, Make make) {
     static auto* plans = new std::map<Geometry, Plan>;
     auto found = plans->find(geometry);
+    if (found == plans->end() && plans->size() >= 100) plans->clear();
     if (found == plans->end()) found = plans->emplace(geometry, make()).first;
     return found->second;
+}
+// The leaky ReLU of rows of c numbers, after a bias has been added if there is one. It keeps a NaN.
+static void activate(float* y, long rows, long c, const float* bias, float slope) {
+    #pragma omp parallel for schedule(static)
+    for (long n = 0; n < rows; n++)
+        for (long i = 0; i < c; i++) {
+            const float value = bias ? y[n * c + i] + bias[i] : y[n * c + i];
+            y[n * c + i] = value > 0 ? value : slope * value;
+        }
 }
 static dnnl::convolution_forward::primitive_desc forward_of(const Geometry& g, const dnnl::primitive_attr& attributes) {
     dnnl::convolution_forward::desc forward(
@@ -88,7 +100,7 @@ if (data["turned"] > 0) {
 }
 Plan& plan = plan_of(g, [&] {
     dnnl::primitive_attr attributes;
-    if (g.slope < 1) {
+    if (g.slope > 0 && g.slope < 1) {  // with slope 0 oneDNN would make a NaN 0
         dnnl::post_ops activation;
         activation.append_eltwise(1.0f, dnnl::algorithm::eltwise_relu, g.slope, 0.0f);
         attributes.set_post_ops(activation);
@@ -120,6 +132,7 @@ if (with_bias) {
     arguments[DNNL_ARG_BIAS] = plan.c;
 }
 plan.compute.execute(stream(), arguments);
+if (g.slope == 0) activate(results->ptr<float>(), g.n * g.oh * g.ow, g.o, nullptr, 0);
 """
 )
 
@@ -150,16 +163,7 @@ plan.compute.execute(
     stream(), {{DNNL_ARG_DIFF_SRC, plan.a}, {DNNL_ARG_WEIGHTS, plan.weights}, {DNNL_ARG_DIFF_DST, plan.b}});
 if (_inputs.size() > 2 || g.slope < 1) {
     const float* bias = _inputs.size() > 2 ? _inputs[2]->ptr<float>() : nullptr;
-    float* y = images->ptr<float>();
-    const long pixels = g.n * g.h * g.w;
-    #pragma omp parallel for schedule(static)
-    for (long n = 0; n < pixels; n++) {
-        float* row = y + n * g.c;
-        for (long i = 0; i < g.c; i++) {
-            const float value = bias ? row[i] + bias[i] : row[i];
-            row[i] = value > 0 ? value : g.slope * value;
-        }
-    }
+    activate(images->ptr<float>(), g.n * g.h * g.w, g.c, bias, g.slope);
 }
 """
 )
@@ -200,10 +204,8 @@ class Convolution(jt.Function):
         self.geometry, self.slope = {"stride": stride, "padding": padding}, slope
 
     def execute(self, x, weight, *bias):
-        sizes = [
-            (size + 2 * self.geometry["padding"] - side) // self.geometry["stride"] + 1
-            for size, side in zip(x.shape[1:3], weight.shape[2:])
-        ]
+        assert x.shape[3] == weight.shape[1], f"features {x.shape} against a weight {weight.shape}"
+        sizes = result_sizes(x.shape[1:3], weight.shape[2:], **self.geometry)
         y = _forward(x, weight, bias, sizes, self.geometry, self.slope)
         self.saved = x, weight, y, bool(bias)
         return y
@@ -226,6 +228,7 @@ class TransposedConvolution(jt.Function):
         self.geometry, self.sizes, self.slope = {"stride": stride, "padding": padding}, sizes, slope
 
     def execute(self, x, weight, *bias):
+        assert x.shape[3] == weight.shape[0], f"features {x.shape} against a weight {weight.shape}"
         y = _images_gradient(x, weight, bias, self.sizes, self.geometry, self.slope)
         self.saved = x, weight, y, bool(bias)
         return y
@@ -235,6 +238,11 @@ class TransposedConvolution(jt.Function):
         dy, dbias = bias_activation.gradients(dy, y, self.slope, with_bias)
         dx = _forward(dy, weight, (), x.shape[1:3], self.geometry)
         return dx, _weights_gradient(dy, x, weight, self.geometry), *dbias
+
+
+def result_sizes(sizes, sides, stride, padding):
+    """Height and width of a convolution's result, of those of what it sees and of its kernel."""
+    return [(size + 2 * padding - side) // stride + 1 for size, side in zip(sizes, sides)]
 
 
 def _forward(x, weight, bias, sizes, geometry, slope=1.0):
@@ -255,7 +263,7 @@ def _weights_gradient(x, dy, weight, geometry):
 
 def _kernel(shape, inputs, source, geometry, slope, turned=False):
     data = {**geometry, "slope": slope, "turned": int(turned)}
-    with jt.flag_scope(compile_options={f'FLAGS: -I"{onednn_headers()}" ': 1}):
+    with jt.flag_scope(compile_options=onednn.compile_options()):
         return jt.code(shape, "float32", inputs, cpu_header=_HEADER, cpu_src=source, data=data)
 
 

@@ -8,16 +8,16 @@ NumPy.) Sums over images are taken in groups of eight images and in the order of
 on the number of threads.
 """
 
-from jgen.kernels import bias_activation
+from jgen.kernels import bias_activation, convolution, onednn
 from jgen.runtime import jt
 
-_HEADER = """
+_HEADER = (
+    onednn.SGEMM
+    + """
 #include <omp.h>
 #include <string.h>
 #include <algorithm>
 #include <vector>
-extern "C" int dnnl_sgemm(char, char, long, long, long, float, const float*, long, const float*, long, float, float*,
-                          long);
 namespace jittor { namespace image_convolution {
 const long GROUP = 8;
 struct Geometry {
@@ -79,6 +79,7 @@ static std::vector<float> as_matrix(const Geometry& g, const float* weight) {
 }
 }} // jittor::image_convolution
 """
+)
 
 _GEOMETRY = """
 using namespace image_convolution;
@@ -178,13 +179,12 @@ class ToFeatures(jt.Function):
         self.geometry, self.slope = {"stride": stride, "padding": padding, "flipped": 0}, slope
 
     def execute(self, images, weight, *bias):
-        sizes = [
-            (size + 2 * self.geometry["padding"] - side) // self.geometry["stride"] + 1
-            for size, side in zip(images.shape[2:], weight.shape[2:])
-        ]
+        assert images.shape[1] == weight.shape[1], f"images {images.shape} against a weight {weight.shape}"
+        stride, padding = self.geometry["stride"], self.geometry["padding"]
+        sizes = convolution.result_sizes(images.shape[2:], weight.shape[2:], stride, padding)
         y = _to_features(images, weight, bias, sizes, weight.shape[0], self.geometry, self.slope)
         self.saved = images, weight, y, bool(bias)
-        self.images_are_data = images.is_stop_grad()
+        self.images_are_data = images.is_stop_grad()  # their gradient's op is then not even made
         return y
 
     def grad(self, dy):
@@ -203,14 +203,16 @@ class ToImages(jt.Function):
     """
 
     def __init__(self, stride, padding, sizes, transposed):
-        self.geometry, self.sizes = {"stride": stride, "padding": padding, "flipped": int(not transposed)}, sizes
+        self.stride, self.padding, self.sizes, self.transposed = stride, padding, sizes, transposed
 
     def execute(self, x, weight, *bias):
-        channels = weight.shape[0 if self.geometry["flipped"] else 1]
-        if self.geometry["flipped"]:  # the gradient of a convolution whose kernel is turned round
-            sides = {side - 1 - self.geometry["padding"] for side in weight.shape[2:]}
-            assert len(sides) == 1 and self.geometry["stride"] == 1, "a square kernel, stride 1"
-            self.geometry["padding"] = sides.pop()
+        n_features, channels = weight.shape[:2] if self.transposed else weight.shape[1::-1]
+        assert x.shape[3] == n_features, f"features {x.shape} against a weight {weight.shape}"
+        padding = self.padding
+        if not self.transposed:  # the gradient of a convolution whose kernel is turned round
+            assert self.stride == 1 and weight.shape[2] == weight.shape[3], "stride 1, a square kernel"
+            padding = weight.shape[2] - 1 - padding
+        self.geometry = {"stride": self.stride, "padding": padding, "flipped": int(not self.transposed)}
         self.saved = x, weight, bool(bias)
         return _to_images(x, weight, bias, [channels, *self.sizes], self.geometry)
 
@@ -240,6 +242,4 @@ def _kernel(shape, inputs, source, geometry, slope=1.0):
 
 def reference(images, weight, bias, stride, padding, slope=1.0):
     """The definition of ToFeatures in NumPy; ToImages is its transpose."""
-    from jgen.kernels import convolution
-
     return convolution.reference(images.transpose(0, 2, 3, 1), weight, bias, stride, padding, slope)

@@ -12,6 +12,7 @@ from string import Template
 
 import numpy as np
 
+from jgen.kernels import onednn
 from jgen.runtime import jt
 
 # value -> activation, and its slope told by the activation's own value
@@ -22,15 +23,15 @@ _ACTIVATIONS = {
     "tanh": ("2 / (1 + std::exp(-2 * std::min(std::max(value, -20.0f), 20.0f))) - 1", "1 - h * h"),
 }
 
-_HEADER = """
+_HEADER = (
+    onednn.SGEMM
+    + """
 #include <omp.h>
 #include <math.h>
 #include <algorithm>
 #ifdef __SSE__
 #include <xmmintrin.h>
 #endif
-extern "C" int dnnl_sgemm(char, char, long, long, long, float, const float*, long, const float*, long, float, float*,
-                          long);
 namespace jittor { namespace stack {
 struct Block { long top, bottom, left, right; };
 // This thread's part of a matrix: whole columns in groups of 16, or whole rows where there are few columns.
@@ -53,6 +54,16 @@ static int product(char a_kind, char b_kind, Block block, long inner, const floa
     const float kept = add ? 1.0f : 0.0f;
     return dnnl_sgemm(a_kind, b_kind, rows, columns, inner, 1.0f, a, a_width, b, b_width, kept, c, c_width);
 }
+// In double, so that the terms of WGAN's critic, as many of 1 / n as of -1 / n, add up to 0 and not to their rounding.
+static void column_sums(const float* matrix, long rows, long width, long left, long right, float* sums) {
+    for (; left < right; left += 64) {
+        const long count = std::min(64L, right - left);
+        double total[64] = {0};
+        for (long n = 0; n < rows; n++)
+            for (long i = 0; i < count; i++) total[i] += matrix[n * width + left + i];
+        for (long i = 0; i < count; i++) sums[left + i] = total[i];
+    }
+}
 // Denormals become 0 in every thread, not only in those that -Ofast has told so.
 struct FlushDenormals {
     #ifdef __SSE__
@@ -63,6 +74,7 @@ struct FlushDenormals {
 };
 }} // jittor::stack
 """
+)
 
 # Inputs: x, then weight and bias of each layer; with data["joined"] last what is joined to x. Outputs: the layers'.
 _FORWARD = Template(
@@ -154,11 +166,7 @@ int failed = 0;
             failed |= product('N', 'N', own_block(N, n_more), n_out, dy, n_out, weight + n_x, n_in, dmore, n_more);
         }
         const Block mine = own_block(1, n_out);
-        if (mine.top < mine.bottom) {
-            for (long i = mine.left; i < mine.right; i++) dbias[i] = 0;
-            for (long n = 0; n < N; n++)
-                for (long i = mine.left; i < mine.right; i++) dbias[i] += dy[n * n_out + i];
-        }
+        if (mine.top < mine.bottom) column_sums(dy, N, n_out, mine.left, mine.right, dbias);
         dy = dx;
         #pragma omp barrier
     }
@@ -189,6 +197,8 @@ class Stack(jt.Function):
 
     def execute(self, x, *parameters):
         weights = parameters[0 : -1 if self.joined else None : 2]
+        n_joined = parameters[-1].shape[1] if self.joined else 0
+        assert x.shape[1] + n_joined == weights[0].shape[1], f"{x.shape} and {n_joined} against {weights[0].shape}"
         shapes = [[x.shape[0], weight.shape[0]] for weight in weights]
         outputs = self._kernel(shapes, [x, *parameters], self.forward_source)
         self.saved = x, outputs, weights, parameters[-1:] if self.joined else ()

@@ -72,6 +72,7 @@ class PixelSum(jt.Function):
         self.forward_source, self.backward_source = _sources(kind)
 
     def execute(self, logits, x):
+        assert logits.shape[0] % x.shape[0] == 0 and logits.shape[1] == x.shape[1], f"{logits.shape} against {x.shape}"
         self.saved = logits, x
         return self._kernel([logits.shape[0]], [logits, x], self.forward_source)
 

@@ -12,7 +12,7 @@ import dataclasses
 
 import numpy as np
 
-from jgen import networks, optim
+from jgen import distributions, networks, optim
 from jgen.algorithm import Algorithm
 from jgen.config import Training, option, units
 
@@ -54,8 +54,10 @@ class WGAN(Algorithm):
     def step(self, x, y, noise):
         with networks.no_grad():
             fake = self.generator(noise.normal(x.shape[0], self.latent_dim))  # [N, C, H, W]
-        # Both at once: the weights are read, and their gradients added up, in one pass.
-        scores = self.critic(networks.concatenate([fake.stop_grad(), _pixels(x)]))  # [2 N, 1]
+        # Both at once, so that the weights are read and their gradients added up in one pass; and in turn, so that what
+        # both have in common, such as the last bias's gradient, cancels without a rounding.
+        both = networks.join(distributions.flat(fake), distributions.flat(_pixels(x)))  # [N, 2 P]
+        scores = self.critic(both.reshape((2 * x.shape[0], *self.shape.image_shape)).stop_grad())  # [2 N, 1]
         critic_loss = _mean_difference(scores)
         self.optimizers["critic_rmsprop"].step(critic_loss)
         terms = {"critic_loss": critic_loss}
@@ -79,7 +81,6 @@ def _pixels(x):
 
 
 def _mean_difference(scores):
-    """Scores [2 N, 1] -> the mean of the first half minus that of the second."""
-    n = scores.shape[0] // 2
-    signs = np.repeat(np.float32([1 / n, -1 / n]), n).reshape(-1, 1)
-    return (scores * networks.as_var(signs)).sum()
+    """Scores [2 N, 1], of two kinds in turn -> the mean of the first kind minus that of the second."""
+    signs = networks.as_var(np.float32([[1, -1]]))
+    return (scores.reshape((-1, 2)) * signs).sum() / (scores.shape[0] // 2)

@@ -3,6 +3,11 @@
 from jgen.runtime import nn
 
 
+def leaky(x, slope):
+    """x where it is positive, slope x elsewhere; any shape. Slope 1 is no activation."""
+    return x if slope == 1 else nn.leaky_relu(x, slope)
+
+
 class LeakyReLU(nn.Module):
     """x where it is positive, slope x elsewhere; any shape."""
 
@@ -10,7 +15,7 @@ class LeakyReLU(nn.Module):
         self.slope = slope
 
     def execute(self, x):
-        return nn.leaky_relu(x, self.slope)
+        return leaky(x, self.slope)
 
 
 class Tanh(nn.Module):

@@ -9,7 +9,10 @@ import functools
 
 from jgen import kernels
 from jgen.distributions import flat
-from jgen.networks.activations import activation_name, slope_of
+from jgen.kernels import convolution, image_convolution
+from jgen.kernels.layout import Transposed
+from jgen.kernels.mlp import Stack
+from jgen.networks.activations import activation_name, leaky, slope_of
 from jgen.runtime import jt, nn
 
 
@@ -24,15 +27,13 @@ class Conv(nn.Conv):
         return self.activated(x, 1.0) if kernels.usable(x) else super().execute(x)
 
     def activated(self, x, slope):
-        """The same and a leaky ReLU of `slope` (1 is none), by one kernel."""
-        from jgen.kernels import convolution, image_convolution
-
+        """The same and a leaky ReLU of `slope` (1 is none); where features are made, by one kernel."""
         (stride, _), (padding, _) = self.stride, self.padding
         if self.images == "in":
             return image_convolution.ToFeatures(stride, padding, slope)(x, *_parameters(self))
         if self.images == "out":
             sizes = [size + 2 * padding - side + 1 for size, side in zip(x.shape[1:3], self.kernel_size)]
-            return _leaky(image_convolution.ToImages(stride, padding, sizes, False)(x, *_parameters(self)), slope)
+            return leaky(image_convolution.ToImages(stride, padding, sizes, False)(x, *_parameters(self)), slope)
         return convolution.Convolution(stride, padding, slope)(x, *_parameters(self))
 
 
@@ -48,15 +49,14 @@ class ConvTranspose(nn.ConvTranspose):
             return self.activated(x, 1.0)
         height, width = self.size
         y = super().execute(x)
+        assert height <= y.shape[2] and width <= y.shape[3], f"{self.size} of {y.shape}"
         return y if tuple(y.shape[2:]) == self.size else y[:, :, :height, :width]
 
     def activated(self, x, slope):
-        """The same and a leaky ReLU of `slope` (1 is none), by one kernel."""
-        from jgen.kernels import convolution, image_convolution
-
+        """The same and a leaky ReLU of `slope` (1 is none); where features are made, by one kernel."""
         (stride, _), (padding, _) = self.stride, self.padding
         if self.images == "out":
-            return _leaky(image_convolution.ToImages(stride, padding, self.size, True)(x, *_parameters(self)), slope)
+            return leaky(image_convolution.ToImages(stride, padding, self.size, True)(x, *_parameters(self)), slope)
         return convolution.TransposedConvolution(stride, padding, self.size, slope)(x, *_parameters(self))
 
 
@@ -96,7 +96,7 @@ def _taken(modules):
     """Take from a list's front what one kernel computes -> the function of it."""
     if isinstance(modules[0], nn.Linear):
         return _taken_stack(modules)
-    if isinstance(modules[0], (Conv, ConvTranspose)) and slope_of(*modules[1:2]) is not None:
+    if hasattr(modules[0], "activated") and slope_of(*modules[1:2]) is not None:
         return functools.partial(modules.pop(0).activated, slope=slope_of(modules.pop(0)))
     return modules.pop(0)
 
@@ -118,8 +118,6 @@ def _taken_stack(modules):
 
 
 def _stacked(layers, activation, activate_last, x, *more):
-    from jgen.kernels.mlp import Stack
-
     parameters = [parameter for layer in layers for parameter in _parameters(layer)]
     if more and not x.is_stop_grad():  # the kernel joins to data alone
         x, more = jt.concat([x, *more], dim=1), ()
@@ -130,16 +128,10 @@ def _parameters(layer):
     return [layer.weight] if layer.bias is None else [layer.weight, layer.bias]
 
 
-def _leaky(x, slope):
-    return x if slope == 1 else nn.leaky_relu(x, slope)
-
-
 def flat_features(x):
     """Features -> [N, C H W], as a linear layer has always known them, channel after channel."""
     if not kernels.usable(x):
         return flat(x)
-    from jgen.kernels.layout import Transposed
-
     n, height, width, channels = x.shape
     return flat(Transposed()(x.reshape((n, height * width, channels))))
 
@@ -148,8 +140,6 @@ def as_features(x, shape):
     """[N, C H W] -> features of shape (C, H, W)."""
     if not kernels.usable(x):
         return x.reshape((x.shape[0], *shape))
-    from jgen.kernels.layout import Transposed
-
     channels, height, width = shape
     return Transposed()(x.reshape((x.shape[0], channels, height * width))).reshape((-1, height, width, channels))
 

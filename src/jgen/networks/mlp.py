@@ -28,8 +28,9 @@ class GaussianEncoder(nn.Module):
     One Linear serves both heads.
     """
 
-    def __init__(self, n_pixels, hidden, latent_dim, activation="relu"):
-        self.body = MLP(n_pixels, *hidden, 2 * latent_dim, activation=activation)
+    def __init__(self, n_inputs, hidden, latent_dim, activation="relu"):
+        """n_inputs: pixels of an image, and the condition's features."""
+        self.body = MLP(n_inputs, *hidden, 2 * latent_dim, activation=activation)
         self.latent_dim = latent_dim
 
     def execute(self, x, *condition):

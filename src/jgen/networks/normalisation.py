@@ -4,6 +4,7 @@ import numpy as np
 
 from jgen import kernels
 from jgen.kernels import batch_norm
+from jgen.networks.activations import leaky
 from jgen.runtime import jt, nn
 
 
@@ -21,15 +22,17 @@ class BatchNorm(nn.Module):
         self.running_var = jt.array(np.ones(channels, np.float32)).stop_grad()
         self.slope, self.eps, self.momentum = slope, eps, momentum
 
-    def execute(self, x, *residual):
+    def execute(self, x, residual=None):
         if self.is_training():
-            normalise = batch_norm.Normalise if kernels.usable(x) or jt.flags.use_cuda else Composed
-            y, mean, variance = normalise(self.slope, self.eps)(x, self.weight, self.bias, *residual)
+            by_kernel = kernels.usable(x) or (kernels.fused() and jt.flags.use_cuda)
+            normalise = batch_norm.Normalise if by_kernel else ComposedNormalise
+            given = (x, self.weight, self.bias) if residual is None else (x, self.weight, self.bias, residual)
+            y, mean, variance = normalise(self.slope, self.eps)(*given)
             self._follow(mean.detach(), variance.detach(), x.numel() // self.weight.numel())
             return y
         scale = self.weight / jt.sqrt(self.running_var + self.eps)
         y = (x - _across(self.running_mean, x)) * _across(scale, x) + _across(self.bias, x)
-        return _leaky(sum(residual, y), self.slope)
+        return leaky(y if residual is None else y + residual, self.slope)
 
     def _follow(self, mean, variance, count):
         """Move the running statistics towards those of a batch of `count` values per channel."""
@@ -38,19 +41,19 @@ class BatchNorm(nn.Module):
         self.running_var.update(self.running_var + (unbiased - self.running_var) * self.momentum)
 
 
-class Composed:
+class ComposedNormalise:
     """batch_norm.Normalise made of Jittor's operators."""
 
     def __init__(self, slope, eps):
         self.slope, self.eps = slope, eps
 
-    def __call__(self, x, gamma, beta, *residual):
+    def __call__(self, x, gamma, beta, residual=None):
         axes = _all_but_channels(x)
         mean = x.mean(axes)
         centred = x - _across(mean, x)
         variance = (centred * centred).mean(axes)
         y = centred * _across(gamma / jt.sqrt(variance + self.eps), x) + _across(beta, x)
-        return _leaky(sum(residual, y), self.slope), mean, variance
+        return leaky(y if residual is None else y + residual, self.slope), mean, variance
 
 
 def _all_but_channels(x):
@@ -62,10 +65,6 @@ def _all_but_channels(x):
 def _across(per_channel, x):
     """[C] -> x's shape."""
     return per_channel.broadcast(x, _all_but_channels(x))
-
-
-def _leaky(x, slope):
-    return x if slope == 1 else jt.maximum(x, slope * x)
 
 
 def normalises_batches(*networks):

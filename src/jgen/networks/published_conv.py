@@ -23,6 +23,10 @@ class SameTranspose(nn.Module):
     def execute(self, x):
         return self.convolution(x)
 
+    def activated(self, x, slope):
+        """As of ConvTranspose."""
+        return self.convolution.activated(x, slope)
+
 
 class PublishedConvEncoder(nn.Module):
     """Images [N, C, H, W], sides from 127 up, -> mu, logvar [N, D].

@@ -1,0 +1,66 @@
+"""Layers in a row: what the kernels compute at once is what the modules compute one after the other."""
+
+import numpy as np
+import pytest
+
+from jgen import kernels
+from jgen.networks.activations import LeakyReLU, Tanh, activation_layer, activation_name, slope_of
+from jgen.networks.layers import Conv, ConvTranspose, Layers, as_features, flat_features
+from jgen.runtime import jt, nn
+
+ROWS = {
+    "one activation": lambda: [nn.Linear(6, 5), Tanh(), nn.Linear(5, 4), Tanh(), nn.Linear(4, 3)],
+    "activation last": lambda: [nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 3), nn.ReLU()],
+    "mixed activations": lambda: [nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 4), Tanh(), nn.Linear(4, 3)],
+    "another slope": lambda: [nn.Linear(6, 5), LeakyReLU(0.3), nn.Linear(5, 3)],
+    "none between": lambda: [nn.Linear(6, 5), nn.Linear(5, 3), nn.Sigmoid()],
+    "one layer": lambda: [nn.Linear(6, 3)],
+}
+IMAGES = {
+    "all": lambda: [Conv(2, 4, 3, padding=1, images="in"), nn.ReLU(), Conv(4, 3, 3, 2, 1), LeakyReLU(0.3)],
+    "a tanh": lambda: [Conv(2, 4, 3, images="in"), Tanh(), ConvTranspose(4, 3, 4, (9, 7), stride=2, padding=1)],
+}
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_linear_layers(name):
+    x = jt.array(np.random.default_rng(0).normal(size=(7, 6)).astype(np.float32))
+    _assert_equal_composed(Layers(*ROWS[name]()), x)
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_convolutions(name):
+    x = jt.array(np.random.default_rng(0).normal(size=(3, 2, 7, 6)).astype(np.float32))
+    layers = Layers(*IMAGES[name]())
+    _assert_equal_composed(lambda images: flat_features(layers(images)), x, layers)
+
+
+def _assert_equal_composed(function, x, layers=None):
+    parameters = (layers or function).parameters()
+
+    def results():
+        y = function(x)
+        return [value.numpy() for value in (y, *jt.grad((y * y).sum(), [x, *parameters]))]
+
+    fused = results()
+    with kernels.composed():
+        for ours, expected in zip(fused, results(), strict=True):
+            np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("convolution", [Conv(3, 2, 3, padding=1, images="out"), Conv(3, 2, 1, images="out")])
+def test_images_come_out_as_images(convolution):
+    features = jt.array(np.random.default_rng(0).normal(size=(2, 3 * 5 * 4)).astype(np.float32))
+    layers = Layers(convolution, LeakyReLU(0.3))
+    fused = layers(as_features(features, (3, 5, 4))).numpy()
+    with kernels.composed():
+        np.testing.assert_allclose(fused, layers(as_features(features, (3, 5, 4))).numpy(), rtol=1e-4, atol=1e-5)
+    assert fused.shape == (2, 2, 5, 4)
+
+
+def test_activations_are_known_by_name_and_slope():
+    for name, slope in (("relu", 0.0), ("leaky-relu", 0.01), ("tanh", None)):
+        layer = activation_layer(name)
+        assert activation_name(layer) == name and slope_of(layer) == slope
+    assert activation_name(LeakyReLU(0.3)) is None and slope_of(LeakyReLU(0.3)) == 0.3
+    assert activation_name() is slope_of() is None is activation_name(nn.Sigmoid())
