@@ -46,7 +46,9 @@ def draw(report, path):
         fontsize=10,
     )
     axes.legend(ncols=6, fontsize=8, loc="upper center")
-    axes.set_ylim(0, 1.18 * max(max(m["ratios"].values()) for m in models.values()))
+    axes.set_yscale("log", base=2)
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.set_ylim(0.25, 1.6 * max(max(m["ratios"].values()) for m in models.values()))
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     buffer = io.BytesIO()
