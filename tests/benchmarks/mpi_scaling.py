@@ -3,7 +3,8 @@
     results/mpi-scaling.json    {machine, date, cases: {MODEL: {batch, gradient_bytes, messages, latent_dim,
         step_ms       {"1 x BATCH": of one process, "2 x BATCH": of two that share the minibatch}, medians of blocks
         weak, strong  speed-up of two processes: each with BATCH images, or sharing BATCH
-        loss_difference  the largest relative difference of the first steps' losses, two processes against one
+        loss_difference  the largest difference of a term of the first steps' losses, two processes against one,
+                         relative to the largest term
         fit           of one process: step_ms = fixed_ms + image_us * images / 1000
         paper         [{network, processes, weak_efficiency, strong_efficiency, reduce_ms, …}]
     }}, message: {points: [{bytes, ms}], latency_us, gb_per_s}, drawing_ns}
@@ -130,7 +131,9 @@ def block_length(worlds, name, pair, facts, quick):
 
 
 def difference(expected, found):
-    return max(abs(found[name] - value) / max(abs(value), 1e-12) for name, value in expected.items())
+    """The largest difference of a term, relative to the largest term: a KL divergence of nearly 0 is all rounding."""
+    largest = max(abs(value) for value in expected.values())
+    return max(abs(found[name] - value) for name, value in expected.items()) / largest
 
 
 # --- on paper
