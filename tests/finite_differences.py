@@ -39,7 +39,7 @@ def assert_equals_definition(function, definition, arrays, frozen=()):
     inputs = as_vars(arrays)
     y, expected = function(*inputs), definition(*arrays)
     scale = np.abs(expected).max()
-    np.testing.assert_allclose(y.numpy(), expected, rtol=1e-4, atol=1e-5 * scale)
+    np.testing.assert_allclose(y.numpy(), expected, rtol=2e-5, atol=2e-6 * scale)
     generator = np.random.default_rng(99)
     weights = generator.normal(size=expected.shape)
     moving = [position for position in range(len(arrays)) if position not in frozen]

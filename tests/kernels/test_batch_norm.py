@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from finite_differences import assert_equals_definition, assert_independent_of_threads, drawn
+from finite_differences import as_vars, assert_equals_definition, assert_independent_of_threads, drawn
 from jgen.kernels import batch_norm
 from jgen.runtime import jt
 
@@ -27,6 +27,14 @@ def test_results_and_gradients(threads, shape, slope, with_residual):
 def test_the_bits_do_not_depend_on_the_number_of_threads(shape):
     arrays = drawn(shape, shape[-1], shape[-1], shape)
     assert_independent_of_threads(lambda *inputs: batch_norm.Normalise(0.0, 1e-5)(*inputs)[0], arrays)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_moments_are_those_of_the_batch(threads, shape):
+    x, gamma, beta = drawn(shape, shape[-1], shape[-1])
+    outputs = batch_norm.Normalise(0.2, 1e-3)(*as_vars([3 * x + 1, gamma, beta]))
+    for ours, expected in zip(outputs, batch_norm.reference(3 * x + 1, gamma, beta, slope=0.2, eps=1e-3), strict=True):
+        np.testing.assert_allclose(ours.numpy(), expected, rtol=2e-5, atol=2e-5)
 
 
 @pytest.mark.parametrize("shape", [(64, 8), (3, 40, 50, 8)])
