@@ -40,11 +40,28 @@ struct Geometry {
         return {(oh - 1) * stride + kh - h - padding, (ow - 1) * stride + kw - w - padding};
     }
 };
-// What is made once and used in every step.
-struct Plan { dnnl::primitive compute, copy; dnnl::memory plain, weights, a, b, c; };
 static dnnl::engine& engine() { static auto* one = new dnnl::engine(dnnl::engine::kind::cpu, 0); return *one; }
 static dnnl::stream& stream() { static auto* one = new dnnl::stream(engine()); return *one; }
 static dnnl::memory empty(const dnnl::memory::desc& desc) { return {desc, engine(), nullptr}; }
+// What is made once and used in every step: the primitive, the copy of the weights into its layout, or out of it where
+// they are its result, and the memory of all.
+struct Plan {
+    dnnl::primitive compute, copy;
+    dnnl::memory plain, weights, images, results, bias;
+    Plan(const Geometry& g, const dnnl::primitive& compute, const dnnl::memory::desc& inner, bool gives_weights)
+        : compute(compute), plain(empty(g.weights(Tag::oihw))), weights(inner, engine()),
+          images(empty(g.images(Tag::nhwc))), results(empty(g.results(Tag::nhwc))),
+          bias(empty({{g.o}, FLOAT, Tag::a})) {
+        copy = gives_weights ? dnnl::reorder(weights, plain) : dnnl::reorder(plain, weights);
+    }
+    void use(const float* weight_at, Var* images_var, Var* results_var) {
+        plain.set_data_handle((void*)weight_at);
+        images.set_data_handle(images_var->ptr<float>());
+        results.set_data_handle(results_var->ptr<float>());
+    }
+    void copy_in() { copy.execute(stream(), {{DNNL_ARG_FROM, plain}, {DNNL_ARG_TO, weights}}); }
+    void copy_out() { copy.execute(stream(), {{DNNL_ARG_FROM, weights}, {DNNL_ARG_TO, plain}}); }
+};
 // The plan of a geometry, made by `make` where there is none. A training needs a few; of the many that an evaluation
 // with ever other batches would need, no more than a hundred are kept. At the end of the process they are not freed:
 // the library may be gone by then.
@@ -64,10 +81,16 @@ static void activate(float* y, long rows, long c, const float* bias, float slope
             y[n * c + i] = value > 0 ? value : slope * value;
         }
 }
-static dnnl::convolution_forward::primitive_desc forward_of(const Geometry& g, const dnnl::primitive_attr& attributes) {
-    dnnl::convolution_forward::desc forward(
-        dnnl::prop_kind::forward_training, dnnl::algorithm::convolution_direct, g.images(Tag::nhwc),
-        g.weights(Tag::any), g.results(Tag::nhwc), g.strides(), g.before(), g.after());
+static dnnl::convolution_forward::primitive_desc forward_of(const Geometry& g, const dnnl::primitive_attr& attributes,
+                                                            bool with_bias) {
+    const auto kind = dnnl::prop_kind::forward_training;
+    const auto how = dnnl::algorithm::convolution_direct;
+    using Desc = dnnl::convolution_forward::desc;
+    const Desc forward = with_bias
+        ? Desc(kind, how, g.images(Tag::nhwc), g.weights(Tag::any), {{g.o}, FLOAT, Tag::a}, g.results(Tag::nhwc),
+               g.strides(), g.before(), g.after())
+        : Desc(kind, how, g.images(Tag::nhwc), g.weights(Tag::any), g.results(Tag::nhwc), g.strides(), g.before(),
+               g.after());
     return {forward, attributes, engine()};
 }
 }} // jittor::convolution
@@ -105,31 +128,16 @@ Plan& plan = plan_of(g, [&] {
         activation.append_eltwise(1.0f, dnnl::algorithm::eltwise_relu, g.slope, 0.0f);
         attributes.set_post_ops(activation);
     }
-    auto forward = forward_of(g, attributes);
-    if (with_bias)
-        forward = {dnnl::convolution_forward::desc(
-            dnnl::prop_kind::forward_training, dnnl::algorithm::convolution_direct, g.images(Tag::nhwc),
-            g.weights(Tag::any), {{g.o}, FLOAT, Tag::a}, g.results(Tag::nhwc), g.strides(), g.before(), g.after()),
-            attributes, engine()};
-    Plan made;
-    made.plain = empty(g.weights(Tag::oihw));
-    made.weights = dnnl::memory(forward.weights_desc(), engine());
-    made.copy = dnnl::reorder(made.plain, made.weights);
-    made.compute = dnnl::convolution_forward(forward);
-    made.a = empty(forward.src_desc());
-    made.b = empty(forward.dst_desc());
-    if (with_bias) made.c = empty(forward.bias_desc());
-    return made;
+    const auto forward = forward_of(g, attributes, with_bias);
+    return Plan(g, dnnl::convolution_forward(forward), forward.weights_desc(), false);
 });
-plan.plain.set_data_handle((void*)weight);
-plan.a.set_data_handle(images->ptr<float>());
-plan.b.set_data_handle(results->ptr<float>());
-plan.copy.execute(stream(), {{DNNL_ARG_FROM, plan.plain}, {DNNL_ARG_TO, plan.weights}});
+plan.use(weight, images, results);
+plan.copy_in();
 std::unordered_map<int, dnnl::memory> arguments{
-    {DNNL_ARG_SRC, plan.a}, {DNNL_ARG_WEIGHTS, plan.weights}, {DNNL_ARG_DST, plan.b}};
+    {DNNL_ARG_SRC, plan.images}, {DNNL_ARG_WEIGHTS, plan.weights}, {DNNL_ARG_DST, plan.results}};
 if (with_bias) {
-    plan.c.set_data_handle(_inputs[2]->ptr<float>());
-    arguments[DNNL_ARG_BIAS] = plan.c;
+    plan.bias.set_data_handle(_inputs[2]->ptr<float>());
+    arguments[DNNL_ARG_BIAS] = plan.bias;
 }
 plan.compute.execute(stream(), arguments);
 if (g.slope == 0) activate(results->ptr<float>(), g.n * g.oh * g.ow, g.o, nullptr, 0);
@@ -145,22 +153,14 @@ Plan& plan = plan_of(g, [&] {
         dnnl::convolution_backward_data::desc(
             dnnl::algorithm::convolution_direct, g.images(Tag::nhwc), g.weights(Tag::any), g.results(Tag::nhwc),
             g.strides(), g.before(), g.after()),
-        engine(), forward_of(g, {}));
-    Plan made;
-    made.plain = empty(g.weights(Tag::oihw));
-    made.weights = dnnl::memory(backward.weights_desc(), engine());
-    made.copy = dnnl::reorder(made.plain, made.weights);
-    made.compute = dnnl::convolution_backward_data(backward);
-    made.a = empty(backward.diff_src_desc());
-    made.b = empty(backward.diff_dst_desc());
-    return made;
+        engine(), forward_of(g, {}, false));
+    return Plan(g, dnnl::convolution_backward_data(backward), backward.weights_desc(), false);
 });
-plan.plain.set_data_handle(weights->ptr<float>());
-plan.a.set_data_handle(images->ptr<float>());
-plan.b.set_data_handle(results->ptr<float>());
-plan.copy.execute(stream(), {{DNNL_ARG_FROM, plan.plain}, {DNNL_ARG_TO, plan.weights}});
+plan.use(weights->ptr<float>(), images, results);
+plan.copy_in();
 plan.compute.execute(
-    stream(), {{DNNL_ARG_DIFF_SRC, plan.a}, {DNNL_ARG_WEIGHTS, plan.weights}, {DNNL_ARG_DIFF_DST, plan.b}});
+    stream(),
+    {{DNNL_ARG_DIFF_SRC, plan.images}, {DNNL_ARG_WEIGHTS, plan.weights}, {DNNL_ARG_DIFF_DST, plan.results}});
 if (_inputs.size() > 2 || g.slope < 1) {
     const float* bias = _inputs.size() > 2 ? _inputs[2]->ptr<float>() : nullptr;
     activate(images->ptr<float>(), g.n * g.h * g.w, g.c, bias, g.slope);
@@ -177,22 +177,14 @@ Plan& plan = plan_of(g, [&] {
         dnnl::convolution_backward_weights::desc(
             dnnl::algorithm::convolution_direct, g.images(Tag::nhwc), g.weights(Tag::any), g.results(Tag::nhwc),
             g.strides(), g.before(), g.after()),
-        engine(), forward_of(g, {}));
-    Plan made;
-    made.plain = empty(g.weights(Tag::oihw));
-    made.weights = dnnl::memory(backward.diff_weights_desc(), engine());
-    made.copy = dnnl::reorder(made.weights, made.plain);
-    made.compute = dnnl::convolution_backward_weights(backward);
-    made.a = empty(backward.src_desc());
-    made.b = empty(backward.diff_dst_desc());
-    return made;
+        engine(), forward_of(g, {}, false));
+    return Plan(g, dnnl::convolution_backward_weights(backward), backward.diff_weights_desc(), true);
 });
-plan.plain.set_data_handle(weights->ptr<float>());
-plan.a.set_data_handle(images->ptr<float>());
-plan.b.set_data_handle(results->ptr<float>());
+plan.use(weights->ptr<float>(), images, results);
 plan.compute.execute(
-    stream(), {{DNNL_ARG_SRC, plan.a}, {DNNL_ARG_DIFF_WEIGHTS, plan.weights}, {DNNL_ARG_DIFF_DST, plan.b}});
-plan.copy.execute(stream(), {{DNNL_ARG_FROM, plan.weights}, {DNNL_ARG_TO, plan.plain}});
+    stream(),
+    {{DNNL_ARG_SRC, plan.images}, {DNNL_ARG_DIFF_WEIGHTS, plan.weights}, {DNNL_ARG_DIFF_DST, plan.results}});
+plan.copy_out();
 """
 )
 

@@ -1,8 +1,9 @@
 """Encoders, decoders, generator and critic, and what is common to all networks."""
 
-from jgen.networks.convolutional import ConvDecoder, ConvEncoder, ConvGaussianEncoder, join, label_planes, n_stages
+from jgen.networks.convolutional import ConvDecoder, ConvEncoder, ConvGaussianEncoder, label_planes, n_stages
 from jgen.networks.critic import Critic, Generator
 from jgen.networks.labels import LabelEmbedding, repeated_labels
+from jgen.networks.layers import join
 from jgen.networks.mlp import MLP, GaussianEncoder, ImageDecoder
 from jgen.networks.normalisation import normalises_batches
 from jgen.networks.published_conv import PublishedConvDecoder, PublishedConvEncoder

@@ -5,7 +5,7 @@ import math
 
 from jgen.networks.activations import activation_layer
 from jgen.networks.layers import Conv, ConvTranspose, Layers, as_features, flat_features
-from jgen.runtime import jt, nn
+from jgen.runtime import nn
 
 
 def halved_sizes(height, width, n_stages):
@@ -90,8 +90,3 @@ def label_planes(embedded, height, width):
     """Embedded labels [N, L] -> constant planes [N, L, H, W] that can be joined to images."""
     n, n_planes = embedded.shape
     return embedded.reshape((n, n_planes, 1, 1)).broadcast((n, n_planes, height, width))
-
-
-def join(*parts):
-    """Vars joined along their second axis: features [N, F] or channels [N, C, H, W]."""
-    return jt.concat(parts, dim=1)

@@ -32,7 +32,7 @@ class Conv(nn.Conv):
         if self.images == "in":
             return image_convolution.ToFeatures(stride, padding, slope)(x, *_parameters(self))
         if self.images == "out":
-            sizes = [size + 2 * padding - side + 1 for size, side in zip(x.shape[1:3], self.kernel_size)]
+            sizes = convolution.result_sizes(x.shape[1:3], self.kernel_size, stride, padding)
             return leaky(image_convolution.ToImages(stride, padding, sizes, False)(x, *_parameters(self)), slope)
         return convolution.Convolution(stride, padding, slope)(x, *_parameters(self))
 
@@ -76,7 +76,7 @@ class Layers(nn.Sequential):
     def execute(self, x, *more):
         """more: features [N, J] that are joined to x [N, I] as its last columns, for linear layers."""
         if not kernels.usable(x, *more):
-            return super().execute(jt.concat([x, *more], dim=1) if more else x)
+            return super().execute(join(x, *more))
         first, *others = self._fused()
         x = first(x, *more)
         for compute in others:
@@ -120,7 +120,7 @@ def _taken_stack(modules):
 def _stacked(layers, activation, activate_last, x, *more):
     parameters = [parameter for layer in layers for parameter in _parameters(layer)]
     if more and not x.is_stop_grad():  # the kernel joins to data alone
-        x, more = jt.concat([x, *more], dim=1), ()
+        x, more = join(x, *more), ()
     return Stack(activation, activate_last, joined=bool(more))(x, *parameters, *more)
 
 
@@ -142,6 +142,11 @@ def as_features(x, shape):
         return x.reshape((x.shape[0], *shape))
     channels, height, width = shape
     return Transposed()(x.reshape((x.shape[0], channels, height * width))).reshape((-1, height, width, channels))
+
+
+def join(*parts):
+    """Vars joined along their second axis: features [N, F] or channels of images [N, C, H, W]."""
+    return parts[0] if len(parts) == 1 else jt.concat(parts, dim=1)
 
 
 def joined_features(*parts):
