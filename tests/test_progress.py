@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 
 import pytest
 
@@ -11,7 +12,11 @@ from jgen.progress import Progress, StopRequest
 def test_the_bar_counts_images_and_earlier_steps_do_not_enter_the_rate(capsys):
     with Progress(total_steps=10, images_per_step=4) as progress:
         progress.advance(6, counted=False)
+        progress._bar.mininterval = 0  # otherwise the rate is taken every 30 seconds
+        time.sleep(0.05)
         progress.advance(3, {"loss": 1.25})
+        bar = progress._bar.format_dict
+        assert 12 <= bar["rate"] * bar["elapsed"] < 24  # images counted since the start
         assert (progress._bar.n, progress._bar.total, progress._bar.initial) == (36, 40, 24)
         assert "loss=1.25" in progress._bar.postfix
         progress.epoch_line(5, {"epoch": 2, "loss": 1.25, "seconds": 3.0, "images_per_second": 12.0, "resident_mb": 7})

@@ -29,7 +29,7 @@ class Progress:
                 self._bar.set_postfix({name: f"{value:.4g}" for name, value in terms.items()}, refresh=False)
             self._bar.update(steps * self._images_per_step)
         else:
-            self._bar.initial = self._bar.n = steps * self._images_per_step
+            self._bar.initial = self._bar.n = self._bar.last_print_n = steps * self._images_per_step
 
     def epoch_line(self, epochs, row):
         hidden = ("epoch", "seconds", "resident_mb")
