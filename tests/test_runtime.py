@@ -210,6 +210,31 @@ def test_starting_jittor_changes_nothing_else_in_the_process(tmp_path):
     assert process.stdout.count("\n") == 1, "Jittor's banner"
 
 
+MULTIPLY_AMID_SIGNALS = """
+import signal, sys
+import numpy as np
+from jgen.runtime import jt
+handled = []
+signal.signal(signal.SIGALRM, lambda number, frame: handled.append(number))
+a, b = (np.random.default_rng(0).standard_normal(shape, dtype=np.float32) for shape in ((300, 784), (784, 400)))
+expected = a @ b
+signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
+for _ in range(200):
+    np.testing.assert_allclose(jt.matmul(jt.array(a), jt.array(b)).numpy(), expected, rtol=1e-3, atol=1e-3)
+signal.setitimer(signal.ITIMER_REAL, 0)
+print(len(handled))
+"""
+
+
+def test_signals_leave_a_matrix_product_alone():
+    """Else Ctrl-C may write over the weights, or the heap, in the midst of one (process.give_signals_a_stack)."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONFAULTHANDLER"}
+    command = [sys.executable, "-c", MULTIPLY_AMID_SIGNALS]
+    found = subprocess.run(command, env={**environment, "PYTHONPATH": str(SRC)}, capture_output=True, timeout=300)
+    assert found.returncode == 0, found.stderr[-2000:].decode()
+    assert int(found.stdout) > 20
+
+
 def test_jittor_may_be_asked_to_log():
     """As the errors above advise; its logging looks at every module, jgen's deferred ones among them."""
     program = "from jgen import runtime, networks; runtime.start('cpu'); print(networks.scalar(3).item())"

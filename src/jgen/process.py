@@ -2,7 +2,9 @@
 
 import builtins
 import contextlib
+import ctypes
 import math
+import mmap
 import os
 import pathlib
 import random
@@ -64,6 +66,36 @@ def python_defaults_kept():
         with contextlib.suppress(ValueError):  # only the main thread may set handlers
             for number, handler in handlers.items():
                 signal.signal(number, handler if handler is not None else signal.SIG_DFL)
+
+
+class _SignalStack(ctypes.Structure):
+    """stack_t of Linux's <signal.h>."""
+
+    _fields_ = [("start", ctypes.c_void_p), ("flags", ctypes.c_int), ("size", ctypes.c_size_t)]
+
+
+_SS_DISABLE = 2
+_kept = []
+
+
+def give_signals_a_stack(size=1 << 16):
+    """Let signal handlers of this thread, the main one, run on a stack of their own, unless they have one.
+
+    oneDNN's matrix products point the stack pointer at a work area in the heap while they run (its issue 4845, of 2026;
+    Jittor has version 2.2). A Ctrl-C or SIGTERM that arrives then would have its handler's frame written there, over
+    whatever lies below: the weights, or the heap's own tables. Python's handlers use such a stack where there is one.
+    """
+    if sys.platform != "linux":
+        return
+    system = ctypes.CDLL(None, use_errno=True)
+    now = _SignalStack()
+    if system.sigaltstack(None, ctypes.byref(now)) == 0 and not now.flags & _SS_DISABLE:
+        return  # faulthandler's, for one
+    memory = mmap.mmap(-1, size)
+    wanted = _SignalStack(ctypes.addressof(ctypes.c_char.from_buffer(memory)), 0, size)
+    if system.sigaltstack(ctypes.byref(wanted), None) != 0:
+        raise OSError(ctypes.get_errno(), "no stack for signal handlers: sigaltstack")
+    _kept.append(memory)  # for as long as the process lives
 
 
 def _is_deferred(module):

@@ -3,8 +3,8 @@
     from jgen.runtime import jt, nn       # starts Jittor on first use
 
 Jittor 1.3.11 downloads oneDNN from a single server when it is first imported, crashes on an nvcc without a GPU,
-replaces Python's signal handlers, turns TLS verification off and reseeds the global generators. All of that is put
-right here, so that no other module needs to know.
+replaces Python's signal handlers, turns TLS verification off and reseeds the global generators; a signal that arrives
+within oneDNN's matrix product overwrites memory. All of that is put right here, so that no other module needs to know.
 """
 
 import atexit
@@ -58,6 +58,7 @@ def start(device="auto", log=print, checking=""):
             if cuda:
                 gpu.switch_on(_started["jt"], cudnn)
             _close_compile_pool()
+        process.give_signals_a_stack()
         atexit.register(process.await_idle_threads)  # runs before what Jittor has registered
         from jittor import nn
 
