@@ -45,7 +45,7 @@ def bernoulli_log_likelihood(logits, x):
 
     Every x is compared with K logits in a row; it is data, without a gradient.
     """
-    if kernels.usable(logits, x):
+    if kernels.usable(logits, x, with_cuda=True):
         return _pixel_sum(BERNOULLI, logits, x)
     x = repeat(x, logits.shape[0] // x.shape[0])
     return flat(x * logits - softplus(logits)).sum(1)
@@ -82,7 +82,7 @@ def squared_error_of_logits(logits, x):
 
     Every x [N, ...] is compared with K logits in a row; it is data, without a gradient.
     """
-    if kernels.usable(logits, x):
+    if kernels.usable(logits, x, with_cuda=True):
         return _pixel_sum(SQUARED_ERROR, logits, x)
     return squared_error(sigmoid(logits), repeat(x, logits.shape[0] // x.shape[0]))
 

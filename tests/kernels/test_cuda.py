@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import cuda_emulation
-from jgen.kernels import adam, batch_norm, rmsprop
+from jgen.kernels import adam, batch_norm, bias_activation, pixel_sums, rmsprop
 from jgen.kernels.multi_tensor import offsets
 from jgen.runtime import jt
 
@@ -69,12 +69,55 @@ def test_batch_norm(tmp_path, shape, slope, with_residual):
     _close([y.transpose(last), mean, variance], expected)
 
     gradients = _empty(shape, channels, channels, *[shape] * with_residual)
-    backward = tmp_path / "backward"
-    backward.mkdir()
-    cuda_emulation.play(backward, batch_norm.BACKWARD, [dy, x, y, gamma, beta, mean, variance], gradients, data)
+    inputs = [dy, x, y, gamma, beta, mean, variance]
+    cuda_emulation.play(_below(tmp_path), batch_norm.BACKWARD, inputs, gradients, data)
     inputs = [images[0], gamma, beta, *images[1:]]
     wanted = _jittors_gradients(batch_norm.Normalise(slope, 1e-3), inputs, dy.transpose(last))
     _close([array.transpose(last) if array.shape == shape else array for array in gradients], wanted)
+
+
+# A block for each image, with fewer and with more pixels than it has threads; three logits for an image.
+@pytest.mark.parametrize("kind", [pixel_sums.BERNOULLI, pixel_sums.SQUARED_ERROR])
+@pytest.mark.parametrize("images, each, pixels", [(3, 1, 40), (2, 3, 784)])
+def test_pixel_sums(tmp_path, kind, images, each, pixels):
+    logits, x, weights = _drawn((images * each, pixels), (images, pixels), images * each)
+    logits, x = 3 * logits, np.abs(x) % 1
+    forward, backward = pixel_sums.sources(kind)
+    (sums,) = outputs = _empty(images * each)
+    cuda_emulation.play(tmp_path, forward, [logits, x], outputs, {})
+    _close([sums], [pixel_sums.reference(kind, logits.astype(np.float64), x)])
+
+    gradients = _empty(logits.shape)
+    cuda_emulation.play(_below(tmp_path), backward, [logits, x, weights], gradients, {})
+    leaf = jt.array(logits)
+    loss = (pixel_sums.PixelSum(kind)(leaf, jt.array(x)) * jt.array(weights)).sum()
+    _close(gradients, [jt.grad(loss, leaf).numpy()])
+
+
+# A block of threads for a channel of images, and for 32 of features, the last of them not full.
+@pytest.mark.parametrize("shape", [(3, 4, 5, 2), (9, 2, 8, 9), (7, 130), (600, 40)])
+@pytest.mark.parametrize("activation, slope", [("leaky", 0.0), ("leaky", 0.2), ("leaky", 1.0), ("tanh", 0.0)])
+def test_bias_and_activation(tmp_path, shape, activation, slope):
+    v, dy, bias = _drawn(shape, shape, shape[1])
+    forward, backward = bias_activation.cuda_sources(activation)
+    last = (0, *range(2, len(shape)), 1)
+    value = (v.transpose(last) + bias).transpose(0, -1, *range(1, len(shape) - 1))
+    if activation == "tanh":
+        expected, d = np.tanh(value), dy * (1 - np.tanh(value) ** 2)
+    else:
+        expected, d = np.where(value > 0, value, slope * value), np.where(value > 0, dy, slope * dy)
+
+    (y,) = outputs = _empty(shape)
+    cuda_emulation.play(tmp_path, forward, [v, bias], outputs, {"slope": slope})
+    _close([y], [expected])
+    gradients = _empty(shape, shape[1])
+    cuda_emulation.play(_below(tmp_path), backward, [dy, y], gradients, {"slope": slope})
+    _close(gradients, [d, d.sum((0, *range(2, len(shape))))])
+
+
+def _below(folder):
+    (folder / "backward").mkdir()
+    return folder / "backward"
 
 
 def _cases():
@@ -88,6 +131,14 @@ def _cases():
         yield "batch_norm", batch_norm.FORWARD, _empty(four, 3, 3, *extra), _empty(four, 3, 3), data
         inputs = _empty(four, four, four, 3, 3, 3, 3)
         yield "its gradient", batch_norm.BACKWARD, inputs, _empty(four, 3, 3, *extra), data
+    for kind in (pixel_sums.BERNOULLI, pixel_sums.SQUARED_ERROR):
+        forward, backward = pixel_sums.sources(kind)
+        yield kind, forward, _empty(two, two), _empty(4), {}
+        yield "its gradient", backward, _empty(two, two, 4), _empty(two), {}
+    for activation in ("leaky", "tanh"):
+        forward, backward = bias_activation.cuda_sources(activation)
+        yield activation, forward, _empty(two, 8), _empty(two), {"slope": 0}
+        yield "its gradient", backward, _empty(two, two), _empty(two, 8), {"slope": 0}
 
 
 @cuda_emulation.needs_nvcc

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jgen import kernels
-from jgen.networks.activations import LeakyReLU, Tanh, activation_layer, activation_name, slope_of
+from jgen.networks.activations import LeakyReLU, Tanh, activation_layer, activation_name, leaky, slope_of
 from jgen.networks.layers import Conv, ConvTranspose, Layers, as_features, flat_features
 from jgen.runtime import jt, nn
 
@@ -46,6 +46,27 @@ def _assert_equal_composed(function, x, layers=None):
     with kernels.composed():
         for ours, expected in zip(fused, results(), strict=True):
             np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-5)
+
+
+class Composed:
+    """bias_activation.BiasActivation, which runs on CUDA alone, made of Jittor's operators."""
+
+    def __init__(self, activation):
+        self.activation = activation
+
+    def __call__(self, v, bias):
+        y = v + bias.broadcast(v, [axis for axis in range(len(v.shape)) if axis != 1])
+        return activation_layer(self.activation)(y) if isinstance(self.activation, str) else leaky(y, self.activation)
+
+
+@pytest.mark.parametrize("name", [*ROWS, *IMAGES])
+def test_what_a_gpu_computes(name, monkeypatch):
+    """Its way through the layers; what its kernel computes, tests/kernels/test_cuda.py tests."""
+    made, shape = (ROWS[name], (7, 6)) if name in ROWS else (IMAGES[name], (3, 2, 7, 6))
+    layers, x = Layers(*made()), jt.array(np.random.default_rng(0).normal(size=shape).astype(np.float32))
+    monkeypatch.setattr(kernels, "on_gpu", lambda: True)
+    monkeypatch.setattr("jgen.networks.layers.BiasActivation", Composed)
+    _assert_equal_composed(layers, x)
 
 
 @pytest.mark.parametrize("convolution", [Conv(3, 2, 3, padding=1, images="out"), Conv(3, 2, 1, images="out")])

@@ -1,6 +1,7 @@
 """Fused kernels, one module each, with its NumPy definition beside it; kernel source is nowhere else.
 
-Where a kernel has no form for the device, its callers fall back on Jittor's operators; `composed` makes them do so.
+On a GPU cuBLAS and cuDNN compute products and convolutions, and the kernels what lies between these. Where a kernel has
+no form for the device, its callers fall back on Jittor's operators; `composed` makes them do so.
 """
 
 import contextlib
@@ -15,17 +16,19 @@ def fused():
     return _state["fused"]
 
 
-def usable(*inputs):
-    """Whether kernels that have a form for the CPU alone may be used on these Vars: all float32, oneDNN is there.
+def on_gpu():
+    """Whether Jittor computes on a GPU."""
+    return bool(jt.flags.use_cuda)
 
-    Also tells the layout of features (networks.layers), so it must not change between two layers of one pass.
+
+def usable(*inputs, with_cuda=False):
+    """Whether kernels may be used on these Vars, all of them float32: on the CPU where oneDNN is there.
+
+    with_cuda: those that have a form for CUDA, too; the others never are on a GPU, where features then lie as Jittor
+    has them (networks.layers): the answer must not change between two layers of one pass.
     """
-    return (
-        fused()
-        and not jt.flags.use_cuda
-        and jt.compile_extern.mkl_ops is not None
-        and all(x.dtype == "float32" for x in inputs)
-    )
+    able = with_cuda if on_gpu() else jt.compile_extern.mkl_ops is not None
+    return fused() and able and all(x.dtype == "float32" for x in inputs)
 
 
 @contextlib.contextmanager

@@ -1,30 +1,13 @@
-"""The CUDA form of batch_norm's kernel, for x [N, C, ...]: a block of threads per channel.
+"""The CUDA form of batch_norm's kernel, for x [N, C, ...]: a block of threads per channel."""
 
-Its threads' partial sums meet in shared memory, in the order of a fixed tree.
-"""
+from jgen.kernels.cuda_sums import BLOCK_SUMS, SHAPE
 
-HEADER = """
+HEADER = (
+    """
 #include <math.h>
-namespace jittor { namespace {
-const int THREADS = 256;
-struct Shape { long long N, C, S; };
-// Where element i of channel c lies, i = 0 .. N S - 1.
-__device__ long long place(Shape shape, long long c, long long i) {
-    return (i / shape.S * shape.C + c) * shape.S + i % shape.S;
-}
-// The sum of all threads' values, for each of them.
-__device__ float block_sum(float value) {
-    __shared__ float parts[THREADS];
-    parts[threadIdx.x] = value;
-    __syncthreads();
-    for (int half = THREADS / 2; half > 0; half /= 2) {
-        if (threadIdx.x < half) parts[threadIdx.x] += parts[threadIdx.x + half];
-        __syncthreads();
-    }
-    const float total = parts[0];
-    __syncthreads();
-    return total;
-}
+namespace jittor { namespace {"""
+    + BLOCK_SUMS
+    + """
 __global__ void normalise(Shape shape, const float* x, const float* gamma, const float* beta, const float* r,
                           float eps, float slope, float* y, float* mean, float* variance) {
     const long long c = blockIdx.x, count = shape.N * shape.S;
@@ -68,18 +51,16 @@ __global__ void gradients(Shape shape, const float* dy, const float* x, const fl
 }
 }} // jittor
 """
-_SHAPE = """
-const Shape shape{in0_shape0, in0_shape1, (long long)_inputs[0]->num / in0_shape0 / in0_shape1};
-"""
+)
 FORWARD = (
-    _SHAPE
+    SHAPE
     + """
 const float* r = _inputs.size() > 3 ? _inputs[3]->ptr<float>() : nullptr;
 normalise<<<shape.C, THREADS>>>(shape, in0_p, in1_p, in2_p, r, data["eps"], data["slope"], out0_p, out1_p, out2_p);
 """
 )
 BACKWARD = (
-    _SHAPE
+    SHAPE
     + """
 float* dr = _outputs.size() > 3 ? _outputs[3]->ptr<float>() : nullptr;
 gradients<<<shape.C, THREADS>>>(shape, in0_p, in1_p, in2_p, in3_p, in5_p, in6_p, data["eps"], data["slope"], out0_p,

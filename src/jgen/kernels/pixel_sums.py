@@ -5,7 +5,7 @@
 
 (`reference` says them in NumPy.) Composed of Jittor's operators these are several loops of one thread each. A pixel's
 exponential is of -|l|, so nothing overflows; an image's sum is taken in blocks and in order by one thread: the result
-does not depend on the number of threads.
+does not depend on the number of threads. On CUDA a block of threads serves an image.
 """
 
 import functools
@@ -13,6 +13,7 @@ from string import Template
 
 import numpy as np
 
+from jgen.kernels.cuda_sums import BLOCK_SUMS
 from jgen.runtime import jt
 
 BERNOULLI, SQUARED_ERROR = "bernoulli", "squared error"
@@ -56,33 +57,64 @@ for (long n = 0; n < N; n++) {
 }
 """
 )
+_CPU_HEADER = "#include <omp.h>\n#include <math.h>\n#include <algorithm>\n"
+_CUDA_HEADER = Template(
+    """
+#include <math.h>
+namespace jittor { namespace {"""
+    + BLOCK_SUMS
+    + """
+__global__ void add_up(long long P, long long each, const float* all_logits, const float* all_x, float* sums) {
+    const float *logits = all_logits + blockIdx.x * P, *x = all_x + blockIdx.x / each * P;
+    float part = 0;
+    for (long long i = threadIdx.x; i < P; i += THREADS) { $pixel part += $term; }
+    const float sum = block_sum(part);
+    if (threadIdx.x == 0) sums[blockIdx.x] = sum;
+}
+__global__ void gradients(long long P, long long each, const float* all_logits, const float* all_x,
+                          const float* weights, float* all_gradients) {
+    const float *logits = all_logits + blockIdx.x * P, *x = all_x + blockIdx.x / each * P;
+    float* gradient = all_gradients + blockIdx.x * P;
+    const float weight = weights[blockIdx.x];
+    for (long long i = threadIdx.x; i < P; i += THREADS) { $pixel gradient[i] = weight * ($slope); }
+}
+}} // jittor
+"""
+)
+_CUDA_FORWARD = "add_up<<<in0_shape0, THREADS>>>(in0_shape1, in0_shape0 / in1_shape0, in0_p, in1_p, out0_p);"
+_CUDA_BACKWARD = """
+gradients<<<in0_shape0, THREADS>>>(in0_shape1, in0_shape0 / in1_shape0, in0_p, in1_p, in2_p, out0_p);
+"""
 
 
 @functools.cache
-def _sources(kind):
-    """The texts of the kernels, forwards and backwards."""
-    term, slope = _TERMS[kind]
-    return _FORWARD.substitute(pixel=_PIXEL, term=term), _BACKWARD.substitute(pixel=_PIXEL, slope=slope)
+def sources(kind):
+    """What jt.code takes of a kind, forwards and backwards."""
+    texts = {"pixel": _PIXEL, "term": _TERMS[kind][0], "slope": _TERMS[kind][1]}
+    headers = {"cpu_header": _CPU_HEADER, "cuda_header": _CUDA_HEADER.substitute(texts)}
+    return tuple(
+        {"cpu_src": cpu.substitute(texts), "cuda_src": cuda, **headers}
+        for cpu, cuda in ((_FORWARD, _CUDA_FORWARD), (_BACKWARD, _CUDA_BACKWARD))
+    )
 
 
 class PixelSum(jt.Function):
     """(logits [K N, P], x [N, P]) -> [K N]: each x serves K logits in a row; it is data and has no gradient."""
 
     def __init__(self, kind):
-        self.forward_source, self.backward_source = _sources(kind)
+        self.forward_sources, self.backward_sources = sources(kind)
 
     def execute(self, logits, x):
         assert logits.shape[0] % x.shape[0] == 0 and logits.shape[1] == x.shape[1], f"{logits.shape} against {x.shape}"
         self.saved = logits, x
-        return self._kernel([logits.shape[0]], [logits, x], self.forward_source)
+        return self._kernel([logits.shape[0]], [logits, x], self.forward_sources)
 
     def grad(self, dy):
         logits, x = self.saved
-        return self._kernel(logits.shape, [logits, x, dy], self.backward_source), None
+        return self._kernel(logits.shape, [logits, x, dy], self.backward_sources), None
 
-    def _kernel(self, shape, inputs, source):
-        header = "#include <omp.h>\n#include <math.h>\n#include <algorithm>\n"
-        return jt.code(shape, "float32", inputs, cpu_header=header, cpu_src=source)
+    def _kernel(self, shape, inputs, texts):
+        return jt.code(shape, "float32", inputs, **texts)
 
 
 def reference(kind, logits, x):

@@ -1,8 +1,8 @@
 """Convolutions, layers in a row, and the layout of features.
 
 Between a network's first and last convolution features are [N, H, W, C] where this package's kernels compute them and
-[N, C, H, W] where Jittor's operators do (jgen.kernels.usable); only this module and BatchNorm know which. Images and
-weights are always as Jittor has them, [N, C, H, W] and [O, I, h, w].
+[N, C, H, W] where Jittor's operators do (jgen.kernels.usable), as on a GPU; only this module and BatchNorm know which.
+Images and weights are always as Jittor has them, [N, C, H, W] and [O, I, h, w].
 """
 
 import functools
@@ -10,9 +10,10 @@ import functools
 from jgen import kernels
 from jgen.distributions import flat
 from jgen.kernels import convolution, image_convolution
+from jgen.kernels.bias_activation import BiasActivation
 from jgen.kernels.layout import Transposed
 from jgen.kernels.mlp import Stack
-from jgen.networks.activations import activation_name, leaky, slope_of
+from jgen.networks.activations import activation_layer, activation_name, leaky, slope_of
 from jgen.runtime import jt, nn
 
 
@@ -24,10 +25,12 @@ class Conv(nn.Conv):
         self.images = images
 
     def execute(self, x):
-        return self.activated(x, 1.0) if kernels.usable(x) else super().execute(x)
+        return self.activated(x, 1.0) if kernels.usable(x, with_cuda=True) else super().execute(x)
 
     def activated(self, x, slope):
         """The same and a leaky ReLU of `slope` (1 is none); where features are made, by one kernel."""
+        if kernels.on_gpu():
+            return _biased(nn.conv2d(x, self.weight, None, self.stride, self.padding), self.bias, slope)
         (stride, _), (padding, _) = self.stride, self.padding
         if self.images == "in":
             return image_convolution.ToFeatures(stride, padding, slope)(x, *_parameters(self))
@@ -45,15 +48,18 @@ class ConvTranspose(nn.ConvTranspose):
         self.images, self.size = images, tuple(size)
 
     def execute(self, x):
-        if kernels.usable(x):
-            return self.activated(x, 1.0)
+        return self.activated(x, 1.0) if kernels.usable(x, with_cuda=True) else self._cut(super().execute(x))
+
+    def _cut(self, y):
         height, width = self.size
-        y = super().execute(x)
         assert height <= y.shape[2] and width <= y.shape[3], f"{self.size} of {y.shape}"
         return y if tuple(y.shape[2:]) == self.size else y[:, :, :height, :width]
 
     def activated(self, x, slope):
         """The same and a leaky ReLU of `slope` (1 is none); where features are made, by one kernel."""
+        if kernels.on_gpu():
+            y = nn.conv_transpose(x, self.weight, None, self.stride, self.padding)
+            return _biased(self._cut(y), self.bias, slope)
         (stride, _), (padding, _) = self.stride, self.padding
         if self.images == "out":
             return leaky(image_convolution.ToImages(stride, padding, self.size, True)(x, *_parameters(self)), slope)
@@ -64,7 +70,7 @@ class Linear(nn.Linear):
     """[N, I] -> [N, O]."""
 
     def execute(self, x):
-        return _stacked([self], "relu", False, x) if kernels.usable(x) else super().execute(x)
+        return _stacked([self], "relu", False, x) if kernels.usable(x, with_cuda=True) else super().execute(x)
 
 
 class Layers(nn.Sequential):
@@ -75,7 +81,7 @@ class Layers(nn.Sequential):
 
     def execute(self, x, *more):
         """more: features [N, J] that are joined to x [N, I] as its last columns, for linear layers."""
-        if not kernels.usable(x, *more):
+        if not kernels.usable(x, *more, with_cuda=True):
             return super().execute(join(x, *more))
         first, *others = self._fused()
         x = first(x, *more)
@@ -118,10 +124,23 @@ def _taken_stack(modules):
 
 
 def _stacked(layers, activation, activate_last, x, *more):
+    if kernels.on_gpu():
+        x = join(x, *more)
+        for layer in layers:
+            activates = activate_last or layer is not layers[-1]
+            x = _biased(nn.matmul_transpose(x, layer.weight), layer.bias, activation if activates else 1.0)
+        return x
     parameters = [parameter for layer in layers for parameter in _parameters(layer)]
     if more and not x.is_stop_grad():  # the kernel joins to data alone
         x, more = join(x, *more), ()
     return Stack(activation, activate_last, joined=bool(more))(x, *parameters, *more)
+
+
+def _biased(v, bias, activation):
+    """act(v + bias) of what a product or a convolution has made on a GPU; activation: a slope, or a name."""
+    if bias is not None:
+        return BiasActivation(activation)(v, bias)
+    return leaky(v, activation) if isinstance(activation, float) else activation_layer(activation)(v)
 
 
 def _parameters(layer):

@@ -24,8 +24,7 @@ class BatchNorm(nn.Module):
 
     def execute(self, x, residual=None):
         if self.is_training():
-            by_kernel = kernels.usable(x) or (kernels.fused() and jt.flags.use_cuda)
-            normalise = batch_norm.Normalise if by_kernel else ComposedNormalise
+            normalise = batch_norm.Normalise if kernels.usable(x, with_cuda=True) else ComposedNormalise
             given = (x, self.weight, self.bias) if residual is None else (x, self.weight, self.bias, residual)
             y, mean, variance = normalise(self.slope, self.eps)(*given)
             self._follow(mean.detach(), variance.detach(), x.numel() // self.weight.numel())
