@@ -213,7 +213,7 @@ G_VAE = (
     *g_vae_pair(
         "g-vae-cifar10",
         "--data cifar10",
-        60,
+        120,
         ON_CIFAR10,
         judged=False,
         plain_words="--epochs 5",  # for want of time; its pictures hardly change any more
