@@ -213,7 +213,8 @@ def test_starting_jittor_changes_nothing_else_in_the_process(tmp_path):
 MULTIPLY_AMID_SIGNALS = """
 import signal, sys
 import numpy as np
-from jgen.runtime import jt
+from jgen import runtime
+jt = runtime.start("cpu", log=lambda line: None)
 handled = []
 signal.signal(signal.SIGALRM, lambda number, frame: handled.append(number))
 a, b = (np.random.default_rng(0).standard_normal(shape, dtype=np.float32) for shape in ((300, 784), (784, 400)))
@@ -233,6 +234,26 @@ def test_signals_leave_a_matrix_product_alone():
     found = subprocess.run(command, env={**environment, "PYTHONPATH": str(SRC)}, capture_output=True, timeout=300)
     assert found.returncode == 0, found.stderr[-2000:].decode()
     assert int(found.stdout) > 20
+
+
+FORK = """
+import os
+from jgen import process
+process.give_signals_a_stack()
+(stack,) = process._kept
+if os.fork() == 0:
+    stack[0] = 7
+    os._exit(0)
+os.wait()
+print(stack[0])
+"""
+
+
+def test_a_forked_child_does_not_share_the_stack_for_signals():
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONFAULTHANDLER"}
+    command = [sys.executable, "-c", FORK]
+    found = subprocess.run(command, env={**environment, "PYTHONPATH": str(SRC)}, capture_output=True, check=True)
+    assert found.stdout == b"0\n"
 
 
 def test_jittor_may_be_asked_to_log():

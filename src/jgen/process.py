@@ -79,11 +79,12 @@ _kept = []
 
 
 def give_signals_a_stack(size=1 << 16):
-    """Let signal handlers of this thread, the main one, run on a stack of their own, unless they have one.
+    """Let signal handlers of this thread run on a stack of their own, unless they have one; the main one gets them all.
 
     oneDNN's matrix products point the stack pointer at a work area in the heap while they run (its issue 4845, of 2026;
     Jittor has version 2.2). A Ctrl-C or SIGTERM that arrives then would have its handler's frame written there, over
     whatever lies below: the weights, or the heap's own tables. Python's handlers use such a stack where there is one.
+    (A second signal, in the moment before the first is handled, may reach one of OpenMP's threads, which have none.)
     """
     if sys.platform != "linux":
         return
@@ -91,7 +92,7 @@ def give_signals_a_stack(size=1 << 16):
     now = _SignalStack()
     if system.sigaltstack(None, ctypes.byref(now)) == 0 and not now.flags & _SS_DISABLE:
         return  # faulthandler's, for one
-    memory = mmap.mmap(-1, size)
+    memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)  # a forked child has its own
     wanted = _SignalStack(ctypes.addressof(ctypes.c_char.from_buffer(memory)), 0, size)
     if system.sigaltstack(ctypes.byref(wanted), None) != 0:
         raise OSError(ctypes.get_errno(), "no stack for signal handlers: sigaltstack")

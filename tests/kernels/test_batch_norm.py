@@ -7,6 +7,8 @@ from finite_differences import as_vars, assert_equals_definition, assert_indepen
 from jgen.kernels import batch_norm
 from jgen.runtime import jt
 
+pytestmark = pytest.mark.usefixtures("on_the_cpu")
+
 SHAPES = [(2, 1), (7, 63), (64, 1030), (3, 5, 4, 8), (2, 9, 7, 24), (5, 40, 30, 17)]  # the last has several blocks
 
 

@@ -7,6 +7,8 @@ from finite_differences import assert_equals_definition, assert_independent_of_t
 from jgen.kernels import bias_activation, convolution, image_convolution, layout
 from jgen.runtime import jt
 
+pytestmark = pytest.mark.usefixtures("on_the_cpu")
+
 # n, height, width, channels in and out, kernel, stride, padding
 GEOMETRIES = [
     (2, 7, 5, 3, 4, 3, 1, 1),

@@ -1,12 +1,16 @@
 """The CUDA forms of the kernels against their NumPy definitions, without a GPU (cuda_emulation says how)."""
 
+import itertools
+
 import numpy as np
 import pytest
 
 import cuda_emulation
-from jgen.kernels import adam, batch_norm, bias_activation, pixel_sums, rmsprop
+from jgen.kernels import adam, batch_norm, bias_activation_cuda, pixel_sums, rmsprop
 from jgen.kernels.multi_tensor import offsets
 from jgen.runtime import jt
+
+pytestmark = pytest.mark.usefixtures("on_the_cpu")
 
 SCALARS = {
     "beta1": 0.9, "rest1": 0.1, "beta2": 0.999, "rest2": 0.001,
@@ -44,6 +48,7 @@ def _empty(*shapes):
 
 
 def _jittors_gradients(function, inputs, dy):
+    """By the kernel's CPU form."""
     leaves = [jt.array(array) for array in inputs]
     return [gradient.numpy() for gradient in jt.grad((function(*leaves)[0] * jt.array(dy)).sum(), leaves)]
 
@@ -94,25 +99,46 @@ def test_pixel_sums(tmp_path, kind, images, each, pixels):
     _close(gradients, [jt.grad(loss, leaf).numpy()])
 
 
-# A block of threads for a channel of images, and for 32 of features, the last of them not full.
-@pytest.mark.parametrize("shape", [(3, 4, 5, 2), (9, 2, 8, 9), (7, 130), (600, 40)])
-@pytest.mark.parametrize("activation, slope", [("leaky", 0.0), ("leaky", 0.2), ("leaky", 1.0), ("tanh", 0.0)])
-def test_bias_and_activation(tmp_path, shape, activation, slope):
+@pytest.fixture
+def played(monkeypatch, tmp_path):
+    """Within, CUDA kernels of bias_activation_cuda are played where they would be launched."""
+    folders = (tmp_path / str(number) for number in itertools.count())
+
+    def code(shapes, dtypes, inputs, data, **sources):
+        several = isinstance(dtypes, list)
+        outputs = _empty(*(map(tuple, shapes) if several else [shapes]))
+        folder = next(folders)
+        folder.mkdir()
+        cuda_emulation.play(folder, sources, [np.ascontiguousarray(x.numpy()) for x in inputs], outputs, data)
+        results = [jt.array(output) for output in outputs]
+        return results if several else results[0]
+
+    monkeypatch.setattr(bias_activation_cuda.jt, "code", code)
+
+
+# A block of threads for a part of a channel of images, and for 32 of features, the last of them not full; many parts.
+@pytest.mark.parametrize("shape", [(3, 4, 5, 2), (90, 2, 8, 9), (7, 130), (600, 40), (5, 70, 1, 1)])
+@pytest.mark.parametrize("slope", [0.0, 0.2, 1.0, None])
+def test_bias_and_activation(played, shape, slope):
     v, dy, bias = _drawn(shape, shape, shape[1])
-    forward, backward = bias_activation.cuda_sources(activation)
     last = (0, *range(2, len(shape)), 1)
     value = (v.transpose(last) + bias).transpose(0, -1, *range(1, len(shape) - 1))
-    if activation == "tanh":
+    if slope is None:
         expected, d = np.tanh(value), dy * (1 - np.tanh(value) ** 2)
     else:
         expected, d = np.where(value > 0, value, slope * value), np.where(value > 0, dy, slope * dy)
+    leaves = [jt.array(v), jt.array(bias)]
+    y = bias_activation_cuda.BiasActivation(slope)(*leaves)
+    gradients = jt.grad((y * jt.array(dy)).sum(), leaves)
+    found = [result.numpy() for result in (y, *gradients)]
+    _close(found, [expected, d, d.sum((0, *range(2, len(shape))))])
 
-    (y,) = outputs = _empty(shape)
-    cuda_emulation.play(tmp_path, forward, [v, bias], outputs, {"slope": slope})
-    _close([y], [expected])
-    gradients = _empty(shape, shape[1])
-    cuda_emulation.play(_below(tmp_path), backward, [dy, y], gradients, {"slope": slope})
-    _close(gradients, [d, d.sum((0, *range(2, len(shape))))])
+
+@pytest.mark.parametrize("slope, limits", [(0.2, (-np.inf, np.inf)), (None, (-1, 1))])
+def test_an_activation_keeps_a_nan_and_has_its_limits(played, slope, limits):
+    v = np.array([[np.nan, -np.inf, np.inf]], np.float32)
+    y = bias_activation_cuda.BiasActivation(slope)(jt.array(v), jt.array(np.zeros(3, np.float32)))
+    np.testing.assert_array_equal(y.numpy(), [[np.nan, *limits]])
 
 
 def _below(folder):
@@ -136,9 +162,10 @@ def _cases():
         yield kind, forward, _empty(two, two), _empty(4), {}
         yield "its gradient", backward, _empty(two, two, 4), _empty(two), {}
     for activation in ("leaky", "tanh"):
-        forward, backward = bias_activation.cuda_sources(activation)
+        forward, backward = bias_activation_cuda.sources(activation)
         yield activation, forward, _empty(two, 8), _empty(two), {"slope": 0}
-        yield "its gradient", backward, _empty(two, two), _empty(two, 8), {"slope": 0}
+        yield "its gradient", backward, _empty(two, two), _empty(8, 8, two), {"slope": 0}
+        yield "its gradient without activation", backward, _empty(two), _empty(8, 8), {"slope": 1}
 
 
 @cuda_emulation.needs_nvcc

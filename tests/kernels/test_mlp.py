@@ -10,6 +10,8 @@ from jgen import kernels, networks
 from jgen.kernels import mlp
 from jgen.runtime import jt
 
+pytestmark = pytest.mark.usefixtures("on_the_cpu")
+
 ACTIVATIONS = ("relu", "leaky-relu", "tanh")
 
 

@@ -7,6 +7,8 @@ from finite_differences import as_vars, assert_equals_definition, drawn
 from jgen.kernels import pixel_sums
 from jgen.runtime import jt
 
+pytestmark = pytest.mark.usefixtures("on_the_cpu")
+
 KINDS = [pixel_sums.BERNOULLI, pixel_sums.SQUARED_ERROR]
 
 

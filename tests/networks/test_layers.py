@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from jgen import kernels
-from jgen.networks.activations import LeakyReLU, Tanh, activation_layer, activation_name, leaky, slope_of
+from jgen import kernels, networks
+from jgen.networks.activations import LeakyReLU, Tanh, activation_layer, activation_name, slope_of
 from jgen.networks.layers import Conv, ConvTranspose, Layers, as_features, flat_features
 from jgen.runtime import jt, nn
 
@@ -48,25 +48,35 @@ def _assert_equal_composed(function, x, layers=None):
             np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-5)
 
 
-class Composed:
-    """bias_activation.BiasActivation, which runs on CUDA alone, made of Jittor's operators."""
-
-    def __init__(self, activation):
-        self.activation = activation
-
-    def __call__(self, v, bias):
-        y = v + bias.broadcast(v, [axis for axis in range(len(v.shape)) if axis != 1])
-        return activation_layer(self.activation)(y) if isinstance(self.activation, str) else leaky(y, self.activation)
-
-
 @pytest.mark.parametrize("name", [*ROWS, *IMAGES])
-def test_what_a_gpu_computes(name, monkeypatch):
-    """Its way through the layers; what its kernel computes, tests/kernels/test_cuda.py tests."""
+def test_what_a_gpu_computes(name, as_on_a_gpu):
     made, shape = (ROWS[name], (7, 6)) if name in ROWS else (IMAGES[name], (3, 2, 7, 6))
     layers, x = Layers(*made()), jt.array(np.random.default_rng(0).normal(size=shape).astype(np.float32))
-    monkeypatch.setattr(kernels, "on_gpu", lambda: True)
-    monkeypatch.setattr("jgen.networks.layers.BiasActivation", Composed)
     _assert_equal_composed(layers, x)
+
+
+def _residual():
+    encoder = networks.ResidualEncoder((3, 8, 12), 2, (4, 6), (1, 0), latent_dim=3)
+    decoder = networks.UNetDecoder(3, (3, 8, 12), 2, (4, 6), (1, 0))
+    return [encoder, decoder], (4, 3, 8, 12), lambda x: decoder(encoder(x)[0], encoder.features(x))
+
+
+def _published_conv():
+    shape = (1, 128, 128)
+    encoder, decoder = networks.PublishedConvEncoder(shape, 3), networks.PublishedConvDecoder(3, shape)
+    return [encoder, decoder], (2, *shape), lambda x: decoder(jt.concat(encoder(x), dim=1)[:, 2:5])
+
+
+def _conditional():
+    encoder = networks.GaussianEncoder(6 + 2, (5,), 3)
+    return [encoder], (7, 6), lambda x: jt.concat(encoder(x, x[:, :2] * 1.0), dim=1)
+
+
+@pytest.mark.parametrize("made", [_residual, _published_conv, _conditional])
+def test_what_a_gpu_computes_of_whole_networks(made, as_on_a_gpu):
+    parts, shape, function = made()
+    x = jt.array(np.random.default_rng(0).normal(size=shape).astype(np.float32))
+    _assert_equal_composed(function, x, nn.ModuleList(parts))
 
 
 @pytest.mark.parametrize("convolution", [Conv(3, 2, 3, padding=1, images="out"), Conv(3, 2, 1, images="out")])

@@ -1,6 +1,6 @@
 """Fused kernels, one module each, with its NumPy definition beside it; kernel source is nowhere else.
 
-On a GPU cuBLAS and cuDNN compute products and convolutions, and the kernels what lies between these. Where a kernel has
+On a GPU cuBLAS and cuDNN compute products and convolutions, and kernels most of what lies between. Where a kernel has
 no form for the device, its callers fall back on Jittor's operators; `composed` makes them do so.
 """
 
@@ -9,11 +9,6 @@ import contextlib
 from jgen.runtime import jt
 
 _state = {"fused": True}
-
-
-def fused():
-    """Whether kernels may be used at all: not within `composed`."""
-    return _state["fused"]
 
 
 def on_gpu():
@@ -28,7 +23,7 @@ def usable(*inputs, with_cuda=False):
     has them (networks.layers): the answer must not change between two layers of one pass.
     """
     able = with_cuda if on_gpu() else jt.compile_extern.mkl_ops is not None
-    return fused() and able and all(x.dtype == "float32" for x in inputs)
+    return _state["fused"] and able and all(x.dtype == "float32" for x in inputs)
 
 
 @contextlib.contextmanager

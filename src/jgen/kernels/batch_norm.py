@@ -11,7 +11,9 @@ its second, [N, C, ...], and a block of threads owns a channel. (`reference` say
 
 import numpy as np
 
+from jgen import kernels
 from jgen.kernels import batch_norm_cuda
+from jgen.kernels.cuda_sums import assert_addressable
 from jgen.runtime import jt
 
 _HEADER = """
@@ -200,7 +202,9 @@ class Normalise(jt.Function):
         self.data = {"slope": slope, "eps": eps}
 
     def execute(self, x, gamma, beta, *residual):
-        assert jt.flags.use_cuda or x.shape[-1] == gamma.shape[0], f"{x.shape} against {gamma.shape[0]} channels"
+        channels = 1 if kernels.on_gpu() else -1
+        assert x.shape[channels] == gamma.shape[0], f"{x.shape} against {gamma.shape[0]} channels"
+        assert_addressable(x)
         self.with_residual = bool(residual)
         y, mean, variance = self._kernel([x.shape, gamma.shape, gamma.shape], [x, gamma, beta, *residual], FORWARD)
         self.saved = x, y, gamma, beta, mean, variance

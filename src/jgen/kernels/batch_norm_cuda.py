@@ -1,29 +1,30 @@
 """The CUDA form of batch_norm's kernel, for x [N, C, ...]: a block of threads per channel."""
 
-from jgen.kernels.cuda_sums import BLOCK_SUMS, SHAPE
+from jgen.kernels.cuda_sums import BLOCK_SUMS, CHANNELS, SHAPE
 
 HEADER = (
     """
 #include <math.h>
 namespace jittor { namespace {"""
     + BLOCK_SUMS
+    + CHANNELS
     + """
 __global__ void normalise(Shape shape, const float* x, const float* gamma, const float* beta, const float* r,
                           float eps, float slope, float* y, float* mean, float* variance) {
-    const long long c = blockIdx.x, count = shape.N * shape.S;
+    const unsigned c = blockIdx.x, count = shape.N * shape.S;
     float part = 0;
-    for (long long i = threadIdx.x; i < count; i += THREADS) part += x[place(shape, c, i)];
+    for (unsigned i = threadIdx.x; i < count; i += THREADS) part += x[place(shape, c, i)];
     const float m = block_sum(part) / count;
     part = 0;
-    for (long long i = threadIdx.x; i < count; i += THREADS) {
+    for (unsigned i = threadIdx.x; i < count; i += THREADS) {
         const float d = x[place(shape, c, i)] - m;
         part += d * d;
     }
     const float v = block_sum(part) / count;
     if (threadIdx.x == 0) { mean[c] = m; variance[c] = v; }
     const float scale = gamma[c] / sqrtf(v + eps);
-    for (long long k = threadIdx.x; k < count; k += THREADS) {
-        const long long i = place(shape, c, k);
+    for (unsigned k = threadIdx.x; k < count; k += THREADS) {
+        const unsigned i = place(shape, c, k);
         const float value = (x[i] - m) * scale + beta[c] + (r ? r[i] : 0);
         y[i] = value > 0 ? value : slope * value;
     }
@@ -31,19 +32,19 @@ __global__ void normalise(Shape shape, const float* x, const float* gamma, const
 __global__ void gradients(Shape shape, const float* dy, const float* x, const float* y, const float* gamma,
                           const float* mean, const float* variance, float eps, float slope, float* dx, float* dgamma,
                           float* dbeta, float* dr) {
-    const long long c = blockIdx.x, count = shape.N * shape.S;
+    const unsigned c = blockIdx.x, count = shape.N * shape.S;
     const float m = mean[c], inverse = 1 / sqrtf(variance[c] + eps);
     float part = 0, part_product = 0;
-    for (long long k = threadIdx.x; k < count; k += THREADS) {
-        const long long i = place(shape, c, k);
+    for (unsigned k = threadIdx.x; k < count; k += THREADS) {
+        const unsigned i = place(shape, c, k);
         const float d = y[i] > 0 ? dy[i] : slope * dy[i];
         part += d;
         part_product += d * (x[i] - m) * inverse;
     }
     const float sum = block_sum(part), product = block_sum(part_product);
     if (threadIdx.x == 0) { dbeta[c] = sum; dgamma[c] = product; }
-    for (long long k = threadIdx.x; k < count; k += THREADS) {
-        const long long i = place(shape, c, k);
+    for (unsigned k = threadIdx.x; k < count; k += THREADS) {
+        const unsigned i = place(shape, c, k);
         const float d = y[i] > 0 ? dy[i] : slope * dy[i];
         dx[i] = gamma[c] * inverse * (d - sum / count - (x[i] - m) * inverse * product / count);
         if (dr) dr[i] = d;

@@ -24,12 +24,12 @@ using Tag = dnnl::memory::format_tag;
 const auto FLOAT = dnnl::memory::data_type::f32;
 // One convolution [N, h, w, c] -> [N, oh, ow, o], or a gradient of it.
 struct Geometry {
-    long n, h, w, c, oh, ow, o, kh, kw, stride, padding;
+    long n, h, w, c, oh, ow, o, kh, kw, stride, padding, made;
     float slope;  // of the activation that follows; 1 is none
     bool operator<(const Geometry& other) const { return key() < other.key(); }
-    std::array<double, 13> key() const {
+    std::array<double, 14> key() const {
         return {{double(n), double(h), double(w), double(c), double(oh), double(ow), double(o), double(kh), double(kw),
-                 double(stride), double(padding), slope, double(omp_get_max_threads())}};
+                 double(stride), double(padding), double(made), slope, double(omp_get_max_threads())}};
     }
     dnnl::memory::desc images(Tag tag) const { return {{n, c, h, w}, FLOAT, tag}; }
     dnnl::memory::desc weights(Tag tag) const { return {{o, c, kh, kw}, FLOAT, tag}; }
@@ -96,84 +96,91 @@ static dnnl::convolution_forward::primitive_desc forward_of(const Geometry& g, c
 }} // jittor::convolution
 """
 
-# Three directions in one source: to compile it takes seconds, most of them for oneDNN's header.
-_FORWARDS, _IMAGES, _WEIGHTS = range(3)
-_SOURCE = """
+_MAKE_RESULTS = """
+// The gradient by the images of a convolution of stride 1 is one with its kernel turned round, and faster so.
+static std::vector<float> turned;
+const float* weight = weights->ptr<float>();
+if (data["turned"] > 0) {
+    const long area = g.kh * g.kw;
+    turned.resize(weights->num);
+    #pragma omp parallel for schedule(static)
+    for (long o = 0; o < g.o; o++)
+        for (long c = 0; c < g.c; c++)
+            for (long k = 0; k < area; k++)
+                turned[(o * g.c + c) * area + k] = weight[(c * g.o + o) * area + area - 1 - k];
+    weight = turned.data();
+}
+Plan& plan = plan_of(g, [&] {
+    dnnl::primitive_attr attributes;
+    if (g.slope > 0 && g.slope < 1) {  // with slope 0 oneDNN would make a NaN 0
+        dnnl::post_ops activation;
+        activation.append_eltwise(1.0f, dnnl::algorithm::eltwise_relu, g.slope, 0.0f);
+        attributes.set_post_ops(activation);
+    }
+    const auto forward = forward_of(g, attributes, with_bias);
+    return Plan(g, dnnl::convolution_forward(forward), forward.weights_desc(), false);
+});
+plan.use(weight, images, results);
+plan.copy_in();
+std::unordered_map<int, dnnl::memory> arguments{
+    {DNNL_ARG_SRC, plan.images}, {DNNL_ARG_WEIGHTS, plan.weights}, {DNNL_ARG_DST, plan.results}};
+if (with_bias) {
+    plan.bias.set_data_handle((void*)bias);
+    arguments[DNNL_ARG_BIAS] = plan.bias;
+}
+plan.compute.execute(stream(), arguments);
+if (g.slope == 0) activate(results->ptr<float>(), g.n * g.oh * g.ow, g.o, nullptr, 0);
+"""
+
+_MAKE_IMAGES = """
+Plan& plan = plan_of(g, [&] {
+    const dnnl::convolution_backward_data::primitive_desc backward(
+        dnnl::convolution_backward_data::desc(
+            dnnl::algorithm::convolution_direct, g.images(Tag::nhwc), g.weights(Tag::any), g.results(Tag::nhwc),
+            g.strides(), g.before(), g.after()),
+        engine(), forward_of(g, {}, false));
+    return Plan(g, dnnl::convolution_backward_data(backward), backward.weights_desc(), false);
+});
+plan.use(weights->ptr<float>(), images, results);
+plan.copy_in();
+plan.compute.execute(
+    stream(),
+    {{DNNL_ARG_DIFF_SRC, plan.images}, {DNNL_ARG_WEIGHTS, plan.weights}, {DNNL_ARG_DIFF_DST, plan.results}});
+if (with_bias || g.slope < 1) activate(images->ptr<float>(), g.n * g.h * g.w, g.c, bias, g.slope);
+"""
+
+_MAKE_WEIGHTS = """
+Plan& plan = plan_of(g, [&] {
+    const dnnl::convolution_backward_weights::primitive_desc backward(
+        dnnl::convolution_backward_weights::desc(
+            dnnl::algorithm::convolution_direct, g.images(Tag::nhwc), g.weights(Tag::any), g.results(Tag::nhwc),
+            g.strides(), g.before(), g.after()),
+        engine(), forward_of(g, {}, false));
+    return Plan(g, dnnl::convolution_backward_weights(backward), backward.diff_weights_desc(), true);
+});
+plan.use(weights->ptr<float>(), images, results);
+plan.compute.execute(
+    stream(),
+    {{DNNL_ARG_SRC, plan.images}, {DNNL_ARG_DIFF_WEIGHTS, plan.weights}, {DNNL_ARG_DIFF_DST, plan.results}});
+plan.copy_out();
+"""
+
+# The three are one source, told what to make: to compile it takes seconds, most of them for oneDNN's header.
+_RESULTS, _IMAGES, _WEIGHTS = range(3)
+_SOURCE = f"""
 using namespace convolution;
-enum { FORWARDS, IMAGES, WEIGHTS };
-const int direction = data["direction"];
-Var *images = direction == IMAGES ? _outputs[0] : _inputs[0];
-Var *weights = direction == WEIGHTS ? _outputs[0] : _inputs[1];
-Var *results = direction == FORWARDS ? _outputs[0] : direction == IMAGES ? _inputs[0] : _inputs[1];
+const long made = data["made"];
+Var *images = made == {_IMAGES} ? _outputs[0] : _inputs[0];
+Var *weights = made == {_WEIGHTS} ? _outputs[0] : _inputs[1];
+Var *results = made == {_RESULTS} ? _outputs[0] : made == {_IMAGES} ? _inputs[0] : _inputs[1];
 const bool with_bias = _inputs.size() > 2;
 const float* bias = with_bias ? _inputs[2]->ptr<float>() : nullptr;
-const Geometry g{images->shape[0], images->shape[1], images->shape[2], images->shape[3],
+const Geometry g{{images->shape[0], images->shape[1], images->shape[2], images->shape[3],
                  results->shape[1], results->shape[2], results->shape[3], weights->shape[2], weights->shape[3],
-                 (long)data["stride"], (long)data["padding"], (float)data["slope"]};
-if (direction == FORWARDS) {
-    // The gradient by the images of a convolution of stride 1 is one with its kernel turned round, and faster so.
-    static std::vector<float> turned;
-    const float* weight = weights->ptr<float>();
-    if (data["turned"] > 0) {
-        const long area = g.kh * g.kw;
-        turned.resize(weights->num);
-        #pragma omp parallel for schedule(static)
-        for (long o = 0; o < g.o; o++)
-            for (long c = 0; c < g.c; c++)
-                for (long k = 0; k < area; k++)
-                    turned[(o * g.c + c) * area + k] = weight[(c * g.o + o) * area + area - 1 - k];
-        weight = turned.data();
-    }
-    Plan& plan = plan_of(g, [&] {
-        dnnl::primitive_attr attributes;
-        if (g.slope > 0 && g.slope < 1) {  // with slope 0 oneDNN would make a NaN 0
-            dnnl::post_ops activation;
-            activation.append_eltwise(1.0f, dnnl::algorithm::eltwise_relu, g.slope, 0.0f);
-            attributes.set_post_ops(activation);
-        }
-        const auto forward = forward_of(g, attributes, with_bias);
-        return Plan(g, dnnl::convolution_forward(forward), forward.weights_desc(), false);
-    });
-    plan.use(weight, images, results);
-    plan.copy_in();
-    std::unordered_map<int, dnnl::memory> arguments{
-        {DNNL_ARG_SRC, plan.images}, {DNNL_ARG_WEIGHTS, plan.weights}, {DNNL_ARG_DST, plan.results}};
-    if (with_bias) {
-        plan.bias.set_data_handle((void*)bias);
-        arguments[DNNL_ARG_BIAS] = plan.bias;
-    }
-    plan.compute.execute(stream(), arguments);
-    if (g.slope == 0) activate(results->ptr<float>(), g.n * g.oh * g.ow, g.o, nullptr, 0);
-} else if (direction == IMAGES) {
-    Plan& plan = plan_of(g, [&] {
-        const dnnl::convolution_backward_data::primitive_desc backward(
-            dnnl::convolution_backward_data::desc(
-                dnnl::algorithm::convolution_direct, g.images(Tag::nhwc), g.weights(Tag::any), g.results(Tag::nhwc),
-                g.strides(), g.before(), g.after()),
-            engine(), forward_of(g, {}, false));
-        return Plan(g, dnnl::convolution_backward_data(backward), backward.weights_desc(), false);
-    });
-    plan.use(weights->ptr<float>(), images, results);
-    plan.copy_in();
-    plan.compute.execute(
-        stream(),
-        {{DNNL_ARG_DIFF_SRC, plan.images}, {DNNL_ARG_WEIGHTS, plan.weights}, {DNNL_ARG_DIFF_DST, plan.results}});
-    if (with_bias || g.slope < 1) activate(images->ptr<float>(), g.n * g.h * g.w, g.c, bias, g.slope);
-} else {
-    Plan& plan = plan_of(g, [&] {
-        const dnnl::convolution_backward_weights::primitive_desc backward(
-            dnnl::convolution_backward_weights::desc(
-                dnnl::algorithm::convolution_direct, g.images(Tag::nhwc), g.weights(Tag::any), g.results(Tag::nhwc),
-                g.strides(), g.before(), g.after()),
-            engine(), forward_of(g, {}, false));
-        return Plan(g, dnnl::convolution_backward_weights(backward), backward.diff_weights_desc(), true);
-    });
-    plan.use(weights->ptr<float>(), images, results);
-    plan.compute.execute(
-        stream(),
-        {{DNNL_ARG_SRC, plan.images}, {DNNL_ARG_DIFF_WEIGHTS, plan.weights}, {DNNL_ARG_DIFF_DST, plan.results}});
-    plan.copy_out();
-}
+                 (long)data["stride"], (long)data["padding"], made, (float)data["slope"]}};
+if (made == {_RESULTS}) {{{_MAKE_RESULTS}}}
+else if (made == {_IMAGES}) {{{_MAKE_IMAGES}}}
+else {{{_MAKE_WEIGHTS}}}
 """
 
 
@@ -226,14 +233,14 @@ def result_sizes(sizes, sides, stride, padding):
 
 
 def _forward(x, weight, bias, sizes, geometry, slope=1.0):
-    return _kernel([x.shape[0], *sizes, weight.shape[0]], [x, weight, *bias], _FORWARDS, geometry, slope)
+    return _kernel([x.shape[0], *sizes, weight.shape[0]], [x, weight, *bias], _RESULTS, geometry, slope)
 
 
 def _images_gradient(dy, weight, bias, sizes, geometry, slope=1.0):
     shape = [dy.shape[0], *sizes, weight.shape[1]]
     if geometry["stride"] == 1 and weight.shape[2] == weight.shape[3]:
         turned = {"stride": 1, "padding": weight.shape[2] - 1 - geometry["padding"]}
-        return _kernel(shape, [dy, weight, *bias], _FORWARDS, turned, slope, turned=True)
+        return _kernel(shape, [dy, weight, *bias], _RESULTS, turned, slope, turned=True)
     return _kernel(shape, [dy, weight, *bias], _IMAGES, geometry, slope)
 
 
@@ -241,8 +248,8 @@ def _weights_gradient(x, dy, weight, geometry):
     return _kernel(weight.shape, [x, dy], _WEIGHTS, geometry, 1.0)
 
 
-def _kernel(shape, inputs, direction, geometry, slope, turned=False):
-    data = {**geometry, "direction": direction, "slope": slope, "turned": int(turned)}
+def _kernel(shape, inputs, made, geometry, slope, turned=False):
+    data = {**geometry, "made": made, "slope": slope, "turned": int(turned)}
     with jt.flag_scope(compile_options=onednn.compile_options()):
         return jt.code(shape, "float32", inputs, cpu_header=_HEADER, cpu_src=_SOURCE, data=data)
 

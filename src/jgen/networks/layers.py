@@ -1,7 +1,7 @@
 """Convolutions, layers in a row, and the layout of features.
 
-Between a network's first and last convolution features are [N, H, W, C] where this package's kernels compute them and
-[N, C, H, W] where Jittor's operators do (jgen.kernels.usable), as on a GPU; only this module and BatchNorm know which.
+Between a network's first and last convolution features are [N, H, W, C] where this package's kernels convolve and
+[N, C, H, W] where Jittor's operators do (jgen.kernels.usable) and on a GPU; only this module and BatchNorm know which.
 Images and weights are always as Jittor has them, [N, C, H, W] and [O, I, h, w].
 """
 
@@ -10,7 +10,7 @@ import functools
 from jgen import kernels
 from jgen.distributions import flat
 from jgen.kernels import convolution, image_convolution
-from jgen.kernels.bias_activation import BiasActivation
+from jgen.kernels.bias_activation_cuda import BiasActivation
 from jgen.kernels.layout import Transposed
 from jgen.kernels.mlp import Stack
 from jgen.networks.activations import activation_layer, activation_name, leaky, slope_of
@@ -28,7 +28,7 @@ class Conv(nn.Conv):
         return self.activated(x, 1.0) if kernels.usable(x, with_cuda=True) else super().execute(x)
 
     def activated(self, x, slope):
-        """The same and a leaky ReLU of `slope` (1 is none); where features are made, by one kernel."""
+        """The same and a leaky ReLU of `slope` (1 is none); on the CPU features come from one kernel."""
         if kernels.on_gpu():
             return _biased(nn.conv2d(x, self.weight, None, self.stride, self.padding), self.bias, slope)
         (stride, _), (padding, _) = self.stride, self.padding
@@ -56,7 +56,7 @@ class ConvTranspose(nn.ConvTranspose):
         return y if tuple(y.shape[2:]) == self.size else y[:, :, :height, :width]
 
     def activated(self, x, slope):
-        """The same and a leaky ReLU of `slope` (1 is none); where features are made, by one kernel."""
+        """The same and a leaky ReLU of `slope` (1 is none); on the CPU features come from one kernel."""
         if kernels.on_gpu():
             y = nn.conv_transpose(x, self.weight, None, self.stride, self.padding)
             return _biased(self._cut(y), self.bias, slope)
@@ -125,10 +125,10 @@ def _taken_stack(modules):
 
 def _stacked(layers, activation, activate_last, x, *more):
     if kernels.on_gpu():
-        x = join(x, *more)
+        x, slope = join(x, *more), slope_of(activation_layer(activation))
         for layer in layers:
             activates = activate_last or layer is not layers[-1]
-            x = _biased(nn.matmul_transpose(x, layer.weight), layer.bias, activation if activates else 1.0)
+            x = _biased(nn.matmul_transpose(x, layer.weight), layer.bias, slope if activates else 1.0)
         return x
     parameters = [parameter for layer in layers for parameter in _parameters(layer)]
     if more and not x.is_stop_grad():  # the kernel joins to data alone
@@ -136,11 +136,9 @@ def _stacked(layers, activation, activate_last, x, *more):
     return Stack(activation, activate_last, joined=bool(more))(x, *parameters, *more)
 
 
-def _biased(v, bias, activation):
-    """act(v + bias) of what a product or a convolution has made on a GPU; activation: a slope, or a name."""
-    if bias is not None:
-        return BiasActivation(activation)(v, bias)
-    return leaky(v, activation) if isinstance(activation, float) else activation_layer(activation)(v)
+def _biased(v, bias, slope):
+    """What a product or a convolution has made on a GPU, with its bias and a leaky ReLU of `slope`, or tanh (None)."""
+    return leaky(v, slope) if bias is None else BiasActivation(slope)(v, bias)
 
 
 def _parameters(layer):
