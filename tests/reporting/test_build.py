@@ -5,10 +5,11 @@ import json
 import pathlib
 import re
 
+import numpy as np
 import pytest
 
 from jgen import experiments, reporting
-from jgen.artifacts import video
+from jgen.artifacts import grid, video
 from jgen.errors import UserError
 from jgen.reporting import documents, latent_space
 from jgen.reporting.fragment import Fragment
@@ -47,6 +48,11 @@ def out(tmp_path_factory):
         "models": {"vae": {"ours_ms": 2.0, "peers_ms": {"torch-eager": 5.0}, "ratio_to_best": 2.5, "floor_ms": 1.0}},
     }
     (out / "results" / "benchmark.json").write_text(json.dumps(benchmark))
+    points = [{"x": 4096, "images_per_s": 12345.6, "step_ms": 331.8, "peak_mb": 512.3}]
+    fit = {"fixed_ms": 3.25, "per_unit_us": 41.5, "largest_deviation": 0.07}
+    axes = {"batch_size": {"vae": {"points": points, "fit": fit}}, "n_images": {"vae": {"points": points, "fit": None}}}
+    (out / "results" / "scaling.json").write_text(json.dumps({"axes": axes}))
+    grid.write_png(out / "results" / "scaling.png", np.zeros((8, 8, 3), np.uint8))
     reporting.build(out)
     return out
 
@@ -136,6 +142,7 @@ def test_numbers_come_from_the_files(page, readme):
         assert "0.0330" in text and "5000" in text  # of the beta study
         assert "2.25 nats" in text
         assert "2.50" in text and "2.1%" in text  # the benchmark's ratio, and the pictures' share
+        assert "12,346" in text and "3.25 ms and 41.5 µs for each image, to 7%" in text  # larger work
 
 
 def test_verdicts_are_those_of_the_numbers(readme):
@@ -176,7 +183,7 @@ def test_nothing_run_is_no_error_and_no_number(tmp_path):
     assert "Not measured yet" in text and "beta = 0, 0.02" in text
 
 
-@pytest.mark.parametrize("name", ["vae/evaluation.json", "vae/metrics.jsonl", "benchmark.json"])
+@pytest.mark.parametrize("name", ["vae/evaluation.json", "vae/metrics.jsonl", "benchmark.json", "scaling.json"])
 def test_a_broken_file_is_named(tmp_path, name):
     write_run(tmp_path, "vae", rows=[{"epoch": 1}, {"epoch": 2}], evaluation={"labels": {"certainty": 1.0}})
     (tmp_path / "results" / name).write_text("{broken\n{}\n")

@@ -1,4 +1,7 @@
-"""The benchmark: milliseconds per training step beside PyTorch and JAX, drawn from results/benchmark.json."""
+"""The benchmark: milliseconds per training step beside PyTorch and JAX, and larger work.
+
+Drawn from results/benchmark.json and results/scaling.json.
+"""
 
 from __future__ import annotations
 
@@ -16,30 +19,54 @@ PEERS = {
     "torch-compile": "torch.compile",
     "jax-jit": "jax.jit",
 }
+AXES = {
+    "batch_size": ("images of a batch", "image"),
+    "n_images": ("images of the data set", "image"),
+    "image_size": ("height and width of an image", "pixel"),
+}
+LARGER_WORK = (
+    "A step takes a fixed time (Python, Jittor's graph, the optimizer's pass over the weights) and one for each "
+    "image, so that larger batches bring more images a second until the fixed part no longer counts. The images of a "
+    "data set are read in random order from a memory map: a million of them fit no cache, and each row comes from "
+    "memory instead. The map's pages count as this process's while they lie in memory, which the system may take back "
+    "at any time; nothing else grows with the data set. Beyond the fixed time, an image costs in proportion to its "
+    "pixels."
+)
 HEAD = ("model", "ours, ms/step", *PEERS.values(), "best peer / ours", "aim", "share of the floor", "memory, MB")
 
 
 def section(results):
     missing = Missing("the benchmark", COMMAND, "Not measured yet")
     try:
-        report = _read(results)
+        report = _read(results, "benchmark.json", COMMAND, _check_benchmark)
     except NotRunYet:
         return Section("speed", TITLE, (missing, *_scaling(results)))
     models = _blocks(report) if report.get("models") else (missing,)  # start-up can be measured alone
     return Section("speed", TITLE, (*models, *_start_up(report), *_scaling(results)))
 
 
-def _read(results):
-    """benchmark.json, in which what the page needs is known to be there."""
-    path = results.path("benchmark.json")
+def _read(results, name, command, check):
+    """A file of the benchmark, in which `check` finds what the page needs."""
+    path = results.path(name)
     try:
         report = files.read_json(path)
-        for model in report.get("models", {}).values():
-            model["ours_ms"] + sum(value for value in model["peers_ms"].values() if value is not None)
-        sum(report.get("start_up", {}).get("warm_s", {}).values())
+        check(report)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise UserError(f"{path} cannot be read as a benchmark ({error!r}): {COMMAND} writes it anew") from None
+        raise UserError(f"{path} cannot be read as a benchmark ({error!r}): {command} writes it anew") from None
     return report
+
+
+def _check_benchmark(report):
+    for model in report.get("models", {}).values():
+        model["ours_ms"] + sum(value for value in model["peers_ms"].values() if value is not None)
+    sum(report.get("start_up", {}).get("warm_s", {}).values())
+
+
+def _check_scaling(report):
+    for series in report["axes"].values():
+        for measured in series.values():
+            sum(point[key] for point in measured["points"] for key in ("x", "images_per_s", "step_ms", "peak_mb"))
+            sum((measured["fit"] or {}).values())
 
 
 def _start_up(report):
@@ -63,10 +90,31 @@ def _start_up(report):
 
 
 def _scaling(results):
-    if not results.folder.joinpath("scaling.png").is_file():
+    try:
+        report = _read(results, "scaling.json", f'{COMMAND} ARGS="--scaling"', _check_scaling)
+    except NotRunYet:
         return []
     alt = "Images a second and peak memory against batch size, data-set size and image size"
-    return [Heading("Larger work"), Gallery((Picture(("scaling.png",), alt, alt, sharp=False, wide=True),))]
+    head = ("what grows", "model", "to", "images/s", "ms/step", "peak memory, MB")
+    rows, fits = [], []
+    for axis, series in report["axes"].items():
+        what, unit = AXES.get(axis, (axis, "unit"))
+        for model, measured in series.items():
+            rows += [
+                (what, model, f"{p['x']:,}", f"{p['images_per_s']:,.0f}", f"{p['step_ms']:.3g}", f"{p['peak_mb']:.0f}")
+                for p in measured["points"]
+            ]
+            if fit := measured["fit"]:
+                fits.append(
+                    f"{model} against {what}: {fit['fixed_ms']:.3g} ms and {fit['per_unit_us']:.3g} µs for each "
+                    f"{unit}, to {fit['largest_deviation']:.0%}"
+                )
+    return [
+        Heading("Larger work"),
+        Prose(LARGER_WORK),
+        Gallery((Picture(("scaling.png",), alt, alt, sharp=False, wide=True),)),
+        Table(head, rows, f"The same numbers. What a step takes: {'; '.join(fits)}", words=2),
+    ]
 
 
 def _blocks(report):
