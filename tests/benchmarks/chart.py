@@ -1,6 +1,9 @@
 """results/benchmark.png: the step times of all frameworks relative to ours."""
 
 import io
+import pathlib
+
+from PIL import Image
 
 from jgen.artifacts.files import atomic_write
 
@@ -51,7 +54,13 @@ def draw(report, path):
     axes.set_ylim(0.25, 1.6 * max(max(m["ratios"].values()) for m in models.values()))
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=130)
-    atomic_write(path, buffer.getvalue())
+    write(figure, path, dpi=130)
     print(f"written: {path}")
+
+
+def write(figure, path, dpi):
+    """Write a Matplotlib figure as a PNG of 64 colours, a third of the bytes."""
+    drawn, small = io.BytesIO(), io.BytesIO()
+    figure.savefig(drawn, format="png", dpi=dpi)
+    Image.open(drawn).convert("RGB").quantize(64).save(small, "PNG", optimize=True)
+    atomic_write(pathlib.Path(path), small.getvalue())

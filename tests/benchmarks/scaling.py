@@ -12,14 +12,13 @@ Images are generated; up to a million of them lie in a memory map, as decoded im
 
 import dataclasses
 import datetime
-import io
 import json
-import pathlib
 import statistics
 import sys
 import tempfile
 from pipes import Worker, WorkerError
 
+import chart
 import numpy as np
 from cases import CASES, CHECKED_STEPS, Job, generated_images
 from workers import COMMANDS, command
@@ -166,9 +165,7 @@ def draw(report, path):
             axes.grid(alpha=0.3)
             axes.legend(fontsize=8)
     figure.suptitle(f"{report['threads']} cores of {report['machine']['cpu']}", fontsize=10)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=120)
-    atomic_write(pathlib.Path(path), buffer.getvalue())
+    chart.write(figure, path, dpi=120)
 
 
 def line_of(name, found, report):
