@@ -1,6 +1,7 @@
 """The campaign as data: every command is one that its script takes, and what is committed was made by its command."""
 
 import json
+import re
 import shlex
 import shutil
 import subprocess
@@ -92,6 +93,16 @@ def test_a_committed_run_has_the_settings_of_its_command(experiment):
         pytest.skip("not committed yet")
     assert state.differences(experiment.command, directory) == []
     assert state.of_run(experiment.command, directory).kind == state.DONE
+
+
+@EVERY
+@pytest.mark.parametrize("name", ["config.json", "evaluation.json"])
+def test_a_committed_record_names_no_folder_of_the_machine_that_made_it(experiment, name):
+    path = RunDirectory(ROOT, experiment.name).results / name
+    if not committed(path):
+        pytest.skip("not committed yet")
+    commands = re.findall(r'"command": "(.+)"', path.read_text(encoding="utf-8"))
+    assert commands and not any(word.startswith("/") for command in commands for word in shlex.split(command))
 
 
 @EVERY

@@ -55,6 +55,12 @@ def test_a_data_folder_elsewhere_is_found_by_every_script(tmp_path):
     assert "CIFAR-10 is not in" in place.why_without("cifar10")
 
 
+def test_what_is_the_default_is_not_said_so_that_no_record_names_a_folder(tmp_path):
+    assert jobs.Place(jobs.ROOT).command(["vae.py", "--epochs", "1"])[2:] == ["--epochs", "1"]
+    elsewhere = jobs.Place(tmp_path, str(tmp_path / "data"), "cpu").command(["vae.py"])
+    assert elsewhere[2:] == ["--out", str(tmp_path), "--device", "cpu", "--data-dir", str(tmp_path / "data")]
+
+
 def test_a_begun_run_is_resumed_and_a_differing_one_replaced_when_told(finished, monkeypatch):
     directory, command = finished
     experiment = experiments.Experiment("vae", command, 1)

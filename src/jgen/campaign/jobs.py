@@ -51,9 +51,14 @@ class Place:
         return "" if loaded.name == name else f"{name} is not in {folder} and cannot be downloaded"
 
     def command(self, words):
-        """The process of `words`: a script of src/ and its arguments, and where to work."""
+        """The process of `words`: a script of src/ and its arguments, and where to work.
+
+        What is every script's default goes without saying: the runs record their commands, and others read them.
+        """
         script, *rest = words
-        command = [sys.executable, str(ROOT / "src" / script), *rest, "--out", str(self.out), "--device", self.device]
+        command = [sys.executable, str(ROOT / "src" / script), *rest]
+        command += ["--out", str(self.out)] if self.out != ROOT else []
+        command += ["--device", self.device] if self.device != Place.device else []
         return [*command, "--data-dir", self.data_dir] if self.data_dir else command
 
     def words(self, command, quick):
