@@ -227,11 +227,16 @@ print(len(handled))
 """
 
 
+def _without_a_stack_for_signals(program):
+    """Run a program in a process whose Python has not made such a stack itself, as it does for faulthandler."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONFAULTHANDLER"}
+    environment["PYTHONPATH"] = str(SRC)
+    return subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, timeout=300)
+
+
 def test_signals_leave_a_matrix_product_alone():
     """Else Ctrl-C may write over the weights, or the heap, in the midst of one (process.give_signals_a_stack)."""
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONFAULTHANDLER"}
-    command = [sys.executable, "-c", MULTIPLY_AMID_SIGNALS]
-    found = subprocess.run(command, env={**environment, "PYTHONPATH": str(SRC)}, capture_output=True, timeout=300)
+    found = _without_a_stack_for_signals(MULTIPLY_AMID_SIGNALS)
     assert found.returncode == 0, found.stderr[-2000:].decode()
     assert int(found.stdout) > 20
 
@@ -250,10 +255,8 @@ print(stack[0])
 
 
 def test_a_forked_child_does_not_share_the_stack_for_signals():
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONFAULTHANDLER"}
-    command = [sys.executable, "-c", FORK]
-    found = subprocess.run(command, env={**environment, "PYTHONPATH": str(SRC)}, capture_output=True, check=True)
-    assert found.stdout == b"0\n"
+    found = _without_a_stack_for_signals(FORK)
+    assert found.returncode == 0 and found.stdout == b"0\n"
 
 
 def test_jittor_may_be_asked_to_log():

@@ -202,9 +202,11 @@ class Normalise(jt.Function):
         self.data = {"slope": slope, "eps": eps}
 
     def execute(self, x, gamma, beta, *residual):
-        channels = 1 if kernels.on_gpu() else -1
+        channels = -1
+        if kernels.on_gpu():
+            channels = 1
+            assert_addressable(x)
         assert x.shape[channels] == gamma.shape[0], f"{x.shape} against {gamma.shape[0]} channels"
-        assert_addressable(x)
         self.with_residual = bool(residual)
         y, mean, variance = self._kernel([x.shape, gamma.shape, gamma.shape], [x, gamma, beta, *residual], FORWARD)
         self.saved = x, y, gamma, beta, mean, variance
