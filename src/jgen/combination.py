@@ -4,8 +4,8 @@ TINY = 1e-12
 
 
 def linear(a, b, alpha, beta):
-    """alpha A + beta B."""
-    return alpha * a + beta * b
+    """alpha A + beta B; a weight of 1 costs no operator."""
+    return (a if alpha == 1 else alpha * a) + (b if beta == 1 else beta * b)
 
 
 def power(a, b, alpha, beta):

@@ -7,6 +7,7 @@ The package's one convention for the scale of a loss: **sum over pixels and late
 import math
 
 from jgen import kernels
+from jgen.kernels.gaussian import Sample
 from jgen.kernels.pixel_sums import BERNOULLI, SQUARED_ERROR, PixelSum
 from jgen.runtime import jt, nn
 
@@ -29,6 +30,13 @@ def kl_to_standard_normal(mu, logvar):
 def kl_per_dimension(mu, logvar):
     """The same, before the sum over latents: [N, D] -> [N, D]."""
     return 0.5 * (mu * mu + jt.exp(logvar) - logvar - 1)
+
+
+def sample(mu, logvar, noise):
+    """z [N, D] as `reparameterise` has it, and the KL [N] as `kl_to_standard_normal` has it, at once; all [N, D]."""
+    if kernels.usable(mu, logvar, noise, with_cuda=True):
+        return Sample()(mu, logvar, noise)
+    return reparameterise(mu, logvar, noise), kl_to_standard_normal(mu, logvar)
 
 
 def softplus(x):

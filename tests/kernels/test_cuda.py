@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import cuda_emulation
-from jgen.kernels import adam, batch_norm, bias_activation_cuda, pixel_sums, rmsprop
+from jgen.kernels import adam, batch_norm, bias_activation_cuda, embedding, gaussian, layout, pixel_sums, rmsprop
 from jgen.kernels.multi_tensor import offsets
 from jgen.runtime import jt
 
@@ -50,7 +50,7 @@ def _empty(*shapes):
 def _jittors_gradients(function, inputs, dy):
     """By the kernel's CPU form."""
     leaves = [jt.array(array) for array in inputs]
-    return [gradient.numpy() for gradient in jt.grad((function(*leaves)[0] * jt.array(dy)).sum(), leaves)]
+    return [gradient.numpy() for gradient in jt.grad((function(*leaves) * jt.array(dy)).sum(), leaves)]
 
 
 def _close(found, expected):
@@ -63,21 +63,27 @@ def _close(found, expected):
 @pytest.mark.parametrize("slope, with_residual", [(0.0, True), (1.0, False), (0.2, False)])
 def test_batch_norm(tmp_path, shape, slope, with_residual):
     channels, last = shape[1], (0, *range(2, len(shape)), 1)
-    x, dy, gamma, beta, *residual = _drawn(shape, shape, channels, channels, *[shape] * with_residual)
-    data = {"eps": 1e-3, "slope": slope}
+    x, dy, *vectors = _drawn(shape, shape, *[channels] * 4, *[shape] * with_residual)
+    (gamma, beta, *running), residual = vectors[:4], vectors[4:]
+    data = {"eps": 1e-3, "slope": slope, "momentum": 0.3}
 
-    outputs = _empty(shape, channels, channels)
-    cuda_emulation.play(tmp_path, batch_norm.FORWARD, [x, gamma, beta, *residual], outputs, data)
-    y, mean, variance = outputs
+    outputs = _empty(shape, *[channels] * 4)
+    cuda_emulation.play(tmp_path, batch_norm.FORWARD, [x, gamma, beta, *running, *residual], outputs, data)
+    y, mean, variance, *moved = outputs
     images = [array.transpose(last) for array in (x, *residual)]
     expected = batch_norm.reference(images[0], gamma, beta, *images[1:], slope=slope, eps=1e-3)
     _close([y.transpose(last), mean, variance], expected)
+    _close(moved, batch_norm.moved(*running, *expected[1:], x.size // channels, 0.3))
 
     gradients = _empty(shape, channels, channels, *[shape] * with_residual)
     inputs = [dy, x, y, gamma, beta, mean, variance]
     cuda_emulation.play(_below(tmp_path), batch_norm.BACKWARD, inputs, gradients, data)
-    inputs = [images[0], gamma, beta, *images[1:]]
-    wanted = _jittors_gradients(batch_norm.Normalise(slope, 1e-3), inputs, dy.transpose(last))
+    running = [jt.array(array) for array in running]
+
+    def normalise(x, gamma, beta, *residual):
+        return batch_norm.Normalise(slope, 1e-3, 0.3)(x, gamma, beta, *running, *residual)
+
+    wanted = _jittors_gradients(normalise, [images[0], gamma, beta, *images[1:]], dy.transpose(last))
     _close([array.transpose(last) if array.shape == shape else array for array in gradients], wanted)
 
 
@@ -97,6 +103,48 @@ def test_pixel_sums(tmp_path, kind, images, each, pixels):
     leaf = jt.array(logits)
     loss = (pixel_sums.PixelSum(kind)(leaf, jt.array(x)) * jt.array(weights)).sum()
     _close(gradients, [jt.grad(loss, leaf).numpy()])
+
+
+def test_a_sample_and_its_divergence(tmp_path):
+    shape = (5, 300)  # more latents than a block has threads
+    mu, logvar, noise, dz, dkl = _drawn(shape, shape, shape, shape, shape[0])
+    z, kl = outputs = _empty(shape, shape[0])
+    cuda_emulation.play(tmp_path, gaussian.FORWARD, [mu, logvar, noise], outputs, {})
+    _close([z, kl], gaussian.reference(mu, logvar, noise))
+
+    gradients = _empty(shape, shape)
+    cuda_emulation.play(_below(tmp_path), gaussian.BACKWARD, [mu, logvar, noise, dz, dkl], gradients, {})
+    leaves = [jt.array(mu), jt.array(logvar)]
+    z, kl = gaussian.Sample()(*leaves, jt.array(noise))
+    wanted = jt.grad((z * jt.array(dz)).sum() + (kl * jt.array(dkl)).sum(), leaves)
+    _close(gradients, [gradient.numpy() for gradient in wanted])
+
+
+def test_columns_join_and_part(tmp_path):
+    shapes = [(7, 3, 2), (7, 60, 2)]
+    parts = _drawn(*shapes)
+    (both,) = outputs = _empty((7, 63, 2))
+    cuda_emulation.play(tmp_path, layout.JOIN, parts, outputs, {})
+    np.testing.assert_array_equal(both, np.concatenate(parts, 1))
+    outputs = _empty(*shapes)
+    cuda_emulation.play(_below(tmp_path), layout.SPLIT, [both], outputs, {})
+    for found, wanted in zip(outputs, parts, strict=True):
+        np.testing.assert_array_equal(found, wanted)
+
+
+def test_rows_of_a_table(tmp_path):
+    table, dy = _drawn((4, 90), (6, 90))
+    labels = np.int32([2, 0, 4, 2, -1, 3])  # the third and the fifth lie outside
+    inside = (labels >= 0) & (labels < 4)
+    (rows,) = outputs = _empty((6, 90))
+    cuda_emulation.play(tmp_path, embedding.FORWARD, [table, labels], outputs, {})
+    np.testing.assert_array_equal(rows, np.where(inside[:, None], table[labels * inside], np.nan))
+
+    (sums,) = outputs = _empty((4, 90))
+    cuda_emulation.play(_below(tmp_path), embedding.BACKWARD, [dy, labels], outputs, {})
+    expected = np.zeros((4, 90))
+    np.add.at(expected, labels[inside], dy[inside])
+    _close([sums], [expected])
 
 
 @pytest.fixture
@@ -152,15 +200,22 @@ def _cases():
     data = {"alpha": 0.9, "rest": 0.1, "lr": 1e-3, "eps": 1e-8, "clip": 0.01, "tensors": 1}
     for kernel in (rmsprop._kernel, rmsprop._clipping_kernel):
         yield "rmsprop", kernel.sources, _empty(*[two] * 3), [], data
-    data = {"eps": 1, "slope": 0}
+    data = {"eps": 1, "slope": 0, "momentum": 0.1}
     for extra in ([], [four]):
-        yield "batch_norm", batch_norm.FORWARD, _empty(four, 3, 3, *extra), _empty(four, 3, 3), data
+        yield "batch_norm", batch_norm.FORWARD, _empty(four, *[3] * 4, *extra), _empty(four, *[3] * 4), data
         inputs = _empty(four, four, four, 3, 3, 3, 3)
         yield "its gradient", batch_norm.BACKWARD, inputs, _empty(four, 3, 3, *extra), data
     for kind in (pixel_sums.BERNOULLI, pixel_sums.SQUARED_ERROR):
         forward, backward = pixel_sums.sources(kind)
         yield kind, forward, _empty(two, two), _empty(4), {}
         yield "its gradient", backward, _empty(two, two, 4), _empty(two), {}
+    yield "gaussian", gaussian.FORWARD, _empty(two, two, two), _empty(two, 4), {}
+    yield "its gradient", gaussian.BACKWARD, _empty(two, two, two, two, 4), _empty(two, two), {}
+    yield "join", layout.JOIN, _empty(two, two), _empty((4, 16)), {}
+    yield "split", layout.SPLIT, _empty((4, 16)), _empty(two, two), {}
+    labels = np.zeros(4, np.int32)
+    yield "embedding", embedding.FORWARD, [*_empty(two), labels], _empty(two), {}
+    yield "its gradient", embedding.BACKWARD, [*_empty(two), labels], _empty(two), {}
     for activation in ("leaky", "tanh"):
         forward, backward = bias_activation_cuda.sources(activation)
         yield activation, forward, _empty(two, 8), _empty(two), {"slope": 0}

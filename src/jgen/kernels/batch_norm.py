@@ -6,7 +6,8 @@ Composed of Jittor's operators this is single-threaded on the CPU, goes over mem
 variance as E[x^2] - E[x]^2, which loses all its digits where a mean is large against the spread. Here the moments are
 taken in two passes over blocks that fit a cache, and the blocks' moments put together in their order (Chan et al.,
 1979): the result does not depend on the number of threads. On the CPU channels are x's last axis, [..., C]; on CUDA
-its second, [N, C, ...], and a block of threads owns a channel. (`reference` says it in NumPy.)
+its second, [N, C, ...], and a block of threads owns a channel. The running statistics move in the same kernel, by
+`momentum` of the way to the batch's mean and unbiased variance. (`reference` says it in NumPy.)
 """
 
 import numpy as np
@@ -119,11 +120,12 @@ struct Gradients {
 _FORWARD = """
 using namespace batch_norm;
 const float* __restrict__ x = in0_p;
-const float* __restrict__ r = _inputs.size() > 3 ? _inputs[3]->ptr<float>() : nullptr;
-const float* gamma = in1_p; const float* beta = in2_p;
+const float* __restrict__ r = _inputs.size() > 5 ? _inputs[5]->ptr<float>() : nullptr;
+const float* gamma = in1_p; const float* beta = in2_p; const float* old_mean = in3_p; const float* old_variance = in4_p;
 float* __restrict__ y = out0_p; float* mean = out1_p; float* variance = out2_p;
+float* new_mean = out3_p; float* new_variance = out4_p;
 const long C = in1_shape0, R = in0->num / C;
-const float eps = data["eps"], slope = data["slope"];
+const float eps = data["eps"], slope = data["slope"], momentum = data["momentum"];
 const Blocks blocks(R, C);
 std::vector<float> means(blocks.count * C), squares(blocks.count * C), scale(C);
 #pragma omp parallel for schedule(static)
@@ -141,6 +143,8 @@ for (long c = 0; c < C; c++) {
     }
     mean[c] = m; variance[c] = total / R;
     scale[c] = gamma[c] / sqrtf(variance[c] + eps);
+    new_mean[c] = old_mean[c] + momentum * (mean[c] - old_mean[c]);
+    new_variance[c] = old_variance[c] + momentum * (float(total / std::max(R - 1, 1L)) - old_variance[c]);
 }
 #pragma omp parallel for schedule(static)
 for (long block = 0; block < blocks.count; block++) {
@@ -193,29 +197,35 @@ BACKWARD = {"cpu_src": _BACKWARD, "cuda_src": batch_norm_cuda.BACKWARD, **_HEADE
 
 
 class Normalise(jt.Function):
-    """(x, gamma [C], beta [C], residual or none) -> y, mean [C], variance [C] (biased).
+    """(x, gamma [C], beta [C], running mean [C], running variance [C], residual or none) -> y.
 
-    x, residual, y: [..., C] on the CPU, [N, C, ...] on CUDA. slope: 0 is ReLU, 1 is no activation.
+    x, residual, y: [..., C] on the CPU, [N, C, ...] on CUDA. slope: 0 is ReLU, 1 is no activation. Afterwards
+    `moments` holds the batch's mean and biased variance, [C] each, and `running` the running statistics, moved.
     """
 
-    def __init__(self, slope, eps):
-        self.data = {"slope": slope, "eps": eps}
+    def __init__(self, slope, eps, momentum):
+        self.data = {"slope": slope, "eps": eps, "momentum": momentum}
 
-    def execute(self, x, gamma, beta, *residual):
+    def execute(self, x, gamma, beta, mean, variance, *residual):
         channels = -1
         if kernels.on_gpu():
             channels = 1
             assert_addressable(x)
         assert x.shape[channels] == gamma.shape[0], f"{x.shape} against {gamma.shape[0]} channels"
         self.with_residual = bool(residual)
-        y, mean, variance = self._kernel([x.shape, gamma.shape, gamma.shape], [x, gamma, beta, *residual], FORWARD)
-        self.saved = x, y, gamma, beta, mean, variance
-        return y, mean, variance
+        inputs = [x, gamma, beta, mean, variance, *residual]
+        y, *statistics = self._kernel([x.shape, *[gamma.shape] * 4], inputs, FORWARD)
+        for value in statistics:
+            value.stop_grad()
+        self.moments, self.running = statistics[:2], statistics[2:]
+        self.saved = x, y, gamma, beta
+        return y
 
-    def grad(self, dy, *unused):
-        x, y, gamma, beta, mean, variance = self.saved
+    def grad(self, dy):
+        x, y, gamma, beta = self.saved
         shapes = [x.shape, gamma.shape, gamma.shape, *([x.shape] if self.with_residual else [])]
-        return tuple(self._kernel(shapes, [dy, x, y, gamma, beta, mean, variance], BACKWARD))
+        dx, dgamma, dbeta, *dresidual = self._kernel(shapes, [dy, x, y, gamma, beta, *self.moments], BACKWARD)
+        return dx, dgamma, dbeta, None, None, *dresidual
 
     def _kernel(self, shapes, inputs, sources):
         return jt.code(shapes, ["float32"] * len(shapes), inputs, data=self.data, **sources)
@@ -227,3 +237,9 @@ def reference(x, gamma, beta, residual=0.0, slope=0.0, eps=1e-5):
     mean, variance = x.mean(axes), x.var(axes)
     value = gamma * (x - mean) / np.sqrt(variance + eps) + beta + residual
     return np.where(value > 0, value, slope * value), mean, variance
+
+
+def moved(running_mean, running_variance, mean, variance, count, momentum):
+    """The running statistics after a batch of `count` values per channel with these moments, in NumPy or Vars."""
+    unbiased = variance * (count / max(count - 1, 1))
+    return running_mean + momentum * (mean - running_mean), running_variance + momentum * (unbiased - running_variance)

@@ -9,8 +9,9 @@ namespace jittor { namespace {"""
     + BLOCK_SUMS
     + CHANNELS
     + """
-__global__ void normalise(Shape shape, const float* x, const float* gamma, const float* beta, const float* r,
-                          float eps, float slope, float* y, float* mean, float* variance) {
+__global__ void normalise(Shape shape, const float* x, const float* gamma, const float* beta, const float* old_mean,
+                          const float* old_variance, const float* r, float eps, float slope, float momentum, float* y,
+                          float* mean, float* variance, float* new_mean, float* new_variance) {
     const unsigned c = blockIdx.x, count = shape.N * shape.S;
     float part = 0;
     for (unsigned i = threadIdx.x; i < count; i += THREADS) part += x[place(shape, c, i)];
@@ -20,8 +21,12 @@ __global__ void normalise(Shape shape, const float* x, const float* gamma, const
         const float d = x[place(shape, c, i)] - m;
         part += d * d;
     }
-    const float v = block_sum(part) / count;
-    if (threadIdx.x == 0) { mean[c] = m; variance[c] = v; }
+    const float squares = block_sum(part), v = squares / count;
+    if (threadIdx.x == 0) {
+        mean[c] = m; variance[c] = v;
+        new_mean[c] = old_mean[c] + momentum * (m - old_mean[c]);
+        new_variance[c] = old_variance[c] + momentum * (squares / (count > 1 ? count - 1 : 1) - old_variance[c]);
+    }
     const float scale = gamma[c] / sqrtf(v + eps);
     for (unsigned k = threadIdx.x; k < count; k += THREADS) {
         const unsigned i = place(shape, c, k);
@@ -56,8 +61,9 @@ __global__ void gradients(Shape shape, const float* dy, const float* x, const fl
 FORWARD = (
     SHAPE
     + """
-const float* r = _inputs.size() > 3 ? _inputs[3]->ptr<float>() : nullptr;
-normalise<<<shape.C, THREADS>>>(shape, in0_p, in1_p, in2_p, r, data["eps"], data["slope"], out0_p, out1_p, out2_p);
+const float* r = _inputs.size() > 5 ? _inputs[5]->ptr<float>() : nullptr;
+normalise<<<shape.C, THREADS>>>(shape, in0_p, in1_p, in2_p, in3_p, in4_p, r, data["eps"], data["slope"],
+                                data["momentum"], out0_p, out1_p, out2_p, out3_p, out4_p);
 """
 )
 BACKWARD = (

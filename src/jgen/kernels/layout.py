@@ -1,8 +1,9 @@
-"""Features between [N, H, W, C], in which convolutions compute, and [N, C, H W], in which linear layers know them."""
+"""Other layouts of the same numbers: features for convolutions and for linear layers, and two heads of one layer."""
 
+from jgen.kernels.cuda_sums import THREADS
 from jgen.runtime import jt
 
-_SOURCE = """
+_TRANSPOSE = """
 const long N = in0_shape0, rows = in0_shape1, columns = in0_shape2;
 #pragma omp parallel for schedule(static)
 for (long n = 0; n < N; n++) {
@@ -15,7 +16,9 @@ for (long n = 0; n < N; n++) {
 
 
 class Transposed(jt.Function):
-    """Matrices [N, R, C] -> [N, C, R]."""
+    """Matrices [N, R, C] -> [N, C, R]: features between [N, H, W, C], in which convolutions compute, and [N, C, H W],
+    in which linear layers know them.
+    """
 
     def execute(self, x):
         return _transposed(x)
@@ -26,4 +29,98 @@ class Transposed(jt.Function):
 
 def _transposed(x):
     n, rows, columns = x.shape
-    return jt.code([n, columns, rows], "float32", [x], cpu_header="#include <omp.h>", cpu_src=_SOURCE)
+    return jt.code([n, columns, rows], "float32", [x], cpu_header="#include <omp.h>", cpu_src=_TRANSPOSE)
+
+
+# Columns between one matrix and several, which have a row each for every row of it.
+_CPU_HEADER = "#include <omp.h>\n#include <algorithm>\n"
+_CUDA_HEADER = """
+namespace jittor { namespace {
+__global__ void copy(long long size, long long width, const float* from, long long from_width, float* to,
+                     long long to_width) {
+    const long long i = blockIdx.x * (long long)blockDim.x + threadIdx.x;
+    if (i < size) to[i / width * to_width + i % width] = from[i / width * from_width + i % width];
+}
+}} // jittor
+"""
+JOIN = {
+    "cpu_header": _CPU_HEADER,
+    "cpu_src": """
+const long N = in0_shape0, columns = _outputs[0]->num / N;
+#pragma omp parallel for schedule(static) if (N * columns > 16384)
+for (long n = 0; n < N; n++) {
+    float* row = out0_p + n * columns;
+    for (auto* part : _inputs) {
+        const long width = part->num / N;
+        row = std::copy_n(part->ptr<float>() + n * width, width, row);
+    }
+}
+""",
+    "cuda_header": _CUDA_HEADER,
+    "cuda_src": f"""
+const long long N = in0_shape0, columns = _outputs[0]->num / N;
+long long first = 0;
+for (auto* part : _inputs) {{
+    const long long size = part->num, width = size / N;
+    copy<<<(size + {THREADS - 1}) / {THREADS}, {THREADS}>>>(size, width, part->ptr<float>(), width, out0_p + first,
+                                                            columns);
+    first += width;
+}}
+""",
+}
+SPLIT = {
+    "cpu_header": _CPU_HEADER,
+    "cpu_src": """
+const long N = in0_shape0, columns = in0->num / N;
+#pragma omp parallel for schedule(static) if (N * columns > 16384)
+for (long n = 0; n < N; n++) {
+    const float* row = in0_p + n * columns;
+    for (auto* part : _outputs) {
+        const long width = part->num / N;
+        std::copy_n(row, width, part->ptr<float>() + n * width);
+        row += width;
+    }
+}
+""",
+    "cuda_header": _CUDA_HEADER,
+    "cuda_src": f"""
+const long long N = in0_shape0, columns = _inputs[0]->num / N;
+long long first = 0;
+for (auto* part : _outputs) {{
+    const long long size = part->num, width = size / N;
+    copy<<<(size + {THREADS - 1}) / {THREADS}, {THREADS}>>>(size, width, in0_p + first, columns, part->ptr<float>(),
+                                                            width);
+    first += width;
+}}
+""",
+}
+
+
+class Joined(jt.Function):
+    """Vars [N, D1, ...], [N, D2, ...], … of the same further axes -> [N, D1 + D2 + …, ...]."""
+
+    def execute(self, *parts):
+        (n, _, *others), self.shapes = parts[0].shape, [part.shape for part in parts]
+        assert all(shape[:1] + shape[2:] == [n, *others] for shape in self.shapes), f"{self.shapes} do not join"
+        return jt.code([n, sum(shape[1] for shape in self.shapes), *others], "float32", list(parts), **JOIN)
+
+    def grad(self, dy):
+        return tuple(jt.code(self.shapes, ["float32"] * len(self.shapes), [dy], **SPLIT))
+
+
+class Halves(jt.Function):
+    """[N, 2 D] -> its first and its last D columns, [N, D] each.
+
+    Two slices would be two operators, and their gradients four more that fill and add.
+    """
+
+    def execute(self, both):
+        rows, columns = both.shape
+        assert columns % 2 == 0, f"{both.shape} has no halves"
+        self.half = [rows, columns // 2]
+        return jt.code([self.half] * 2, ["float32"] * 2, [both], **SPLIT)
+
+    def grad(self, *slopes):
+        rows, columns = self.half
+        slopes = [jt.zeros(self.half) if slope is None else slope for slope in slopes]
+        return jt.code([rows, 2 * columns], "float32", slopes, **JOIN)

@@ -174,6 +174,19 @@ int failed = 0;
 ASSERTop(failed,==,0);
 """
 )
+# The gradient by x, apart from the others, for Jittor drops it where nothing asks for it; of the first layer's weights
+# the columns that x meets.
+_BY_INPUT = """
+using namespace stack;
+const long N = in0_shape0, n_out = in0_shape1, n_in = in1_shape1, n_x = out0_shape1;
+int failed = 0;
+#pragma omp parallel if (N > 1) reduction(|:failed)
+{
+    FlushDenormals flush;
+    failed |= product('N', 'N', own_block(N, n_x), n_out, in0_p, n_out, in1_p, n_in, out0_p, n_x);
+}
+ASSERTop(failed,==,0);
+"""
 
 
 @functools.cache
@@ -186,8 +199,7 @@ def _sources(activation):
 class Stack(jt.Function):
     """(x [N, I], W1 [H, I], b1 [H], W2, b2, …) -> y [N, O]; `activation` after all layers or all but the last.
 
-    joined: after the parameters comes what is joined to x as its last columns, [N, J]; W1 is then [H, I + J], and x is
-    data, without a gradient.
+    joined: after the parameters comes what is joined to x as its last columns, [N, J]; W1 is then [H, I + J].
     """
 
     def __init__(self, activation, activate_last=False, joined=False):
@@ -214,8 +226,7 @@ class Stack(jt.Function):
         shapes += [part.shape for part in more]
         gradients = self._kernel(shapes, [dy, x, *outputs, *weights, *more], self.backward_source)
         first = gradients[2 * n_layers] if n_activated else dy
-        # Not in the kernel: Jittor drops this product where nothing asks for the gradient of x.
-        dx = None if self.x_is_data or more else jt.nn.matmul(first, weights[0])
+        dx = None if self.x_is_data else self._kernel([x.shape], [first, weights[0]], _BY_INPUT)[0]
         return dx, *gradients[: 2 * n_layers], *gradients[len(gradients) - len(more) :]
 
     def _kernel(self, shapes, inputs, source):

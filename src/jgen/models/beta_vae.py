@@ -65,9 +65,9 @@ class BetaVAE(Algorithm):
 
     def losses(self, x, noise):
         mu, logvar = self.encoder(x)  # [N, D] each
-        z = distributions.reparameterise(mu, logvar, noise.normal(*mu.shape))  # [N, D]
+        z, kl = distributions.sample(mu, logvar, noise.normal(*mu.shape))  # [N, D], [N]
         mse = distributions.squared_error_of_logits(self.decoder(z), x).mean() / self.n_pixels
-        kl = distributions.kl_to_standard_normal(mu, logvar).mean() / self.latent_dim
+        kl = kl.mean() / self.latent_dim
         return {"loss": mse + self.beta * kl, "mse": mse, "kl": kl}
 
     def step(self, x, y, noise):

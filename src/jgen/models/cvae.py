@@ -64,23 +64,25 @@ class CVAE(Algorithm):
 
     def encode(self, x, y):
         """q(z|x, y): images [N, C, H, W] and labels [N] -> mu, logvar, each [N, D]."""
-        label = self.label(y)  # [N, L]
+        return self._posterior(x, self.label(y))
+
+    def _posterior(self, x, label):
         if self.config.net == "mlp":
             return self.encoder(x, label)
         return self.encoder(networks.join(x, networks.label_planes(label, *x.shape[2:])))
 
     def logits(self, z, y):
         """Logits of the pixels [N, C, H, W] of latents z [N, D] and labels y [N]."""
-        return self.decoder(networks.join(z, self.label(y)))
+        return self.decoder(z, self.label(y))
 
     def log_likelihood(self, x, z, y=None):
         return distributions.bernoulli_log_likelihood(self.logits(z, y), x)
 
     def losses(self, x, y, noise):
-        mu, logvar = self.encode(x, y)  # [N, D] each
-        z = distributions.reparameterise(mu, logvar, noise.normal(*mu.shape))  # [N, D]
-        cross_entropy = -distributions.bernoulli_log_likelihood(self.logits(z, y), x)  # [N]
-        kl = distributions.kl_to_standard_normal(mu, logvar)  # [N]
+        label = self.label(y)  # [N, L]
+        mu, logvar = self._posterior(x, label)  # [N, D] each
+        z, kl = distributions.sample(mu, logvar, noise.normal(*mu.shape))  # [N, D], [N]
+        cross_entropy = -distributions.bernoulli_log_likelihood(self.decoder(z, label), x)  # [N]
         a, b = self._over_the_batch(cross_entropy, kl, distributions.flat(x).shape[1])
         loss = combination.FORMS[self.config.combine](a, b, self.config.alpha, self.config.beta_weight)
         return {"loss": loss, "reconstruction": cross_entropy.mean(), "kl": kl.mean()}
@@ -88,8 +90,8 @@ class CVAE(Algorithm):
     def _over_the_batch(self, cross_entropy, kl, n_pixels):
         """A and B, of the whole minibatch also where several processes share it, for the forms are not linear."""
         is_sum = self.config.reduction == "sum"
-        a = cross_entropy.sum() / (1 if is_sum else cross_entropy.shape[0] * n_pixels)
-        a = distributed.own_part_of_sum(a) if is_sum else a
+        a = cross_entropy.sum()
+        a = distributed.own_part_of_sum(a) if is_sum else a / (cross_entropy.shape[0] * n_pixels)
         return distributed.means(a, distributed.own_part_of_sum(kl.sum()))
 
     def step(self, x, y, noise):

@@ -4,7 +4,7 @@ import itertools
 import math
 
 from jgen.networks.activations import activation_layer
-from jgen.networks.layers import Conv, ConvTranspose, Layers, as_features, flat_features
+from jgen.networks.layers import Conv, ConvTranspose, Layers, as_features, flat_features, halves
 from jgen.runtime import nn
 
 
@@ -47,9 +47,11 @@ class ConvEncoder(nn.Module):
 
 
 class ConvDecoder(nn.Module):
-    """Features [N, n_in] -> logits [N, C, H, W]: ConvEncoder's mirror, with transposed convolutions.
+    """Features [N, n_in], of latents and perhaps of a condition, -> logits [N, C, H, W].
 
-    A transposed convolution doubles a size; where the encoder rounded up, its last row and column are cut off.
+    ConvEncoder's mirror, with transposed convolutions.
+
+    Each doubles a size; where the encoder rounded up, its last row and column are cut off.
     """
 
     def __init__(self, n_in, hidden, widths, image_shape, activation="leaky-relu"):
@@ -70,8 +72,8 @@ class ConvDecoder(nn.Module):
             if not last:
                 self.convolutions.add_module(f"activation {stage}", activation_layer(activation))
 
-    def execute(self, features):
-        return self.convolutions(as_features(self.head(features), self.first_shape))
+    def execute(self, *features):
+        return self.convolutions(as_features(self.head(*features), self.first_shape))
 
 
 class ConvGaussianEncoder(nn.Module):
@@ -79,11 +81,9 @@ class ConvGaussianEncoder(nn.Module):
 
     def __init__(self, image_shape, widths, latent_dim, hidden=()):
         self.body = ConvEncoder(image_shape, widths, 2 * latent_dim, hidden)
-        self.latent_dim = latent_dim
 
     def execute(self, x):
-        heads = self.body(x)  # [N, 2 D]
-        return heads[:, : self.latent_dim], heads[:, self.latent_dim :]
+        return halves(self.body(x))
 
 
 def label_planes(embedded, height, width):

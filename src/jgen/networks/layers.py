@@ -11,7 +11,7 @@ from jgen import kernels
 from jgen.distributions import flat
 from jgen.kernels import convolution, image_convolution
 from jgen.kernels.bias_activation_cuda import BiasActivation
-from jgen.kernels.layout import Transposed
+from jgen.kernels.layout import Halves, Joined, Transposed
 from jgen.kernels.mlp import Stack
 from jgen.networks.activations import activation_layer, activation_name, leaky, slope_of
 from jgen.runtime import jt, nn
@@ -131,8 +131,6 @@ def _stacked(layers, activation, activate_last, x, *more):
             x = _biased(nn.matmul_transpose(x, layer.weight), layer.bias, slope if activates else 1.0)
         return x
     parameters = [parameter for layer in layers for parameter in _parameters(layer)]
-    if more and not x.is_stop_grad():  # the kernel joins to data alone
-        x, more = join(x, *more), ()
     return Stack(activation, activate_last, joined=bool(more))(x, *parameters, *more)
 
 
@@ -161,9 +159,19 @@ def as_features(x, shape):
     return Transposed()(x.reshape((x.shape[0], channels, height * width))).reshape((-1, height, width, channels))
 
 
+def halves(heads):
+    """[N, 2 D], what one layer makes for two heads -> the heads, [N, D] each."""
+    if kernels.usable(heads, with_cuda=True):
+        return Halves()(heads)
+    half = heads.shape[1] // 2
+    return heads[:, :half], heads[:, half:]
+
+
 def join(*parts):
     """Vars joined along their second axis: features [N, F] or channels of images [N, C, H, W]."""
-    return parts[0] if len(parts) == 1 else jt.concat(parts, dim=1)
+    if len(parts) == 1:
+        return parts[0]
+    return Joined()(*parts) if kernels.usable(*parts, with_cuda=True) else jt.concat(parts, dim=1)
 
 
 def joined_features(*parts):

@@ -4,7 +4,7 @@ import itertools
 
 from jgen.distributions import flat
 from jgen.networks.activations import activation_layer
-from jgen.networks.layers import Layers
+from jgen.networks.layers import Layers, halves
 from jgen.runtime import nn
 
 
@@ -31,20 +31,19 @@ class GaussianEncoder(nn.Module):
     def __init__(self, n_inputs, hidden, latent_dim, activation="relu"):
         """n_inputs: pixels of an image, and the condition's features."""
         self.body = MLP(n_inputs, *hidden, 2 * latent_dim, activation=activation)
-        self.latent_dim = latent_dim
 
     def execute(self, x, *condition):
-        heads = self.body(flat(x), *condition)  # [N, 2 D]
-        return heads[:, : self.latent_dim], heads[:, self.latent_dim :]
+        return halves(self.body(flat(x), *condition))
 
 
 class ImageDecoder(nn.Module):
-    """Latents [N, D] -> logits of the pixels [N, C, H, W]."""
+    """Latents [N, D], and features [N, L] of a condition, -> logits of the pixels [N, C, H, W]."""
 
     def __init__(self, latent_dim, hidden, image_shape, activation="relu"):
+        """latent_dim: latents, and the condition's features."""
         n_pixels = image_shape[0] * image_shape[1] * image_shape[2]
         self.body = MLP(latent_dim, *hidden, n_pixels, activation=activation)
         self.image_shape = tuple(image_shape)
 
-    def execute(self, z):
-        return self.body(z).reshape((z.shape[0], *self.image_shape))
+    def execute(self, z, *condition):
+        return self.body(z, *condition).reshape((z.shape[0], *self.image_shape))

@@ -25,34 +25,33 @@ class BatchNorm(nn.Module):
     def execute(self, x, residual=None):
         if self.is_training():
             normalise = batch_norm.Normalise if kernels.usable(x, with_cuda=True) else ComposedNormalise
-            given = (x, self.weight, self.bias) if residual is None else (x, self.weight, self.bias, residual)
-            y, mean, variance = normalise(self.slope, self.eps)(*given)
-            self._follow(mean.detach(), variance.detach(), x.numel() // self.weight.numel())
+            normalise = normalise(self.slope, self.eps, self.momentum)
+            more = () if residual is None else (residual,)
+            y = normalise(x, self.weight, self.bias, self.running_mean, self.running_var, *more)
+            for old, new in zip((self.running_mean, self.running_var), normalise.running):
+                old.update(new)
             return y
         scale = self.weight / jt.sqrt(self.running_var + self.eps)
         y = (x - _across(self.running_mean, x)) * _across(scale, x) + _across(self.bias, x)
         return leaky(y if residual is None else y + residual, self.slope)
 
-    def _follow(self, mean, variance, count):
-        """Move the running statistics towards those of a batch of `count` values per channel."""
-        unbiased = variance * (count / max(count - 1, 1))
-        self.running_mean.update(self.running_mean + (mean - self.running_mean) * self.momentum)
-        self.running_var.update(self.running_var + (unbiased - self.running_var) * self.momentum)
-
 
 class ComposedNormalise:
     """batch_norm.Normalise made of Jittor's operators."""
 
-    def __init__(self, slope, eps):
-        self.slope, self.eps = slope, eps
+    def __init__(self, slope, eps, momentum):
+        self.slope, self.eps, self.momentum = slope, eps, momentum
 
-    def __call__(self, x, gamma, beta, residual=None):
+    def __call__(self, x, gamma, beta, running_mean, running_var, residual=None):
         axes = _all_but_channels(x)
         mean = x.mean(axes)
         centred = x - _across(mean, x)
         variance = (centred * centred).mean(axes)
+        count = x.numel() // gamma.numel()
+        moments = mean.detach(), variance.detach()
+        self.running = batch_norm.moved(running_mean, running_var, *moments, count, self.momentum)
         y = centred * _across(gamma / jt.sqrt(variance + self.eps), x) + _across(beta, x)
-        return leaky(y if residual is None else y + residual, self.slope), mean, variance
+        return leaky(y if residual is None else y + residual, self.slope)
 
 
 def _all_but_channels(x):

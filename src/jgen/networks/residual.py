@@ -8,7 +8,7 @@ crops where a side was odd.
 import itertools
 import math
 
-from jgen.networks.layers import Conv, ConvTranspose, Linear, as_features, flat_features, joined_features
+from jgen.networks.layers import Conv, ConvTranspose, Linear, as_features, flat_features, halves, joined_features
 from jgen.networks.normalisation import BatchNorm
 from jgen.runtime import jt, nn
 
@@ -59,7 +59,6 @@ class ResidualEncoder(nn.Module):
         self.stages = nn.Sequential(*[Down(*pair, n) for pair, n in zip(itertools.pairwise(channels), blocks)])
         height, width = stage_sizes(image_shape, len(widths))[-1]
         self.heads = Linear(widths[-1] * height * width, 2 * latent_dim)
-        self.latent_dim = latent_dim
 
     def features(self, x):
         """What each stage sees and gives, from the image inwards: the stem's and every stage's output."""
@@ -70,8 +69,7 @@ class ResidualEncoder(nn.Module):
 
     def posterior(self, features):
         """mu, logvar from the last stage's features."""
-        heads = self.heads(flat_features(features))  # [N, 2 D]
-        return heads[:, : self.latent_dim], heads[:, self.latent_dim :]
+        return halves(self.heads(flat_features(features)))
 
     def execute(self, x):
         return self.posterior(self.features(x)[-1])

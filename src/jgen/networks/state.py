@@ -14,8 +14,10 @@ no_grad = jt.no_grad
 
 
 def as_var(array):
-    """A NumPy array as a Var of the same type (Jittor would turn 64-bit types into 32-bit ones)."""
-    return jt.array(array, dtype=str(array.dtype))
+    """A NumPy array as a Var of the same type."""
+    if array.dtype.itemsize < 8:
+        return jt.array(array)
+    return jt.array(array, dtype=str(array.dtype))  # Jittor would turn 64-bit types into 32-bit ones
 
 
 def scalar(value):

@@ -1,0 +1,55 @@
+"""A sample of the posterior and its divergence against their NumPy definitions."""
+
+import numpy as np
+import pytest
+
+from finite_differences import as_vars, assert_equals_definition, assert_independent_of_threads, drawn
+from jgen import distributions, kernels
+from jgen.kernels import gaussian
+from jgen.runtime import jt
+
+pytestmark = pytest.mark.usefixtures("on_the_cpu")
+
+SHAPES = [(1, 1), (7, 20), (40, 1000)]  # the last is shared by threads
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("output", [0, 1])
+def test_each_result_and_its_gradients(threads, shape, output):
+    def definition(*arrays):
+        return gaussian.reference(*arrays)[output]
+
+    arrays = drawn(shape, shape, shape)
+    assert_equals_definition(lambda *inputs: gaussian.Sample()(*inputs)[output], definition, arrays, frozen=[2])
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_both_together_are_what_the_operators_give(shape):
+    arrays = drawn(shape, shape, shape, shape, seed=1)
+
+    def results():
+        mu, logvar, noise, weights = as_vars(arrays)
+        z, kl = distributions.sample(mu, logvar, noise)
+        return [value.numpy() for value in (z, kl, *jt.grad((z * weights).sum() + (kl * kl).sum(), [mu, logvar]))]
+
+    fused = results()
+    with kernels.composed():
+        composed = results()
+    for ours, theirs in zip(fused, composed, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=2e-5, atol=2e-6 * np.abs(theirs).max())
+
+
+def test_the_bits_do_not_depend_on_the_number_of_threads():
+    def function(*inputs):
+        z, kl = gaussian.Sample()(*inputs[:2], inputs[2].stop_grad())
+        return z * kl.reshape((-1, 1)) + 0 * inputs[2]
+
+    assert_independent_of_threads(function, drawn(*[SHAPES[-1]] * 3))
+
+
+def test_the_prior_itself_has_no_divergence():
+    zeros = jt.array(np.zeros((3, 4), np.float32))
+    noise = jt.array(np.random.default_rng(0).random((3, 4), np.float32))
+    z, kl = gaussian.Sample()(zeros, zeros, noise)
+    np.testing.assert_array_equal(z.numpy(), noise.numpy())
+    np.testing.assert_array_equal(kl.numpy(), 0)

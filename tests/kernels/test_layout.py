@@ -1,0 +1,50 @@
+"""Other layouts hold the same numbers, and gradients come back to where they belong."""
+
+import numpy as np
+import pytest
+
+from finite_differences import as_vars, assert_equals_definition, drawn
+from jgen.kernels import layout
+from jgen.runtime import jt
+
+pytestmark = pytest.mark.usefixtures("on_the_cpu")
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (3, 5, 7), (40, 33, 20)])
+def test_transposed_matrices(threads, shape):
+    assert_equals_definition(layout.Transposed(), lambda x: x.transpose(0, 2, 1), drawn(shape))
+
+
+# Of the last, more than what one thread copies.
+@pytest.mark.parametrize(
+    "shapes", [[(1, 1)], [(3, 2), (3, 5)], [(2, 1, 4, 3), (2, 6, 4, 3), (2, 2, 4, 3)], [(90, 130), (90, 70)]]
+)
+def test_joined_columns(threads, shapes):
+    assert_equals_definition(layout.Joined(), lambda *parts: np.concatenate(parts, 1), drawn(*shapes))
+
+
+def test_parts_of_other_rows_or_areas_are_refused():
+    for shapes in ([(3, 2), (4, 2)], [(3, 2, 4), (3, 2, 5)]):
+        with pytest.raises(AssertionError, match="do not join"):
+            layout.Joined()(*as_vars(drawn(*shapes)))
+
+
+@pytest.mark.parametrize("shape", [(1, 2), (5, 8), (70, 500)])
+@pytest.mark.parametrize("half", [0, 1])
+def test_one_half_and_the_gradient_that_is_nothing_in_the_other(threads, shape, half):
+    def definition(both):
+        return np.split(both, 2, axis=1)[half]
+
+    assert_equals_definition(lambda both: layout.Halves()(both)[half], definition, drawn(shape))
+
+
+def test_both_halves_give_their_gradients():
+    both, first, second = as_vars(drawn((4, 6), (4, 3), (4, 3)))
+    left, right = layout.Halves()(both)
+    gradient = jt.grad((left * first).sum() + (right * second).sum(), both)
+    np.testing.assert_array_equal(gradient.numpy(), np.concatenate([first.numpy(), second.numpy()], 1))
+
+
+def test_an_odd_number_of_columns_has_no_halves():
+    with pytest.raises(AssertionError, match="no halves"):
+        layout.Halves()(*as_vars(drawn((2, 3))))
