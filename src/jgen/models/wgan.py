@@ -9,6 +9,7 @@ Pixels are in [-1, 1] (tanh) in here and nowhere else.
 from __future__ import annotations
 
 import dataclasses
+import functools
 
 import numpy as np
 
@@ -82,5 +83,10 @@ def _pixels(x):
 
 def _mean_difference(scores):
     """Scores [2 N, 1], of two kinds in turn -> the mean of the first kind minus that of the second."""
-    signs = networks.as_var(np.float32([[1, -1]]))
-    return (scores.reshape((-1, 2)) * signs).sum() / (scores.shape[0] // 2)
+    return (scores * _signs(scores.shape[0] // 2)).sum()
+
+
+@functools.cache
+def _signs(n):
+    """What the scores of n images of either kind, in turn, are weighed by: [2 N, 1]."""
+    return networks.as_var(np.tile(np.float32([[1 / n], [-1 / n]]), (n, 1))).stop_grad()
