@@ -1,15 +1,18 @@
 """How the package grows: images a second and peak memory against batch size, data-set size and image size.
 
-    results/scaling.json    {machine, threads, axes: {AXIS: {SERIES: {
+    results/scaling.json    {machine, threads, axes: {AXIS: {label, unit, series: {MODEL: {
         points   [{x, images_per_s, step_ms, peak_mb}], peak_mb the largest resident size of a process of its own
         fit      of a step: {fixed_ms, per_unit_us: step_ms = fixed_ms + per_unit_us x / 1000, largest_deviation};
                  x counts images of the batch, or pixels of an image; not for the size of the data set
-    }}}}
+    }}}}}
     results/scaling.png     the same as a picture
 
-Images are generated; up to a million of them lie in a memory map, as decoded image folders do.
+The points of a series have a process each and are measured in turn, so that what another program does for a while falls
+on one block of each and not on one point. Images are generated; up to a million of them lie in a memory map, as decoded
+image folders do.
 """
 
+import contextlib
 import dataclasses
 import datetime
 import json
@@ -28,20 +31,21 @@ from jgen.artifacts.files import atomic_write
 from jgen.errors import UserError
 
 BLOCK_SECONDS = 1.5  # long against the permutation of a million images, which opens a block as it opens an epoch
-BLOCKS = 3
+ROUNDS = 5
 
 
 @dataclasses.dataclass(frozen=True)
 class Axis:
     label: str
+    unit: str  # what a step's time is proportional to
     values: tuple[int, ...]
     cases: tuple[str, ...]
 
 
 AXES = {
-    "batch_size": Axis("images of a batch", (32, 64, 128, 256, 512, 1024), ("vae", "cvae-conv")),
-    "n_images": Axis("images of the data set", (5_000, 60_000, 250_000, 1_000_000), ("vae",)),
-    "image_size": Axis("height and width of an image", (28, 48, 64, 96, 128), ("conv-vae",)),
+    "batch_size": Axis("images of a batch", "image", (32, 64, 128, 256, 512, 1024), ("vae", "cvae-conv")),
+    "n_images": Axis("images of the data set", "image", (5_000, 60_000, 250_000, 1_000_000), ("vae",)),
+    "image_size": Axis("height and width of an image", "pixel", (28, 48, 64, 96, 128), ("conv-vae",)),
 }
 
 
@@ -49,14 +53,12 @@ def measure(options, environment, folder, machine):
     """Measure every axis; write scaling.json and scaling.png below `folder`."""
     axes = {}
     for name, axis in AXES.items():
-        axes[name] = {}
+        axes[name] = {"label": axis.label, "unit": axis.unit, "series": {}}
         values = axis.values[:2] if options.quick else axis.values
         for series in axis.cases:
-            points = []
-            for x in values:
-                points.append({"x": x, **measure_point(series, {name: x}, options, environment)})
-                print(f"{series}, {x} {axis.label}: {points[-1]}", flush=True)
-            axes[name][series] = {"points": points, "fit": fit(name, points)}
+            print(f"{series} against {axis.label}", flush=True)
+            points = measure_series(series, name, values, options, environment)
+            axes[name]["series"][series] = {"points": points, "fit": fit(name, points)}
     report = {"machine": machine, "date": datetime.date.today().isoformat(), "threads": options.threads, "axes": axes}
     print_table(report)
     atomic_write(folder / "scaling.json", (json.dumps(report, indent=1) + "\n").encode())
@@ -64,8 +66,39 @@ def measure(options, environment, folder, machine):
     print(f"written: {folder / 'scaling.json'}, {folder / 'scaling.png'}")
 
 
-def measure_point(series, changed, options, environment):
-    """{images_per_s, step_ms, peak_mb} of one case with one thing changed."""
+def measure_series(series, axis, values, options, environment):
+    """[{x, images_per_s, step_ms, peak_mb}] of one case, whose `axis` takes these values."""
+    with contextlib.ExitStack() as open_points:
+        try:
+            points = [open_points.enter_context(point(series, {axis: x}, options, environment)) for x in values]
+            seconds = [[each.block(1 + r) for each in points] for r in range(1 if options.quick else ROUNDS)]
+            peaks = [each.worker.peak_megabytes() for each in points]
+        except WorkerError as error:
+            raise UserError(f"{series} against {AXES[axis].label}: {error}") from None
+    found = []
+    for x, each, times, peak in zip(values, points, zip(*seconds), peaks):
+        step = statistics.median(times) / each.steps
+        speed = round(each.job.settings["batch_size"] / step, 1)
+        found.append({"x": x, "images_per_s": speed, "step_ms": round(1000 * step, 4), "peak_mb": peak})
+    return found
+
+
+@dataclasses.dataclass(frozen=True)
+class Point:
+    """A process that has compiled, and the steps of its blocks."""
+
+    worker: Worker
+    job: Job
+    steps: int
+
+    def block(self, number):
+        """Seconds of one block."""
+        return self.worker.ask("steps", block=number, count=self.steps)["seconds"]
+
+
+@contextlib.contextmanager
+def point(series, changed, options, environment):
+    """The Point of one case with one thing changed."""
     case = CASES[series]
     settings = config.to_json(case.config(**{k: v for k, v in changed.items() if k == "batch_size"}))
     n_images = changed.get("n_images", 4096 if case.generated else 60_000)
@@ -75,18 +108,11 @@ def measure_point(series, changed, options, environment):
         job = Job(series, settings, shape, n_images, 10, 0, folder, memory_map="n_images" in changed)
         write_images(job)
         job.write()
-        try:
-            with Worker("ours", command(COMMANDS["ours"], folder), environment) as worker:
-                seconds, steps = timed(worker, job, options.quick)
-                peak = worker.peak_megabytes()
-        except WorkerError as error:
-            raise UserError(f"{series} with {changed}: {error}") from None
-    step = seconds / steps
-    return {
-        "images_per_s": round(settings["batch_size"] / step, 1),
-        "step_ms": round(1000 * step, 4),
-        "peak_mb": peak,
-    }
+        with Worker("ours", command(COMMANDS["ours"], folder), environment) as worker:
+            once = Point(worker, job, min(CHECKED_STEPS, job.steps_per_epoch))
+            once.block(0)  # compiles
+            needed = 0 if options.quick else round(BLOCK_SECONDS / once.block(0) * once.steps)
+            yield dataclasses.replace(once, steps=min(job.steps_per_epoch, max(once.steps, needed)))
 
 
 def write_images(job):
@@ -98,17 +124,6 @@ def write_images(job):
         stored[start : start + len(images)] = images[: job.n_images - start]
     stored.flush()
     np.save(job.file("labels.npy"), np.arange(job.n_images) % 10)
-
-
-def timed(worker, job, quick):
-    """(median seconds of a block, its steps)."""
-    steps = min(CHECKED_STEPS, job.steps_per_epoch)
-    worker.ask("steps", block=0, count=steps)  # compiles
-    if quick:
-        return worker.ask("steps", block=1, count=steps)["seconds"], steps
-    once = worker.ask("steps", block=1, count=steps)["seconds"]
-    steps = min(job.steps_per_epoch, max(steps, round(BLOCK_SECONDS / once * steps)))
-    return statistics.median(worker.ask("steps", block=2 + b, count=steps)["seconds"] for b in range(BLOCKS)), steps
 
 
 def fit(axis, points):
@@ -128,17 +143,16 @@ def fit(axis, points):
 
 
 def print_table(report):
-    for name, series in report["axes"].items():
-        for case, found in series.items():
-            print(f"\n{case} against {AXES[name].label}")
+    for axis in report["axes"].values():
+        for case, found in axis["series"].items():
+            print(f"\n{case} against {axis['label']}")
             print(f"{'x':>10}{'images/s':>12}{'step ms':>12}{'peak MB':>10}")
             for p in found["points"]:
                 print(f"{p['x']:>10}{p['images_per_s']:>12.0f}{p['step_ms']:>12.2f}{p['peak_mb']:>10.0f}")
             if found["fit"]:
                 line = found["fit"]
-                unit = "pixel" if name == "image_size" else "image"
                 print(
-                    f"a step takes {line['fixed_ms']:.2f} ms and {line['per_unit_us']:.3f} us for each {unit}, "
+                    f"a step takes {line['fixed_ms']:.2f} ms and {line['per_unit_us']:.3f} us for each {axis['unit']}, "
                     f"within {line['largest_deviation']:.0%}"
                 )
 
@@ -149,8 +163,8 @@ def draw(report, path):
 
     figure = Figure(figsize=(13, 7), layout="constrained")
     panels = figure.subplots(2, len(AXES))
-    for column, (name, series) in enumerate(report["axes"].items()):
-        for case, found in series.items():
+    for column, (name, axis) in enumerate(report["axes"].items()):
+        for case, found in axis["series"].items():
             x = [p["x"] for p in found["points"]]
             speed = [p["images_per_s"] for p in found["points"]]
             panels[0, column].plot(x, speed, "o-", label=case)
@@ -159,7 +173,7 @@ def draw(report, path):
                 panels[0, column].plot(*line_of(name, found, report), ":", color="grey", label="fixed + linear")
         for row, what in enumerate(("images a second", "peak memory, MB")):
             axes = panels[row, column]
-            axes.set(xscale="log", xlabel=AXES[name].label, ylabel=what, xticks=x, xticklabels=[f"{v:,}" for v in x])
+            axes.set(xscale="log", xlabel=axis["label"], ylabel=what, xticks=x, xticklabels=[f"{v:,}" for v in x])
             axes.set_ylim(0, 1.15 * axes.get_ylim()[1])
             axes.minorticks_off()
             axes.grid(alpha=0.3)

@@ -50,7 +50,10 @@ def out(tmp_path_factory):
     (out / "results" / "benchmark.json").write_text(json.dumps(benchmark))
     points = [{"x": 4096, "images_per_s": 12345.6, "step_ms": 331.8, "peak_mb": 512.3}]
     fit = {"fixed_ms": 3.25, "per_unit_us": 41.5, "largest_deviation": 0.07}
-    axes = {"batch_size": {"vae": {"points": points, "fit": fit}}, "n_images": {"vae": {"points": points, "fit": None}}}
+    axes = {
+        "batch_size": {"label": "batch", "unit": "image", "series": {"vae": {"points": points, "fit": fit}}},
+        "n_images": {"label": "data", "unit": "image", "series": {"vae": {"points": points, "fit": None}}},
+    }
     (out / "results" / "scaling.json").write_text(json.dumps({"axes": axes}))
     grid.write_png(out / "results" / "scaling.png", np.zeros((8, 8, 3), np.uint8))
     reporting.build(out)

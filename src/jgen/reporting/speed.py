@@ -19,11 +19,6 @@ PEERS = {
     "torch-compile": "torch.compile",
     "jax-jit": "jax.jit",
 }
-AXES = {
-    "batch_size": ("images of a batch", "image"),
-    "n_images": ("images of the data set", "image"),
-    "image_size": ("height and width of an image", "pixel"),
-}
 LARGER_WORK = (
     "A step takes a fixed time (Python, Jittor's graph, the optimizer's pass over the weights) and one for each "
     "image, so that larger batches bring more images a second until the fixed part no longer counts. The images of a "
@@ -63,8 +58,9 @@ def _check_benchmark(report):
 
 
 def _check_scaling(report):
-    for series in report["axes"].values():
-        for measured in series.values():
+    for axis in report["axes"].values():
+        axis["label"] + axis["unit"]
+        for measured in axis["series"].values():
             sum(point[key] for point in measured["points"] for key in ("x", "images_per_s", "step_ms", "peak_mb"))
             sum((measured["fit"] or {}).values())
 
@@ -97,9 +93,9 @@ def _scaling(results):
     alt = "Images a second and peak memory against batch size, data-set size and image size"
     head = ("what grows", "model", "to", "images/s", "ms/step", "peak memory, MB")
     rows, fits = [], []
-    for axis, series in report["axes"].items():
-        what, unit = AXES.get(axis, (axis, "unit"))
-        for model, measured in series.items():
+    for axis in report["axes"].values():
+        what, unit = axis["label"], axis["unit"]
+        for model, measured in axis["series"].items():
             rows += [
                 (what, model, f"{p['x']:,}", f"{p['images_per_s']:,.0f}", f"{p['step_ms']:.3g}", f"{p['peak_mb']:.0f}")
                 for p in measured["points"]
