@@ -69,12 +69,12 @@ def measure(options, environment, folder, machine):
 def measure_series(series, axis, values, options, environment):
     """[{x, images_per_s, step_ms, peak_mb}] of one case, whose `axis` takes these values."""
     with contextlib.ExitStack() as open_points:
-        try:
-            points = [open_points.enter_context(point(series, {axis: x}, options, environment)) for x in values]
-            seconds = [[each.block(1 + r) for each in points] for r in range(1 if options.quick else ROUNDS)]
-            peaks = [each.worker.peak_megabytes() for each in points]
-        except WorkerError as error:
-            raise UserError(f"{series} against {AXES[axis].label}: {error}") from None
+        points = []
+        for x in values:
+            points.append(open_points.enter_context(point(series, {axis: x}, options, environment)))
+            print(f"  {x:,}: {points[-1].steps} steps a block", flush=True)
+        seconds = [[each.block(1 + r) for each in points] for r in range(1 if options.quick else ROUNDS)]
+        peaks = [each.worker.peak_megabytes() for each in points]
     found = []
     for x, each, times, peak in zip(values, points, zip(*seconds), peaks):
         step = statistics.median(times) / each.steps
@@ -87,13 +87,17 @@ def measure_series(series, axis, values, options, environment):
 class Point:
     """A process that has compiled, and the steps of its blocks."""
 
+    what: str
     worker: Worker
     job: Job
     steps: int
 
     def block(self, number):
-        """Seconds of one block."""
-        return self.worker.ask("steps", block=number, count=self.steps)["seconds"]
+        """Seconds of one block. Raises UserError."""
+        try:
+            return self.worker.ask("steps", block=number, count=self.steps)["seconds"]
+        except WorkerError as error:
+            raise UserError(f"{self.what}: {error}") from None
 
 
 @contextlib.contextmanager
@@ -109,7 +113,7 @@ def point(series, changed, options, environment):
         write_images(job)
         job.write()
         with Worker("ours", command(COMMANDS["ours"], folder), environment) as worker:
-            once = Point(worker, job, min(CHECKED_STEPS, job.steps_per_epoch))
+            once = Point(f"{series} with {changed}", worker, job, min(CHECKED_STEPS, job.steps_per_epoch))
             once.block(0)  # compiles
             needed = 0 if options.quick else round(BLOCK_SECONDS / once.block(0) * once.steps)
             yield dataclasses.replace(once, steps=min(job.steps_per_epoch, max(once.steps, needed)))

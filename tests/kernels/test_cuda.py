@@ -59,7 +59,7 @@ def _close(found, expected):
 
 
 # Images with less and more numbers to a channel than a block has threads, and features without an area.
-@pytest.mark.parametrize("shape", [(3, 4, 5, 2), (9, 2, 8, 9), (7, 130)])
+@pytest.mark.parametrize("shape", [(3, 4, 5, 2), (9, 2, 8, 9), (7, 130), (1, 3)])
 @pytest.mark.parametrize("slope, with_residual", [(0.0, True), (1.0, False), (0.2, False)])
 def test_batch_norm(tmp_path, shape, slope, with_residual):
     channels, last = shape[1], (0, *range(2, len(shape)), 1)

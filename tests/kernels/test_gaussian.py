@@ -47,6 +47,12 @@ def test_the_bits_do_not_depend_on_the_number_of_threads():
     assert_independent_of_threads(function, drawn(*[SHAPES[-1]] * 3))
 
 
+def test_other_shapes_than_matrices_of_one_shape_are_refused():
+    for shapes in ([(2, 3, 4)] * 3, [(2, 3), (2, 3), (2, 1)]):
+        with pytest.raises(AssertionError):
+            gaussian.Sample()(*as_vars(drawn(*shapes)))
+
+
 def test_the_prior_itself_has_no_divergence():
     zeros = jt.array(np.zeros((3, 4), np.float32))
     noise = jt.array(np.random.default_rng(0).random((3, 4), np.float32))

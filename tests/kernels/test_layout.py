@@ -45,6 +45,11 @@ def test_both_halves_give_their_gradients():
     np.testing.assert_array_equal(gradient.numpy(), np.concatenate([first.numpy(), second.numpy()], 1))
 
 
+def test_nothing_joins_and_parts_as_nothing():
+    assert layout.Joined()(*as_vars([np.zeros((0, 3)), np.zeros((0, 2))])).numpy().shape == (0, 5)
+    assert [half.numpy().shape for half in layout.Halves()(*as_vars([np.zeros((0, 4))]))] == [(0, 2), (0, 2)]
+
+
 def test_an_odd_number_of_columns_has_no_halves():
     with pytest.raises(AssertionError, match="no halves"):
         layout.Halves()(*as_vars(drawn((2, 3))))

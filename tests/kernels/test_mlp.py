@@ -62,8 +62,9 @@ def test_gradients_equal_finite_differences(threads, activation, activate_last, 
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-@pytest.mark.parametrize("sizes, n_joined", [((5, 4), 2), ((90, 70, 40), 33), ((40, 1, 3), 39)])
-def test_features_joined_to_data(threads, activation, sizes, n_joined):
+@pytest.mark.parametrize("sizes, n_joined", [((5, 4), 2), ((90, 70, 40), 33), ((40, 1, 3), 39), ((337, 70), 37)])
+@pytest.mark.parametrize("is_data", [True, False])
+def test_features_joined_to_data_and_to_others(threads, activation, sizes, n_joined, is_data):
     x, parameters = drawn(*sizes, n=7, seed=3)
     arrays = [x[:, n_joined:], *parameters, x[:, :n_joined]]
 
@@ -71,9 +72,9 @@ def test_features_joined_to_data(threads, activation, sizes, n_joined):
         return mlp.reference(np.concatenate([data, rest[-1]], 1), rest[:-1], activation)
 
     def function(data, *rest):
-        return mlp.Stack(activation, joined=True)(data.stop_grad(), *rest)
+        return mlp.Stack(activation, joined=True)(data.stop_grad() if is_data else data, *rest)
 
-    assert_equals_definition(function, definition, arrays, frozen=[0])
+    assert_equals_definition(function, definition, arrays, frozen=[0] if is_data else [])
 
 
 @pytest.mark.parametrize("is_data", [False, True])

@@ -1,12 +1,21 @@
 """An embedding is the row of its label, in value and in gradient."""
 
-import numpy as np
+import contextlib
 
-from jgen import networks
+import numpy as np
+import pytest
+
+from jgen import kernels, networks
 from jgen.runtime import jt
 
 
-def test_an_embedded_label_is_its_row_and_the_gradient_goes_there_alone():
+@pytest.mark.parametrize("way", [contextlib.nullcontext, kernels.composed])
+def test_an_embedded_label_is_its_row_and_the_gradient_goes_there_alone(way):
+    with way():
+        _compare_with_rows()
+
+
+def _compare_with_rows():
     embedding = networks.LabelEmbedding(4, 3)
     table = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
     embedding.embedding.weight.update(jt.array(table))

@@ -2,20 +2,20 @@
 
 (`reference` says it in NumPy.) As a product with a one-hot matrix it is a comparison, a cast and a product, three
 operators forwards and two backwards; Jittor's indexed read would scatter its gradient. Sums go through the labels in
-their order. A label outside the table gives a row of NaN, which no training overlooks.
+their order. A label outside the table is refused on the CPU; a GPU, which cannot, gives it a row of NaN.
 """
 
 from jgen.kernels.cuda_sums import THREADS
 from jgen.runtime import jt
 
 FORWARD = {
-    "cpu_header": "#include <algorithm>\n#include <cmath>\n",
+    "cpu_header": "#include <algorithm>\n",
     "cpu_src": """
 const long N = in1_shape0, K = in0_shape0, L = in0_shape1;
 for (long n = 0; n < N; n++) {
     const long row = in1_p[n];
-    if (row >= 0 && row < K) std::copy_n(in0_p + row * L, L, out0_p + n * L);
-    else std::fill_n(out0_p + n * L, L, std::nanf(""));
+    ASSERT(row >= 0 && row < K) << "label" << row << "of" << K << "classes";
+    std::copy_n(in0_p + row * L, L, out0_p + n * L);
 }
 """,
     "cuda_header": """
@@ -31,7 +31,8 @@ __global__ void look_up(long long size, int K, int L, const float* table, const 
 """,
     "cuda_src": f"""
 const long long size = _outputs[0]->num;
-look_up<<<(size + {THREADS - 1}) / {THREADS}, {THREADS}>>>(size, in0_shape0, in0_shape1, in0_p, in1_p, out0_p);
+if (size)
+    look_up<<<(size + {THREADS - 1}) / {THREADS}, {THREADS}>>>(size, in0_shape0, in0_shape1, in0_p, in1_p, out0_p);
 """,
 }
 BACKWARD = {
@@ -39,27 +40,26 @@ BACKWARD = {
     "cpu_src": """
 const long N = in1_shape0, K = out0_shape0, L = out0_shape1;
 std::fill_n(out0_p, K * L, 0.0f);
-for (long n = 0; n < N; n++) {
-    const long row = in1_p[n];
-    if (row < 0 || row >= K) continue;
-    for (long l = 0; l < L; l++) out0_p[row * L + l] += in0_p[n * L + l];
-}
+for (long n = 0; n < N; n++)
+    for (long l = 0; l < L; l++) out0_p[in1_p[n] * L + l] += in0_p[n * L + l];
 """,
     "cuda_header": """
 namespace jittor { namespace {
 __global__ void add_up(long long size, int N, int L, const float* dy, const int* labels, float* sums) {
     const long long i = blockIdx.x * (long long)blockDim.x + threadIdx.x;
     if (i >= size) return;
+    const int row = i / L, column = i % L;
     float sum = 0;
     for (int n = 0; n < N; n++)
-        if (labels[n] == i / L) sum += dy[n * (long long)L + i % L];
+        if (labels[n] == row) sum += dy[n * (long long)L + column];
     sums[i] = sum;
 }
 }} // jittor
 """,
     "cuda_src": f"""
 const long long size = _outputs[0]->num;
-add_up<<<(size + {THREADS - 1}) / {THREADS}, {THREADS}>>>(size, in1_shape0, out0_shape1, in0_p, in1_p, out0_p);
+if (size)
+    add_up<<<(size + {THREADS - 1}) / {THREADS}, {THREADS}>>>(size, in1_shape0, out0_shape1, in0_p, in1_p, out0_p);
 """,
 }
 
@@ -68,7 +68,7 @@ class Rows(jt.Function):
     """(table [K, L], labels int32 [N]) -> [N, L]."""
 
     def execute(self, table, labels):
-        assert labels.dtype == "int32", f"labels of {labels.dtype}"
+        assert labels.dtype == "int32" and len(labels.shape) == 1, f"labels of {labels.dtype}{labels.shape}"
         self.saved = table.shape, labels
         return jt.code([labels.shape[0], table.shape[1]], "float32", [table, labels], **FORWARD)
 

@@ -45,7 +45,7 @@ __global__ void sample(int D, const float* all_mu, const float* all_logvar, cons
 }
 }} // jittor
 """,
-    "cuda_src": "sample<<<in0_shape0, THREADS>>>(in0_shape1, in0_p, in1_p, in2_p, out0_p, out1_p);",
+    "cuda_src": "if (in0_shape0) sample<<<in0_shape0, THREADS>>>(in0_shape1, in0_p, in1_p, in2_p, out0_p, out1_p);",
 }
 BACKWARD = {
     "cpu_header": _CPU_HEADER,
@@ -76,8 +76,9 @@ __global__ void gradients(long long size, int D, const float* mu, const float* l
 """,
     "cuda_src": f"""
 const long long size = _inputs[0]->num;
-gradients<<<(size + {THREADS - 1}) / {THREADS}, {THREADS}>>>(size, in0_shape1, in0_p, in1_p, in2_p, in3_p, in4_p,
-                                                             out0_p, out1_p);
+if (size)
+    gradients<<<(size + {THREADS - 1}) / {THREADS}, {THREADS}>>>(size, in0_shape1, in0_p, in1_p, in2_p, in3_p, in4_p,
+                                                                 out0_p, out1_p);
 """,
 }
 
@@ -86,7 +87,7 @@ class Sample(jt.Function):
     """(mu [N, D], logvar [N, D], noise [N, D]) -> z [N, D], kl [N]; noise is data, without a gradient."""
 
     def execute(self, mu, logvar, noise):
-        assert mu.shape == logvar.shape == noise.shape, f"{mu.shape}, {logvar.shape}, {noise.shape}"
+        assert len(mu.shape) == 2 and mu.shape == logvar.shape == noise.shape, f"{mu.shape, logvar.shape, noise.shape}"
         self.saved = mu, logvar, noise
         return jt.code([mu.shape, mu.shape[:1]], ["float32"] * 2, list(self.saved), **FORWARD)
 

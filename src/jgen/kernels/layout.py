@@ -46,7 +46,7 @@ __global__ void copy(long long size, long long width, const float* from, long lo
 JOIN = {
     "cpu_header": _CPU_HEADER,
     "cpu_src": """
-const long N = in0_shape0, columns = _outputs[0]->num / N;
+const long N = in0_shape0, columns = _outputs[0]->num / std::max(N, 1L);
 #pragma omp parallel for schedule(static) if (N * columns > 16384)
 for (long n = 0; n < N; n++) {
     float* row = out0_p + n * columns;
@@ -58,12 +58,13 @@ for (long n = 0; n < N; n++) {
 """,
     "cuda_header": _CUDA_HEADER,
     "cuda_src": f"""
-const long long N = in0_shape0, columns = _outputs[0]->num / N;
+const long long N = in0_shape0, columns = N ? _outputs[0]->num / N : 0;
 long long first = 0;
 for (auto* part : _inputs) {{
-    const long long size = part->num, width = size / N;
-    copy<<<(size + {THREADS - 1}) / {THREADS}, {THREADS}>>>(size, width, part->ptr<float>(), width, out0_p + first,
-                                                            columns);
+    const long long size = part->num, width = N ? size / N : 0;
+    if (size)
+        copy<<<(size + {THREADS - 1}) / {THREADS}, {THREADS}>>>(size, width, part->ptr<float>(), width, out0_p + first,
+                                                                columns);
     first += width;
 }}
 """,
@@ -71,7 +72,7 @@ for (auto* part : _inputs) {{
 SPLIT = {
     "cpu_header": _CPU_HEADER,
     "cpu_src": """
-const long N = in0_shape0, columns = in0->num / N;
+const long N = in0_shape0, columns = in0->num / std::max(N, 1L);
 #pragma omp parallel for schedule(static) if (N * columns > 16384)
 for (long n = 0; n < N; n++) {
     const float* row = in0_p + n * columns;
@@ -84,12 +85,13 @@ for (long n = 0; n < N; n++) {
 """,
     "cuda_header": _CUDA_HEADER,
     "cuda_src": f"""
-const long long N = in0_shape0, columns = _inputs[0]->num / N;
+const long long N = in0_shape0, columns = N ? _inputs[0]->num / N : 0;
 long long first = 0;
 for (auto* part : _outputs) {{
-    const long long size = part->num, width = size / N;
-    copy<<<(size + {THREADS - 1}) / {THREADS}, {THREADS}>>>(size, width, in0_p + first, columns, part->ptr<float>(),
-                                                            width);
+    const long long size = part->num, width = N ? size / N : 0;
+    if (size)
+        copy<<<(size + {THREADS - 1}) / {THREADS}, {THREADS}>>>(size, width, in0_p + first, columns,
+                                                                part->ptr<float>(), width);
     first += width;
 }}
 """,
@@ -97,7 +99,10 @@ for (auto* part : _outputs) {{
 
 
 class Joined(jt.Function):
-    """Vars [N, D1, ...], [N, D2, ...], … of the same further axes -> [N, D1 + D2 + …, ...]."""
+    """Vars [N, D1, ...], [N, D2, ...], … of the same further axes -> [N, D1 + D2 + …, ...].
+
+    Where one part has a gradient, those of the others are copied with it.
+    """
 
     def execute(self, *parts):
         (n, _, *others), self.shapes = parts[0].shape, [part.shape for part in parts]

@@ -234,7 +234,7 @@ class Stack(jt.Function):
 
 
 def reference(x, parameters, activation, activate_last=False):
-    """The kernel's definition in NumPy: y."""
+    """The kernel's definition in NumPy: y; x with what is joined to it."""
     function = {
         "relu": lambda value: np.maximum(value, 0),
         "leaky-relu": lambda value: np.maximum(value, 0.01 * value),

@@ -65,9 +65,9 @@ class BetaVAE(Algorithm):
 
     def losses(self, x, noise):
         mu, logvar = self.encoder(x)  # [N, D] each
-        z, kl = distributions.sample(mu, logvar, noise.normal(*mu.shape))  # [N, D], [N]
+        z, kls = distributions.sample(mu, logvar, noise.normal(*mu.shape))  # [N, D], [N]
         mse = distributions.squared_error_of_logits(self.decoder(z), x).mean() / self.n_pixels
-        kl = kl.mean() / self.latent_dim
+        kl = kls.mean() / self.latent_dim
         return {"loss": mse + self.beta * kl, "mse": mse, "kl": kl}
 
     def step(self, x, y, noise):

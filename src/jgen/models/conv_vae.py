@@ -98,11 +98,11 @@ class ConvVAE(Algorithm):
 
     def losses(self, x, noise):
         mu, logvar = self.encoder(x)  # [N, D] each
-        z, kl = distributions.sample(mu, logvar, noise.normal(*mu.shape))  # [N, D], [N]
+        z, kls = distributions.sample(mu, logvar, noise.normal(*mu.shape))  # [N, D], [N]
         logits = self.decoder(z)  # [N, C, H, W]
         error = distributions.squared_error_of_logits(logits, x)  # [N]
         reconstruction = self.reconstruction(logits, x, error).mean()
-        kl = kl.mean()
+        kl = kls.mean()
         loss = reconstruction + kl
         if self.config.divergence == "images":
             channels, height, width = self.shape.image_shape

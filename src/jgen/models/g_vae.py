@@ -144,9 +144,9 @@ class GVAE(Algorithm):
         x = networks.flip_and_shift(x, noise, self.config.flip == "on", self.config.shift, self.config.border)
         features = self.encoder.features(x)
         mu, logvar = self.encoder.posterior(features[-1])  # [N, D] each
-        z, kl = distributions.sample(mu, logvar, noise.normal(*mu.shape))  # [N, D], [N]
+        z, kls = distributions.sample(mu, logvar, noise.normal(*mu.shape))  # [N, D], [N]
         reconstruction = distributions.squared_error_of_logits(self._logits(z, features), x).mean()
-        kl = kl.mean()
+        kl = kls.mean()
         terms = {"reconstruction": reconstruction, "kl": kl}
         loss = reconstruction + self.config.beta * kl
         if self.classifies:

@@ -75,9 +75,9 @@ class VAE(Algorithm):
     def losses(self, x, noise):
         """Minus the ELBO and its terms, from one sample of z per image."""
         mu, logvar = self.encoder(x)  # [N, D] each
-        z, kl = distributions.sample(mu, logvar, noise.normal(*mu.shape))  # [N, D], [N]
+        z, kls = distributions.sample(mu, logvar, noise.normal(*mu.shape))  # [N, D], [N]
         reconstruction = -distributions.bernoulli_log_likelihood(self.decoder(z), x).mean()
-        kl = kl.mean()
+        kl = kls.mean()
         return {"loss": reconstruction + kl, "reconstruction": reconstruction, "kl": kl}
 
     def importance_weighted_loss(self, x, noise):

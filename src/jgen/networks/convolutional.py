@@ -49,9 +49,8 @@ class ConvEncoder(nn.Module):
 class ConvDecoder(nn.Module):
     """Features [N, n_in], of latents and perhaps of a condition, -> logits [N, C, H, W].
 
-    ConvEncoder's mirror, with transposed convolutions.
-
-    Each doubles a size; where the encoder rounded up, its last row and column are cut off.
+    ConvEncoder's mirror: each transposed convolution doubles a size; where the encoder rounded up, its last row and
+    column are cut off.
     """
 
     def __init__(self, n_in, hidden, widths, image_shape, activation="leaky-relu"):

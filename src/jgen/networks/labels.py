@@ -8,14 +8,14 @@ from jgen.runtime import jt, nn
 
 
 class LabelEmbedding(nn.Module):
-    """Labels [N] in 0 .. n_classes - 1 -> learned features [N, L]."""
+    """Labels int32 [N] in 0 .. n_classes - 1 -> learned features [N, L]."""
 
     def __init__(self, n_classes, label_dim):
         self.n_classes = n_classes
         self.embedding = nn.Embedding(n_classes, label_dim)
 
     def execute(self, y):
-        if kernels.usable(self.embedding.weight, with_cuda=True) and y.dtype == "int32":
+        if kernels.usable(self.embedding.weight, with_cuda=True):
             return embedding.Rows()(self.embedding.weight, y)
         one_hot = (y.reshape((-1, 1)) == jt.arange(self.n_classes).reshape((1, -1))).float32()  # [N, K]
         return nn.matmul(one_hot, self.embedding.weight)  # [N, L]

@@ -24,8 +24,8 @@ LARGER_WORK = (
     "image, so that larger batches bring more images a second until the fixed part no longer counts. The images of a "
     "data set are read in random order from a memory map; a million of them fit no cache, which may be why fewer come "
     "a second. The map's pages count as this process's while they lie in memory, which the system may take back at "
-    "any time. Beyond the fixed time, an image costs in proportion to its pixels. What other programs of the machine "
-    "did shows in single points, by which the line misses them."
+    "any time. Beyond the fixed time, an image costs in proportion to its pixels. The points of a line are measured in "
+    "turn, five rounds of them, and the medians shown."
 )
 HEAD = ("model", "ours, ms/step", *PEERS.values(), "best peer / ours", "aim", "share of the floor", "memory, MB")
 
