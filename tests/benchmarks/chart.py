@@ -1,10 +1,8 @@
 """results/benchmark.png: the step times of all frameworks relative to ours."""
 
-import io
 import pathlib
 
-from PIL import Image
-
+from jgen.artifacts import figures
 from jgen.artifacts.files import atomic_write
 
 COLOURS = {
@@ -59,8 +57,5 @@ def draw(report, path):
 
 
 def write(figure, path, dpi):
-    """Write a Matplotlib figure as a PNG of 64 colours, a third of the bytes."""
-    drawn, small = io.BytesIO(), io.BytesIO()
-    figure.savefig(drawn, format="png", dpi=dpi)
-    Image.open(drawn).convert("RGB").quantize(64).save(small, "PNG", optimize=True)
-    atomic_write(pathlib.Path(path), small.getvalue())
+    """Write a Matplotlib figure as a PNG."""
+    atomic_write(pathlib.Path(path), figures.png(figure, dpi))

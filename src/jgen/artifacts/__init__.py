@@ -7,7 +7,8 @@
     grid           images side by side, as a PNG
     video          the grids of all epochs, as an MP4
     network_drawing  networks as boxes and arrows
-    curves         one small panel per loss term, as a PNG
+    figures        Matplotlib figures as PNGs
+    curves         one small panel per loss term
 
 Pure NumPy, usable without starting Jittor.
 """

@@ -1,8 +1,8 @@
 """The losses of a run at one glance."""
 
-import io
 import math
 
+from jgen.artifacts import figures
 from jgen.artifacts.files import atomic_write
 
 # Columns of the metrics that describe the run's progress rather than its losses.
@@ -37,9 +37,7 @@ def write_curves(rows, path):
         axes.grid(alpha=0.3)
         if len(curves) > 1:
             axes.legend()
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=100)
-    atomic_write(path, buffer.getvalue())
+    atomic_write(path, figures.png(figure))
 
 
 def _panels(rows):

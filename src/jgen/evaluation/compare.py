@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import pathlib
 
 from jgen import experiments
-from jgen.artifacts import files, metrics
+from jgen.artifacts import figures, files, metrics
 from jgen.artifacts.run_directory import RunDirectory
 from jgen.errors import UserError
 from jgen.evaluation import report
@@ -144,9 +143,7 @@ def draw(runs, betas):
     figure = Figure(figsize=(5.5 * len(panels), 4), layout="constrained")
     for index, (drawing, values) in enumerate(panels, start=1):
         drawing(figure.add_subplot(1, len(panels), index), values, betas)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=100)
-    return buffer.getvalue()
+    return figures.png(figure)
 
 
 def _draw_rate_distortion(axes, points, betas):

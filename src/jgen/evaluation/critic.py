@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import io
-
 import numpy as np
 from scipy.ndimage import median_filter
 
 from jgen import networks
-from jgen.artifacts import files
+from jgen.artifacts import figures, files
 from jgen.data import unit
 from jgen.evaluation.numbers import number
 
@@ -42,9 +40,7 @@ def draw_curve(path, epochs, values, filtered):
     axes.set_ylabel("estimate of the distance, up to a factor")
     axes.grid(alpha=0.3)
     axes.legend()
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=100)
-    files.atomic_write(path, buffer.getvalue())
+    files.atomic_write(path, figures.png(figure))
 
 
 def scores(algorithm, images):

@@ -7,7 +7,6 @@ known. So a table that was interrupted goes on, and one that is asked for more s
 from __future__ import annotations
 
 import dataclasses
-import io
 import itertools
 import json
 import sys
@@ -17,7 +16,7 @@ import numpy as np
 from scipy import stats
 
 from jgen import config
-from jgen.artifacts import files, metrics
+from jgen.artifacts import figures, files, metrics
 from jgen.errors import UserError
 from jgen.evaluation import few_images
 from jgen.evaluation.numbers import series
@@ -121,9 +120,7 @@ def draw(accuracies, wanted):
         axes.set_xlabel("training images per class")
         axes.grid(alpha=0.3)
         axes.legend(fontsize=8)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=100)
-    return buffer.getvalue()
+    return figures.png(figure)
 
 
 def _bars(axes, x, measured, spread, colour, label):

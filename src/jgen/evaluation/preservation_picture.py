@@ -6,8 +6,7 @@ features. Only the last two compare runs fairly, for a step of sigma is another 
 
 from __future__ import annotations
 
-import io
-
+from jgen.artifacts import figures
 from jgen.evaluation.preservation import DIRECTIONS, DRAWN_FROM_POSTERIOR, DRAWN_FROM_PRIOR, standard_error
 
 PIXELS = "pixel distance to the reconstruction"
@@ -34,9 +33,7 @@ def draw(runs):
             axes.grid(alpha=0.3)
     for text in rows[DIRECTIONS.index(DRAWN_FROM_POSTERIOR), 2].legend(fontsize=8).get_texts():
         text.set_parse_math(False)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=80)
-    return buffer.getvalue()
+    return figures.png(figure, dpi=80)
 
 
 def _lines(row, name, by_step, colour):

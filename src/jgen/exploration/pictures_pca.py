@@ -10,6 +10,7 @@ import dataclasses
 import numpy as np
 
 from jgen import tool
+from jgen.artifacts import figures
 from jgen.config import option
 from jgen.errors import UserError
 from jgen.experiment import ROOT
@@ -27,8 +28,7 @@ class Options(tool.Options):
 
 
 def pictures(run, dataset, options):
-    """{"pca": uint8 [H, W, 3]}."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    """{"pca": the bytes of a PNG}."""
     from matplotlib.figure import Figure
 
     runs = chosen.beside(run, options)
@@ -41,9 +41,7 @@ def pictures(run, dataset, options):
         axes.set_title(each.directory.name, parse_math=False)
         axes.set_xlabel(f"first axis ({explained[0]:.1%} of the variance)")
         axes.set_ylabel(f"second axis ({explained[1]:.1%} of the variance)")
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    return {"pca": np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[:, :, :3])}
+    return {"pca": figures.png(figure)}
 
 
 def project(mu):
