@@ -26,6 +26,7 @@ def test_a_palette_changes_no_pixel_by_much_and_saves_more_than_half():
     expected, found = (np.asarray(Image.open(io.BytesIO(file)).convert("RGB"), int) for file in files)
     assert found.shape == expected.shape == (200, 300, 3)
     assert np.abs(found - expected).mean() < 2 and np.abs(found - expected).max() < 80
+    np.testing.assert_array_equal(figures.pixels(_drawn()), found)
     assert len(small) < len(whole.getvalue()) / 2
 
 

@@ -2,14 +2,26 @@
 
 import io
 
+import numpy as np
+
 COLOURS = 128  # lines and letters have few; a picture takes a third of the bytes
 
 
 def png(figure, dpi=100):
     """A figure as the bytes of a PNG with a palette; the same figure, the same bytes."""
+    small = io.BytesIO()
+    _drawn(figure, dpi).save(small, "PNG", optimize=True)
+    return small.getvalue()
+
+
+def pixels(figure, dpi=100):
+    """The same as uint8 [H, W, 3]."""
+    return np.array(_drawn(figure, dpi).convert("RGB"))
+
+
+def _drawn(figure, dpi):
     from PIL import Image
 
-    drawn, small = io.BytesIO(), io.BytesIO()
+    drawn = io.BytesIO()
     figure.savefig(drawn, format="png", dpi=dpi)
-    Image.open(drawn).convert("RGB").quantize(COLOURS).save(small, "PNG", optimize=True)
-    return small.getvalue()
+    return Image.open(drawn).convert("RGB").quantize(COLOURS)

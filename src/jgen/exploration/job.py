@@ -7,7 +7,6 @@ import tempfile
 
 from jgen import finished_run, run_data
 from jgen.artifacts import grid, video
-from jgen.artifacts.files import atomic_write
 from jgen.experiment import ROOT
 from jgen.exploration import (
     pictures_augment,
@@ -20,8 +19,8 @@ from jgen.exploration import (
     pictures_traverse,
 )
 
-# A kind is a module with its Options and pictures(run, dataset, options) -> {name: uint8 [H, W, 3] or a
-# PNG's bytes, or name.mp4: uint8 [T, H, W, 3]}. The data set is loaded when it is first looked at.
+# A kind is a module with its Options and pictures(run, dataset, options) -> {name: uint8 [H, W, 3], or
+# name.mp4: uint8 [T, H, W, 3]}. The data set is loaded when it is first looked at.
 PICTURES = {
     "reconstruct": pictures_reconstruct,
     "sample": pictures_sample,
@@ -42,13 +41,11 @@ def explore(kind, options):
     dataset = run_data.Later(run, getattr(options, "data_dir", ROOT / "data"))
     folder = run.directory.explored
     for name, pixels in PICTURES[kind].pictures(run, dataset, options).items():
-        path = folder / f"{name}.png"
-        if isinstance(pixels, bytes):
-            atomic_write(path, pixels)
-        elif pixels.ndim == 4:
+        if pixels.ndim == 4:
             path = folder / name
             write_film(path, pixels)
         else:
+            path = folder / f"{name}.png"
             grid.write_png(path, pixels)
         print(path)
 

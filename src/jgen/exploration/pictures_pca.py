@@ -28,7 +28,7 @@ class Options(tool.Options):
 
 
 def pictures(run, dataset, options):
-    """{"pca": the bytes of a PNG}."""
+    """{"pca": uint8 [H, W, 3]}."""
     from matplotlib.figure import Figure
 
     runs = chosen.beside(run, options)
@@ -41,7 +41,7 @@ def pictures(run, dataset, options):
         axes.set_title(each.directory.name, parse_math=False)
         axes.set_xlabel(f"first axis ({explained[0]:.1%} of the variance)")
         axes.set_ylabel(f"second axis ({explained[1]:.1%} of the variance)")
-    return {"pca": figures.png(figure)}
+    return {"pca": figures.pixels(figure)}
 
 
 def project(mu):
