@@ -11,7 +11,7 @@ help:
 	@echo "              (make reproduce ARGS=--quick: everything small, in minutes)"
 	@echo "make test    setup, then run the tests"
 	@echo "make lint    setup, then ruff"
-	@echo "make benchmark  setup, then measure every model against PyTorch and JAX in .venv-benchmark (15 minutes)"
+	@echo "make benchmark  setup, then measure every model against PyTorch and JAX in .venv-benchmark (20 minutes)"
 	@echo "              (make benchmark ARGS=--start-up, ARGS=--scaling: what else can be measured)"
 	@echo "              (make benchmark ARGS=--mpi: one process against two under mpirun)"
 	@echo "make mpi     check for what several processes need (mpirun, mpicc)"

@@ -1,7 +1,5 @@
 """results/benchmark.png: the step times of all frameworks relative to ours."""
 
-import pathlib
-
 from jgen.artifacts import figures
 from jgen.artifacts.files import atomic_write
 
@@ -52,10 +50,5 @@ def draw(report, path):
     axes.set_ylim(0.25, 1.6 * max(max(m["ratios"].values()) for m in models.values()))
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
-    write(figure, path, dpi=130)
+    atomic_write(path, figures.png(figure, dpi=130))
     print(f"written: {path}")
-
-
-def write(figure, path, dpi):
-    """Write a Matplotlib figure as a PNG."""
-    atomic_write(pathlib.Path(path), figures.png(figure, dpi))

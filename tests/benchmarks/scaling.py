@@ -21,12 +21,12 @@ import sys
 import tempfile
 from pipes import Worker, WorkerError
 
-import chart
 import numpy as np
 from cases import CASES, CHECKED_STEPS, Job, generated_images
 from workers import COMMANDS, command
 
 from jgen import config
+from jgen.artifacts import figures
 from jgen.artifacts.files import atomic_write
 from jgen.errors import UserError
 
@@ -183,7 +183,7 @@ def draw(report, path):
             axes.grid(alpha=0.3)
             axes.legend(fontsize=8)
     figure.suptitle(f"{report['threads']} cores of {report['machine']['cpu']}", fontsize=10)
-    chart.write(figure, path, dpi=120)
+    atomic_write(path, figures.png(figure, dpi=120))
 
 
 def line_of(name, found, report):

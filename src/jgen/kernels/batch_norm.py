@@ -7,7 +7,7 @@ variance as E[x^2] - E[x]^2, which loses all its digits where a mean is large ag
 taken in two passes over blocks that fit a cache, and the blocks' moments put together in their order (Chan et al.,
 1979): the result does not depend on the number of threads. On the CPU channels are x's last axis, [..., C]; on CUDA
 its second, [N, C, ...], and a block of threads owns a channel. The running statistics move in the same kernel, by
-`momentum` of the way to the batch's mean and unbiased variance. (`reference` says it in NumPy.)
+`momentum` of the way to the batch's mean and unbiased variance. (`reference` and `moved` say it in NumPy.)
 """
 
 import numpy as np
