@@ -38,20 +38,36 @@ Imports flow one way (tests/test_import_rule.py enforces it):
 
 import importlib.util
 import sys
+import types
+
+
+class _Deferred(types.ModuleType):
+    """A module that is executed when something is asked of it that is not there yet.
+
+    importlib's LazyLoader executes it at any access, also at that of __path__ amid the import of one of its submodules,
+    which is then imported a second time: two classes of one name.
+    """
+
+    def __getattr__(self, name):
+        self.__class__ = types.ModuleType
+        try:
+            self.__spec__.loader.exec_module(self)
+        except BaseException:
+            self.__class__ = _Deferred
+            raise
+        return getattr(self, name)
 
 
 def _defer(name):
-    """Register jgen.NAME so that it is executed at its first attribute access, not when imported.
+    """Register jgen.NAME so that it is executed at its first use, not when imported.
 
     These modules start Jittor, which takes 0.6 s at best: a model's file can name them and still be imported for
     `--help`, which does not need Jittor.
     """
     full_name = f"{__name__}.{name}"
-    spec = importlib.util.find_spec(full_name)
-    spec.loader = importlib.util.LazyLoader(spec.loader)
-    module = importlib.util.module_from_spec(spec)
+    module = importlib.util.module_from_spec(importlib.util.find_spec(full_name))
+    module.__class__ = _Deferred
     sys.modules[full_name] = module
-    spec.loader.exec_module(module)
     return module
 
 
