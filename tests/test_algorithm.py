@@ -32,3 +32,13 @@ def test_one_step_draws_fresh_numbers_each_time():
     assert abs(np.corrcoef(first, second)[0, 1]) < 0.15
     uniform = noise.uniform(1000).numpy()
     assert uniform.min() >= 0 and uniform.max() < 1 and uniform.mean() == pytest.approx(0.5, abs=0.05)
+
+
+def test_noise_of_another_step_is_what_the_run_draws_there():
+    first = Noise(3, 1, 4, n_steps=5)
+    for step, epoch in ((4, 1), (5, 2), (14, 3)):
+        expected = Noise(3, epoch, step, n_steps=5).normal_array(2, 3)
+        np.testing.assert_array_equal(first.of_step(step).normal_array(2, 3), expected)
+    rows = streams.Rows(1, 3, 4)
+    part = Noise(3, 1, 4, rows=rows).of_step(7)
+    np.testing.assert_array_equal(part.normal_array(2, 3), Noise(3, 1, 7).normal_array(4, 3)[1:3])

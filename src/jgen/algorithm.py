@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
+import functools
 import typing
 
 import numpy as np
@@ -44,24 +45,39 @@ class Noise:
 
     `step` counts from the start of the run, so that what happens every few steps does not restart in each epoch.
     `rows` (streams.Rows) are those of the minibatch that the numbers are for, where it is shared by several processes;
-    the first axis of every shape is theirs.
+    the first axis of every shape is theirs. `n_steps` are the steps of an epoch, where the run has several.
     """
 
-    def __init__(self, seed, epoch, step, purpose=streams.NOISE, rows=None):
+    def __init__(self, seed, epoch, step, purpose=streams.NOISE, rows=None, n_steps=None):
         self.step = step
-        self._rows = rows
-        self._generator = streams.stream(seed, purpose, epoch, step)
+        self.source = seed, purpose, rows, n_steps
+        self._epoch = epoch
+
+    @functools.cached_property
+    def _generator(self):
+        seed, purpose, *_ = self.source
+        return streams.stream(seed, purpose, self._epoch, self.step)
+
+    def of_step(self, step):
+        """The Noise of another step of the same run."""
+        seed, purpose, rows, n_steps = self.source
+        epoch = self._epoch if n_steps is None else 1 + step // n_steps
+        return Noise(seed, epoch, step, purpose, rows, n_steps)
 
     def normal(self, *shape):
         """Independent N(0, 1) values as a Var of `shape`."""
+        return networks.as_var(self.normal_array(*shape))
+
+    def normal_array(self, *shape):
+        """The same in NumPy."""
         return self._draw(self._generator.standard_normal, shape)
 
     def uniform(self, *shape):
         """Independent values from U[0, 1) as a Var of `shape`."""
-        return self._draw(self._generator.random, shape)
+        return networks.as_var(self._draw(self._generator.random, shape))
 
     def _draw(self, distribution, shape):
-        return networks.as_var(streams.draw(lambda whole: distribution(whole, dtype=np.float32), shape, self._rows))
+        return streams.draw(lambda whole: distribution(whole, dtype=np.float32), shape, self.source[2])
 
 
 class Algorithm(abc.ABC):

@@ -97,7 +97,8 @@ class Trainer:
         for indices in order:
             x, y = self._minibatch(indices, position)
             step = (epoch - 1) * self.n_steps + position.step
-            unread.append(self._step(x, y, Noise(self.settings.seed, epoch, step, rows=self.rows)))
+            noise = Noise(self.settings.seed, epoch, step, rows=self.rows, n_steps=self.n_steps)
+            unread.append(self._step(x, y, noise))
             position.step += 1
             if len(unread) == READ_EVERY:
                 self._read(unread, position)

@@ -132,6 +132,14 @@ def test_columns_join_and_part(tmp_path):
         np.testing.assert_array_equal(found, wanted)
 
 
+def test_rows_in_turn(tmp_path):
+    first, second = _drawn((7, 90), (4, 90))
+    (both,) = outputs = _empty((8, 90))
+    data = {"start": 2, "scale": 2.0, "shift": -1.0}
+    cuda_emulation.play(tmp_path, layout.IN_TURN, [first, second], outputs, data)
+    _close([both[::2], both[1::2]], [first[2:6], 2 * second - 1])
+
+
 def test_rows_of_a_table(tmp_path):
     table, dy = _drawn((4, 90), (6, 90))
     labels = np.int32([2, 0, 4, 2, -1, 3])  # the third and the fifth lie outside
@@ -213,6 +221,7 @@ def _cases():
     yield "its gradient", gaussian.BACKWARD, _empty(two, two, two, two, 4), _empty(two, two), {}
     yield "join", layout.JOIN, _empty(two, two), _empty((4, 16)), {}
     yield "split", layout.SPLIT, _empty((4, 16)), _empty(two, two), {}
+    yield "in turn", layout.IN_TURN, _empty(two, two), _empty((8, 8)), {"start": 0, "scale": 2.0, "shift": -1.0}
     labels = np.zeros(4, np.int32)
     yield "embedding", embedding.FORWARD, [*_empty(two), labels], _empty(two), {}
     yield "its gradient", embedding.BACKWARD, [*_empty(two), labels], _empty(two), {}

@@ -5,9 +5,9 @@ import itertools
 import numpy as np
 import pytest
 
-from finite_differences import as_vars, assert_equals_definition
+from finite_differences import as_vars, assert_equals_definition, openmp_threads
 from jgen import kernels, networks
-from jgen.kernels import mlp
+from jgen.kernels import batch_norm, mlp
 from jgen.runtime import jt
 
 pytestmark = pytest.mark.usefixtures("on_the_cpu")
@@ -27,28 +27,28 @@ def drawn(*sizes, n, seed=0):
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-@pytest.mark.parametrize("activate_last", [False, True])
+@pytest.mark.parametrize("last", ["", "relu", "tanh"])
 @pytest.mark.parametrize("sizes, n", [((3, 2), 1), ((7, 33, 65, 9), 5), ((40, 130, 131), 64), ((1, 1, 1), 2)])
-def test_forward_equals_its_numpy_definition(threads, activation, activate_last, sizes, n):
+def test_forward_equals_its_numpy_definition(threads, activation, last, sizes, n):
     x, parameters = drawn(*sizes, n=n)
-    y = mlp.Stack(activation, activate_last)(*as_vars([x, *parameters]))
-    expected = mlp.reference(x, parameters, activation, activate_last)
+    y = mlp.Stack(activation, last)(*as_vars([x, *parameters]))
+    expected = mlp.reference(x, parameters, activation, last)
     np.testing.assert_allclose(y.numpy(), expected, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-@pytest.mark.parametrize("activate_last", [False, True])
+@pytest.mark.parametrize("last", ["", "relu", "tanh"])
 @pytest.mark.parametrize("sizes, n", [((3, 2), 1), ((4, 6, 5, 3), 5)])
-def test_gradients_equal_finite_differences(threads, activation, activate_last, sizes, n):
+def test_gradients_equal_finite_differences(threads, activation, last, sizes, n):
     x, parameters = drawn(*sizes, n=n, seed=1)
     weights = np.random.default_rng(2).normal(size=(n, sizes[-1]))
     arrays = [x, *parameters]
     inputs = as_vars(arrays)
-    y = mlp.Stack(activation, activate_last)(*inputs)
+    y = mlp.Stack(activation, last)(*inputs)
     gradients = jt.grad((y * jt.array(weights.astype(np.float32))).sum(), inputs)
 
     def objective(changed):
-        return (mlp.reference(changed[0], changed[1:], activation, activate_last) * weights).sum()
+        return (mlp.reference(changed[0], changed[1:], activation, last) * weights).sum()
 
     for position, gradient in enumerate(gradients):
         numeric = np.zeros_like(arrays[position])
@@ -89,6 +89,100 @@ def test_a_network_joins_features_to_data_and_to_what_has_a_gradient(is_data):
         expected = jt.grad(network(given, label).sum(), leaves)
     for ours, theirs in zip(gradients, expected):
         np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-5, atol=1e-6)
+
+
+NORMALISED = {
+    # sizes, which layers, the last activation, minibatches
+    "all": ((3, 4), (True,), "relu", 1),
+    "after a plain one": ((5, 40, 70, 9), (False, True, False), "tanh", 1),
+    "more columns than a thread takes at once": ((6, 150, 3), (True, False), "", 2),
+    "the last one": ((4, 33, 20), (False, True), "", 3),
+    "two of few columns": ((4, 7, 5, 2), (True, True, False), "leaky-relu", 2),
+}
+
+
+def drawn_normalised(name, n, eps=1e-2):
+    """(function of Vars, its definition, arrays x, W1, b1, …, then gamma and beta of each normalised layer)."""
+    sizes, which, last, minibatches = NORMALISED[name]
+    x, parameters = drawn(*sizes, n=n * minibatches)
+    rng = np.random.default_rng(8)
+    norms = [rng.normal(size=width) for width, is_so in zip(sizes[1:], which) if is_so for _ in range(2)]
+    n_parameters = len(parameters)
+
+    def function(x, *arrays):
+        statistics = [[jt.zeros(gamma.shape), jt.ones(gamma.shape)] for gamma in arrays[n_parameters::2]]
+        pairs = zip(arrays[n_parameters::2], arrays[n_parameters + 1 :: 2], statistics)
+        of_norms = [value for gamma, beta, others in pairs for value in (gamma, beta, *others)]
+        stack = mlp.Stack("leaky-relu", last, mlp.Normalisation(which, eps, 0.1, minibatches))
+        return stack(x, *arrays[:n_parameters], *of_norms)
+
+    def definition(x, *arrays):
+        pairs = iter(zip(arrays[n_parameters::2], arrays[n_parameters + 1 :: 2]))
+        norms = [next(pairs) if is_so else () for is_so in which]
+        return mlp.reference(x, arrays[:n_parameters], "leaky-relu", last, norms, eps, minibatches)
+
+    return function, definition, [x, *parameters, *norms]
+
+
+@pytest.mark.parametrize("name", NORMALISED)
+def test_normalised_layers(threads, name):
+    biases = [2 + 2 * layer for layer, is_so in enumerate(NORMALISED[name][1]) if is_so]  # cancel: slopes of 0
+    assert_equals_definition(*drawn_normalised(name, n=6), frozen=biases)
+
+
+@pytest.mark.parametrize("name", NORMALISED)
+def test_normalised_layers_do_not_depend_on_the_threads(name):
+    function, _, arrays = drawn_normalised(name, n=20)
+    results = []
+    for count in (1, 2, 3):
+        with openmp_threads(count):
+            inputs = as_vars(arrays)
+            y = function(*inputs)
+            results.append([value.numpy() for value in (y, *jt.grad((y * y).sum(), inputs))])
+    for found in results[1:]:
+        for one, other in zip(results[0], found):
+            np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("minibatches", [1, 3])
+def test_running_statistics_follow_every_minibatch(threads, minibatches):
+    weight, bias, gamma, beta, mean = np.random.default_rng(3).normal(size=(5, 40, 40))
+    x = np.random.default_rng(4).normal(size=(5 * minibatches, 40))
+    bias, gamma, beta, mean, variance = bias[0], gamma[0], beta[0], mean[0], np.abs(mean[1])
+    stack = mlp.Stack("relu", "relu", mlp.Normalisation((True,), 1e-5, 0.25, minibatches))
+    stack(*as_vars([x, weight, bias, gamma, beta, mean, variance]))
+    for part in np.split(x @ weight.T + bias, minibatches):
+        mean, variance = batch_norm.moved(mean, variance, part.mean(0), part.var(0), 5, 0.25)
+    for ours, expected in zip(stack.running, (mean, variance), strict=True):
+        np.testing.assert_allclose(ours.numpy(), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_a_columns_large_mean_does_not_hide_its_spread():
+    weight, zeros, ones = np.eye(3), np.zeros(3), np.ones(3)
+    x = np.random.default_rng(5).normal(size=(64, 3)) + np.array([0, 1e3, 1e4])
+    x = x.astype(np.float32).astype(np.float64)
+    y = mlp.Stack("", "", mlp.Normalisation((True,), 1e-5))(*as_vars([x, weight, zeros, ones, zeros, zeros, ones]))
+    np.testing.assert_allclose(y.numpy(), batch_norm.reference(x, ones, zeros, slope=1.0)[0], atol=2e-3)
+
+
+def test_rows_that_are_no_minibatches_are_refused():
+    stack = mlp.Stack("relu", "", mlp.Normalisation((True,), minibatches=2))
+    with pytest.raises(AssertionError, match="not 2 minibatches"):
+        stack(*as_vars([np.ones((5, 2)), np.ones((3, 2)), *[np.ones(3)] * 5]))
+
+
+@pytest.mark.parametrize("sizes", [(5, 40, 3), (5, 3)])
+@pytest.mark.parametrize("joined", [False, True])
+def test_constant_parameters_leave_the_gradient_by_the_input(threads, sizes, joined):
+    x, parameters = drawn(*sizes, n=7)
+    given = as_vars([x[:, :3], *parameters, x[:, 3:]] if joined else [x, *parameters])
+    by = [given[0], given[-1]] if joined else [given[0]]
+    expected = jt.grad(mlp.Stack("relu", joined=joined)(*given).sum(), by)
+    with kernels.constant_parameters():
+        y = mlp.Stack("relu", joined=joined)(*given)
+    for ours, theirs in zip(jt.grad(y.sum(), by), expected):
+        np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
+    assert not kernels.parameters_are_constants()
 
 
 def results(network, x, weights):
@@ -148,6 +242,6 @@ def test_a_stopped_input_and_a_part_of_a_larger_array_are_inputs_like_others():
 def test_tanh_far_from_zero_is_one_and_flat():
     ones, zeros = jt.array(np.ones((1, 1), np.float32)), jt.array(np.zeros(1, np.float32))
     x = jt.array(np.float32([[-1e30], [-120], [-9], [0], [9], [120], [1e30]]))
-    y = mlp.Stack("tanh", activate_last=True)(x, ones, zeros)
+    y = mlp.Stack("tanh", "tanh")(x, ones, zeros)
     np.testing.assert_allclose(y.numpy(), np.tanh(x.numpy()), atol=1e-6)
     np.testing.assert_allclose(jt.grad(y.sum(), x).numpy()[:, 0], [0, 0, 0, 1, 0, 0, 0], atol=1e-6)

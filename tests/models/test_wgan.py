@@ -7,7 +7,8 @@ import reference
 from jgen import networks
 from jgen.algorithm import Noise, Shape
 from jgen.kernels import batch_norm
-from jgen.models.wgan import WGAN, Config
+from jgen.models import wgan
+from jgen.models.wgan import WGAN, Config, _steps_of_pass
 from jgen.runtime import jt
 
 SHAPE = Shape((1, 4, 3))
@@ -152,3 +153,64 @@ def test_weights_for_sampling_are_the_generators():
     other.load_weights(algorithm.weights())
     z = jt.array(np.random.default_rng(4).standard_normal((5, D), np.float32))
     np.testing.assert_array_equal(algorithm.sample(z).numpy(), other.sample(z).numpy())
+
+
+def test_one_pass_of_the_generator_serves_the_critic_until_the_generator_moves():
+    assert [list(_steps_of_pass(step, 5, n=64)) for step in (0, 1, 3, 5, 6)] == [
+        [0], [1, 2, 3, 4, 5], [1, 2, 3, 4, 5], [1, 2, 3, 4, 5], [6, 7, 8, 9, 10]
+    ]  # fmt: skip
+    assert [list(_steps_of_pass(step, 5, n=200)) for step in (1, 2, 3, 5)] == [[1, 2], [1, 2], [3, 4], [5]]
+    assert [list(_steps_of_pass(step, 1, n=64)) for step in (0, 1, 2)] == [[0], [1], [2]]
+    assert [list(_steps_of_pass(step, 2, n=10_000)) for step in (1, 2)] == [[1], [2]]
+
+
+@pytest.mark.parametrize("n_steps", [None, 4])
+def test_steps_of_one_pass_equal_steps_on_their_own(monkeypatch, n_steps):
+    def losses_and_state():
+        algorithm, losses = make(n_critic=3, lr=1e-3), []
+        for number in range(11):
+            epoch = 1 if n_steps is None else 1 + number // n_steps
+            x = np.random.default_rng(number).random((N, *SHAPE.image_shape), np.float32)
+            terms = algorithm.step(jt.array(x), None, Noise(0, epoch, number, n_steps=n_steps))
+            losses += [value.item() for value in terms.values()]
+        return losses, algorithm.state()
+
+    together, state = losses_and_state()
+    monkeypatch.setattr(wgan, "_ROWS", 1)
+    alone, expected = losses_and_state()
+    np.testing.assert_allclose(together, alone, rtol=1e-4, atol=1e-6)
+    for name, value in state.items():
+        # The last pass is of the steps 10, 11 and 12: its statistics have followed all three.
+        if "running" not in name:
+            np.testing.assert_allclose(value, expected[name], rtol=1e-3, atol=1e-5, err_msg=name)
+
+
+@pytest.mark.parametrize("stop", range(1, 8))
+def test_a_run_resumed_amid_a_pass_goes_on_bit_for_bit(stop):
+    algorithm = make(n_critic=3)
+    for number in range(stop):
+        step(algorithm, number)
+    saved = {name: array.copy() for name, array in algorithm.state().items()}
+    resumed = make(n_critic=3, seed=5)
+    resumed.load_state(saved)
+    for number in range(stop, 9):
+        ours, theirs = step(algorithm, number), step(resumed, number)
+        assert {k: v.item() for k, v in theirs.items()} == {k: v.item() for k, v in ours.items()}
+    for name, array in resumed.state().items():
+        if name.startswith(("generator.", "critic.")):
+            np.testing.assert_array_equal(array, algorithm.state()[name], err_msg=name)
+
+
+def test_images_of_another_run_or_batch_size_are_made_anew():
+    def last_loss(*noises):
+        algorithm = make(n_critic=4)
+        algorithm.optimizers["critic_rmsprop"].lr = 0.0
+        x = jt.array(images().astype(np.float32))
+        return [algorithm.step(x, None, noise)["critic_loss"].item() for noise in noises][-1]
+
+    assert last_loss(Noise(0, 1, 1), Noise(7, 1, 2)) == last_loss(Noise(7, 1, 1), Noise(7, 1, 2))
+    assert last_loss(Noise(0, 1, 1), Noise(7, 1, 2)) != last_loss(Noise(0, 1, 1), Noise(0, 1, 2))
+    algorithm = make(n_critic=4)
+    step(algorithm, 1)
+    fewer = jt.array(images()[:4].astype(np.float32))
+    assert np.isfinite(algorithm.step(fewer, None, Noise(0, 1, 2))["critic_loss"].item())

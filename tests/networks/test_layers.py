@@ -1,11 +1,15 @@
 """Layers in a row: what the kernels compute at once is what the modules compute one after the other."""
 
+from unittest import mock
+
 import numpy as np
 import pytest
 
 from jgen import kernels, networks
+from jgen.networks import layers as layers_module
 from jgen.networks.activations import LeakyReLU, Tanh, activation_layer, activation_name, slope_of
 from jgen.networks.layers import Conv, ConvTranspose, Layers, as_features, flat_features
+from jgen.networks.normalisation import BatchNorm
 from jgen.runtime import jt, nn
 
 ROWS = {
@@ -15,6 +19,11 @@ ROWS = {
     "another slope": lambda: [nn.Linear(6, 5), LeakyReLU(0.3), nn.Linear(5, 3)],
     "none between": lambda: [nn.Linear(6, 5), nn.Linear(5, 3), nn.Sigmoid()],
     "one layer": lambda: [nn.Linear(6, 3)],
+    "another activation last": lambda: [nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 3), Tanh(), nn.ReLU()],
+    "normalised": lambda: [nn.Linear(6, 5), LeakyReLU(), nn.Linear(5, 4), BatchNorm(4, 0.01), nn.Linear(4, 3), Tanh()],
+    "normalised last": lambda: [nn.Linear(6, 5), BatchNorm(5), nn.Linear(5, 3), BatchNorm(3, slope=1.0)],
+    "normalised in other ways": lambda: [nn.Linear(6, 5), BatchNorm(5), nn.Linear(5, 4), BatchNorm(4, eps=0.1)],
+    "normalised with another slope": lambda: [nn.Linear(6, 5), BatchNorm(5, slope=0.3), nn.Linear(5, 3)],
 }
 IMAGES = {
     "all": lambda: [Conv(2, 4, 3, padding=1, images="in"), nn.ReLU(), Conv(4, 3, 3, 2, 1), LeakyReLU(0.3)],
@@ -26,6 +35,68 @@ IMAGES = {
 def test_linear_layers(name):
     x = jt.array(np.random.default_rng(0).normal(size=(7, 6)).astype(np.float32))
     _assert_equal_composed(Layers(*ROWS[name]()), x)
+
+
+def test_what_one_kernel_computes():
+    for name, expected in {
+        "one activation": [3],
+        "mixed activations": [2, 1],
+        "another slope": [1, 1],
+        "normalised": [3],
+        "normalised last": [2],
+        "normalised in other ways": [1, 1],
+        "normalised with another slope": [1, 1],
+    }.items():
+        with mock.patch.object(layers_module, "_stacked", wraps=layers_module._stacked) as stacked:
+            Layers(*ROWS[name]())(jt.zeros((4, 6)))
+        assert [len(call.args[0]) for call in stacked.call_args_list] == expected, name
+
+
+NORMED = [name for name in ROWS if name.startswith("normalised")]
+
+
+@pytest.mark.parametrize("name", NORMED)
+@pytest.mark.parametrize("count, followed", [(1, True), (3, True), (3, False)])
+def test_minibatches_in_a_row_are_normalised_one_by_one(name, count, followed):
+    layers = Layers(*ROWS[name]())
+    norms = [module for module in layers.modules() if isinstance(module, BatchNorm)]
+    x = np.random.default_rng(1).normal(size=(5 * count, 6)).astype(np.float32)
+
+    def results(pass_of):
+        for norm in norms:
+            norm.follow(jt.zeros(norm.weight.shape), jt.ones(norm.weight.shape))
+            jt.sync_all()
+        y = pass_of()
+        return [value.numpy() for value in (y, *(value for norm in norms for value in norm.values()[2:]))]
+
+    def together():
+        with networks.minibatches(count, followed):
+            return layers(jt.array(x))
+
+    def one_by_one():
+        with networks.minibatches(1, followed):
+            return networks.concatenate([layers(jt.array(part)) for part in np.split(x, count)])
+
+    expected = results(one_by_one)
+    assert followed == any(value.any() for value in expected[1::2])  # the running means
+    for ours, theirs in zip(results(together), expected):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
+    with kernels.composed():
+        for ours, theirs in zip(results(together), expected):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", NORMED)
+def test_in_evaluation_running_statistics_serve(name):
+    layers = Layers(*ROWS[name]())
+    x = jt.array(np.random.default_rng(1).normal(2, 3, (7, 6)).astype(np.float32))
+    layers(x)
+    with networks.evaluating({"layers": layers}):
+        fused = layers(x).numpy()
+        alone = np.concatenate([layers(x[row : row + 1]).numpy() for row in range(7)])
+        with kernels.composed():
+            np.testing.assert_allclose(fused, layers(x).numpy(), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(fused, alone, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", IMAGES)
@@ -40,7 +111,9 @@ def _assert_equal_composed(function, x, layers=None):
 
     def results():
         y = function(x)
-        return [value.numpy() for value in (y, *jt.grad((y * y).sum(), [x, *parameters]))]
+        # Not the plain sum of squares, which normalisation leaves as it is.
+        weights = jt.array(np.random.default_rng(5).random(tuple(y.shape), np.float32))
+        return [value.numpy() for value in (y, *jt.grad((y * y * weights).sum(), [x, *parameters]))]
 
     fused = results()
     with kernels.composed():

@@ -8,7 +8,7 @@ import contextlib
 
 from jgen.runtime import jt
 
-_state = {"fused": True}
+_state = {"fused": True, "constants": False}
 
 
 def on_gpu():
@@ -34,3 +34,18 @@ def composed():
         yield
     finally:
         _state["fused"] = earlier
+
+
+@contextlib.contextmanager
+def constant_parameters():
+    """Within, kernels take parameters as constants, and save the work of their gradients where it can be saved."""
+    earlier, _state["constants"] = _state["constants"], True
+    try:
+        yield
+    finally:
+        _state["constants"] = earlier
+
+
+def parameters_are_constants():
+    """Whether what is computed now lies within `constant_parameters`."""
+    return _state["constants"]

@@ -1,4 +1,4 @@
-"""Other layouts of the same numbers: features for convolutions and for linear layers, and two heads of one layer."""
+"""Other layouts of the same numbers: features for convolutions and linear layers, heads of one layer, rows in turn."""
 
 from jgen.kernels.cuda_sums import THREADS
 from jgen.runtime import jt
@@ -96,6 +96,52 @@ for (auto* part : _outputs) {{
 }}
 """,
 }
+
+
+IN_TURN = {
+    "cpu_header": _CPU_HEADER,
+    "cpu_src": """
+const long N = in1_shape0, width = in1_shape1, start = data["start"];
+const float scale = data["scale"], shift = data["shift"];
+#pragma omp parallel for schedule(static) if (N * width > 16384)
+for (long n = 0; n < N; n++) {
+    const float* __restrict__ row = in1_p + n * width;
+    float* __restrict__ to = out0_p + 2 * n * width;
+    std::copy_n(in0_p + (start + n) * width, width, to);
+    for (long i = 0; i < width; i++) to[width + i] = scale * row[i] + shift;
+}
+""",
+    "cuda_header": """
+namespace jittor { namespace {
+__global__ void in_turn(long long size, long long width, const float* first, const float* second, float scale,
+                        float shift, float* to) {
+    const long long i = blockIdx.x * (long long)blockDim.x + threadIdx.x;
+    if (i >= size) return;
+    float* at = to + i + i / width * width;
+    at[0] = first[i];
+    at[width] = scale * second[i] + shift;
+}
+}} // jittor
+""",
+    "cuda_src": f"""
+const long long width = in1_shape1, size = in1_shape0 * width, start = data["start"];
+if (size)
+    in_turn<<<(size + {THREADS - 1}) / {THREADS}, {THREADS}>>>(size, width, in0_p + start * width, in1_p, data["scale"],
+                                                               data["shift"], out0_p);
+""",
+}
+
+
+def in_turn(first, second, start=0, scale=1.0, shift=0.0):
+    """Rows of first [M, D] from `start` on, and in turn with them those of scale second + shift, [N, D] -> [2 N, D].
+
+    Without gradients.
+    """
+    (m, width), (n, width_of_second) = first.shape, second.shape
+    fits = width == width_of_second and 0 <= start <= m - n
+    assert fits, f"{first.shape} has no rows for {second.shape} from {start} on"
+    data = {"start": start, "scale": scale, "shift": shift}
+    return jt.code([2 * n, width], "float32", [first, second], data=data, **IN_TURN).stop_grad()
 
 
 class Joined(jt.Function):

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import typing
 
 import numpy as np
 
 from jgen import distributions, networks, optim
-from jgen.algorithm import Algorithm
+from jgen.algorithm import Algorithm, Noise
 from jgen.config import Training, option, units
 
 
@@ -28,6 +29,24 @@ class Config(Training):
     hidden: tuple[int, ...] = units((128, 256, 512, 1024), "hidden units of the generator")
     critic_hidden: tuple[int, ...] = units((512, 256), "hidden units of the critic")
     bn_epsilon: float = option(1e-5, "epsilon of the generator's BatchNorm", above=0)
+
+
+_PIXELS = 2.0, -1.0  # scale and shift from [0, 1] to [-1, 1]
+_ROWS = 512  # most rows of a pass; more are no faster
+
+
+@dataclasses.dataclass
+class _Pass:
+    """What the generator made in one pass for the critic in some successive steps, n images each."""
+
+    images: typing.Any = None  # a Var [S N, P], the steps' images one after the other
+    n: int = 0
+    first_step: int = 0
+    unused: dict[int, Noise] = dataclasses.field(default_factory=dict)  # of each step that is to come
+    source: tuple = ()
+
+    def serves(self, noise, n):
+        return noise.step in self.unused and (self.n, self.source) == (n, noise.source)
 
 
 class WGAN(Algorithm):
@@ -47,38 +66,67 @@ class WGAN(Algorithm):
         self.critic = networks.Critic(shape.image_shape, config.critic_hidden)
         self.networks = {"generator": self.generator, "critic": self.critic}
         networks.initialise(self.networks, config.seed)
+        self._passed = _Pass()
         self.optimizers = {
             "generator_rmsprop": optim.RMSprop(networks.trainable(self.generator), config.lr),
             "critic_rmsprop": optim.RMSprop(networks.trainable(self.critic), config.lr, clip=config.clip),
         }
 
     def step(self, x, y, noise):
-        with networks.no_grad():
-            fake = self.generator(noise.normal(x.shape[0], self.latent_dim))  # [N, C, H, W]
+        if not self._passed.serves(noise, len(x)):
+            self._passed = self._pass(noise, len(x))
+        noise = self._passed.unused.pop(noise.step)
+        first = (noise.step - self._passed.first_step) * len(x)
         # Both at once, so that the weights are read and their gradients added up in one pass; and in turn, so that what
         # both have in common, such as the last bias's gradient, cancels without a rounding.
-        both = networks.join(distributions.flat(fake), distributions.flat(_pixels(x)))  # [N, 2 P]
-        scores = self.critic(both.reshape((2 * x.shape[0], *self.shape.image_shape)).stop_grad())  # [2 N, 1]
+        both = networks.in_turn(self._passed.images, distributions.flat(x), first, *_PIXELS)  # [2 N, P]
+        scores = self.critic(both.reshape((-1, *self.shape.image_shape)))  # [2 N, 1]
         critic_loss = _mean_difference(scores)
         self.optimizers["critic_rmsprop"].step(critic_loss)
         terms = {"critic_loss": critic_loss}
         if noise.step % self.config.n_critic == 0:
-            fake = self.generator(noise.normal(x.shape[0], self.latent_dim))
-            terms["generator_loss"] = -self.critic(fake).mean()
+            fake = self.generator(noise.normal(len(x), self.latent_dim))  # [N, C, H, W]
+            with networks.constant_parameters():
+                terms["generator_loss"] = -self.critic(fake).mean()
             self.optimizers["generator_rmsprop"].step(terms["generator_loss"])
         return terms
 
+    def _pass(self, noise, n):
+        """What the generator makes for this step's critic and the next ones', in one pass: its weights are the same.
+
+        The running statistics have followed the whole pass where the run, now resumed, was at its first step before.
+        """
+        steps = _steps_of_pass(noise.step, self.config.n_critic, n)
+        noises = {step: noise.of_step(step) for step in steps}
+        z = np.concatenate([noise.normal_array(n, self.latent_dim) for noise in noises.values()])  # [S N, D]
+        with networks.no_grad(), networks.minibatches(len(steps), followed=noise.step == steps[0]):
+            images = distributions.flat(self.generator(networks.as_var(z)))  # [S N, P]
+        return _Pass(images, n, steps[0], noises, noise.source)
+
+    def load_state(self, arrays):
+        super().load_state(arrays)
+        self._passed = _Pass()
+
+    def load_weights(self, arrays):
+        super().load_weights(arrays)
+        self._passed = _Pass()
+
     def score(self, x):
         """The critic's scores [N, 1] of images in [0, 1]."""
-        return self.critic(_pixels(x))
+        return self.critic(_PIXELS[0] * x + _PIXELS[1])
 
     def sample(self, z, y=None):
         return (self.generator(z) + 1) / 2
 
 
-def _pixels(x):
-    """Pixels in [0, 1] -> [-1, 1]."""
-    return 2 * x - 1
+def _steps_of_pass(step, n_critic, n):
+    """The steps, this one among them, whose images of n each one pass makes, all between two steps of the generator."""
+    if step == 0:
+        return range(1)  # the generator's own first step
+    after_update = (step - 1) // n_critic * n_critic + 1
+    size = max(1, min(n_critic, _ROWS // n))
+    first = after_update + (step - after_update) // size * size
+    return range(first, min(first + size, after_update + n_critic))
 
 
 def _mean_difference(scores):

@@ -1,11 +1,12 @@
 """Encoders, decoders, generator and critic, and what is common to all networks."""
 
+from jgen.kernels import constant_parameters
 from jgen.networks.convolutional import ConvDecoder, ConvEncoder, ConvGaussianEncoder, label_planes, n_stages
 from jgen.networks.critic import Critic, Generator
 from jgen.networks.labels import LabelEmbedding, repeated_labels
-from jgen.networks.layers import join
+from jgen.networks.layers import in_turn, join
 from jgen.networks.mlp import MLP, GaussianEncoder, ImageDecoder
-from jgen.networks.normalisation import normalises_batches
+from jgen.networks.normalisation import minibatches, normalises_batches
 from jgen.networks.published_conv import PublishedConvDecoder, PublishedConvEncoder
 from jgen.networks.residual import ResidualDecoder, ResidualEncoder, UNetDecoder
 from jgen.networks.state import (
@@ -43,12 +44,15 @@ __all__ = [
     "as_var",
     "at_most",
     "concatenate",
+    "constant_parameters",
     "evaluating",
     "flip_and_shift",
+    "in_turn",
     "initialise",
     "join",
     "label_planes",
     "load_state",
+    "minibatches",
     "n_stages",
     "no_grad",
     "normalises_batches",

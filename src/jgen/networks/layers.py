@@ -6,14 +6,16 @@ Images and weights are always as Jittor has them, [N, C, H, W] and [O, I, h, w].
 """
 
 import functools
+import typing
 
 from jgen import kernels
 from jgen.distributions import flat
-from jgen.kernels import convolution, image_convolution
+from jgen.kernels import convolution, image_convolution, layout
 from jgen.kernels.bias_activation_cuda import BiasActivation
 from jgen.kernels.layout import Halves, Joined, Transposed
-from jgen.kernels.mlp import Stack
+from jgen.kernels.mlp import Normalisation, Stack
 from jgen.networks.activations import activation_layer, activation_name, leaky, slope_of
+from jgen.networks.normalisation import BatchNorm, current_minibatches
 from jgen.runtime import jt, nn
 
 
@@ -70,7 +72,7 @@ class Linear(nn.Linear):
     """[N, I] -> [N, O]."""
 
     def execute(self, x):
-        return _stacked([self], "relu", False, x) if kernels.usable(x, with_cuda=True) else super().execute(x)
+        return _one_layer(self, "", x) if kernels.usable(x, with_cuda=True) else super().execute(x)
 
 
 class Layers(nn.Sequential):
@@ -108,30 +110,62 @@ def _taken(modules):
 
 
 def _taken_stack(modules):
-    """The same of linear layers with one activation between them."""
-    layers, activation, ends_with_it = [], None, True
+    """The same of linear layers with one activation between them, the last with any or none; each may be normalised."""
+    layers = []
     while modules and isinstance(modules[0], nn.Linear):
-        following = activation_name(*modules[1:2])
-        if activation and following not in (None, activation):
-            break  # another kernel's
-        layers.append(modules.pop(0))
-        ends_with_it = following is not None
-        if not ends_with_it:
+        layer = _StackLayer(modules[0], *_norm_and_activation(*modules[1:2]))
+        if not _fit([*layers, layer]):
             break
-        modules.pop(0)
-        activation = following
-    return functools.partial(_stacked, layers, activation or "relu", ends_with_it)
+        layers.append(layer)
+        del modules[: 2 if layer.norm or layer.activation else 1]
+        if layer.activation != layers[0].activation or not layer.activation:
+            break
+    return functools.partial(_stacked, layers)
 
 
-def _stacked(layers, activation, activate_last, x, *more):
-    if kernels.on_gpu():
-        x, slope = join(x, *more), slope_of(activation_layer(activation))
-        for layer in layers:
-            activates = activate_last or layer is not layers[-1]
-            x = _biased(nn.matmul_transpose(x, layer.weight), layer.bias, slope if activates else 1.0)
+class _StackLayer(typing.NamedTuple):
+    linear: nn.Linear
+    norm: BatchNorm | None
+    activation: str  # "" for none
+
+
+def _norm_and_activation(following=None):
+    """What one kernel computes with the linear layer in front of it."""
+    if not isinstance(following, BatchNorm):
+        return None, activation_name(following) or ""
+    names = {slope_of(activation_layer(name)): name for name in ("relu", "leaky-relu")} | {1.0: ""}
+    return (following, names[following.slope]) if following.slope in names else (None, "")
+
+
+def _fit(layers):
+    """Whether all that are normalised are so in the same way."""
+    return len({(layer.norm.eps, layer.norm.momentum) for layer in layers if layer.norm}) < 2
+
+
+def _stacked(layers, x, *more):
+    norms = [layer.norm for layer in layers if layer.norm]
+    if kernels.on_gpu() or not all(norm.is_training() for norm in norms):
+        for linear, norm, activation in layers:
+            x, more = _one_layer(linear, "" if norm else activation, x, *more), ()
+            x = norm(x) if norm else x
         return x
-    parameters = [parameter for layer in layers for parameter in _parameters(layer)]
-    return Stack(activation, activate_last, joined=bool(more))(x, *parameters, *more)
+    normalised = tuple(layer.norm is not None for layer in layers)
+    normalisation = None
+    if norms:
+        normalisation = Normalisation(normalised, norms[0].eps, norms[0].momentum, current_minibatches().count)
+    stack = Stack(layers[0].activation, layers[-1].activation, normalisation, bool(more))
+    parameters = [value for layer in layers for value in _parameters(layer.linear)]
+    y = stack(x, *parameters, *(value for norm in norms for value in norm.values()), *more)
+    for norm, mean, variance in zip(norms, stack.running[::2], stack.running[1::2]):
+        norm.follow(mean, variance)
+    return y
+
+
+def _one_layer(linear, activation, x, *more):
+    if not kernels.on_gpu():
+        return Stack(activation, activation, joined=bool(more))(x, *_parameters(linear), *more)
+    slope = slope_of(activation_layer(activation)) if activation else 1.0
+    return _biased(nn.matmul_transpose(join(x, *more), linear.weight), linear.bias, slope)
 
 
 def _biased(v, bias, slope):
@@ -177,3 +211,14 @@ def join(*parts):
 def joined_features(*parts):
     """Features joined along their channels."""
     return jt.concat(parts, dim=3 if kernels.usable(*parts) else 1)
+
+
+def in_turn(first, second, start=0, scale=1.0, shift=0.0):
+    """Rows of first [M, D] from `start` on, and in turn with them those of scale second + shift, [N, D] -> [2 N, D].
+
+    Without gradients.
+    """
+    if kernels.usable(first, second, with_cuda=True):
+        return layout.in_turn(first, second, start, scale, shift)
+    n, width = second.shape
+    return jt.stack([first[start : start + n], scale * second + shift], dim=1).reshape((2 * n, width)).stop_grad()

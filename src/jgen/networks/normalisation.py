@@ -1,11 +1,44 @@
 """Batch normalisation with what usually follows it, fused."""
 
+import contextlib
+import contextvars
+import dataclasses
+
 import numpy as np
 
 from jgen import kernels
 from jgen.kernels import batch_norm
 from jgen.networks.activations import leaky
 from jgen.runtime import jt, nn
+
+
+@dataclasses.dataclass(frozen=True)
+class _Minibatches:
+    count: int = 1
+    followed: bool = True
+
+
+_ONE = _Minibatches()
+
+_minibatches = contextvars.ContextVar("what a pass in training is of")
+
+
+def current_minibatches():
+    """What `minibatches` says of a pass now."""
+    return _minibatches.get(_ONE)
+
+
+@contextlib.contextmanager
+def minibatches(count, followed=True):
+    """Within, a pass in training is of `count` minibatches in a row, and each is normalised by its own moments.
+
+    followed: whether running statistics follow them.
+    """
+    token = _minibatches.set(_Minibatches(count, followed))
+    try:
+        yield
+    finally:
+        _minibatches.reset(token)
 
 
 class BatchNorm(nn.Module):
@@ -24,16 +57,32 @@ class BatchNorm(nn.Module):
 
     def execute(self, x, residual=None):
         if self.is_training():
-            normalise = batch_norm.Normalise if kernels.usable(x, with_cuda=True) else ComposedNormalise
-            normalise = normalise(self.slope, self.eps, self.momentum)
-            more = () if residual is None else (residual,)
-            y = normalise(x, self.weight, self.bias, self.running_mean, self.running_var, *more)
-            for old, new in zip((self.running_mean, self.running_var), normalise.running):
-                old.update(new)
-            return y
+            parts = [(x, residual)]
+            if (count := current_minibatches().count) > 1:
+                parts = zip(_parts(x, count), [None] * count if residual is None else _parts(residual, count))
+            results = [self._normalised(*part) for part in parts]
+            return results[0] if len(results) == 1 else jt.concat(results, dim=0)
         scale = self.weight / jt.sqrt(self.running_var + self.eps)
         y = (x - _across(self.running_mean, x)) * _across(scale, x) + _across(self.bias, x)
         return leaky(y if residual is None else y + residual, self.slope)
+
+    def _normalised(self, x, residual):
+        """The same of one minibatch, in training."""
+        normalise = batch_norm.Normalise if kernels.usable(x, with_cuda=True) else ComposedNormalise
+        normalise = normalise(self.slope, self.eps, self.momentum)
+        y = normalise(x, *self.values(), *(() if residual is None else (residual,)))
+        self.follow(*normalise.running)
+        return y
+
+    def values(self):
+        """Gamma, beta, running mean and running variance, [C] each."""
+        return self.weight, self.bias, self.running_mean, self.running_var
+
+    def follow(self, running_mean, running_var):
+        """Let these be the running statistics, unless they are not to follow this pass."""
+        if current_minibatches().followed:
+            self.running_mean.update(running_mean)
+            self.running_var.update(running_var)
 
 
 class ComposedNormalise:
@@ -52,6 +101,13 @@ class ComposedNormalise:
         self.running = batch_norm.moved(running_mean, running_var, *moments, count, self.momentum)
         y = centred * _across(gamma / jt.sqrt(variance + self.eps), x) + _across(beta, x)
         return leaky(y if residual is None else y + residual, self.slope)
+
+
+def _parts(x, count):
+    """x [count N, ...] -> its minibatches."""
+    assert x.shape[0] % count == 0, f"{x.shape} are not {count} minibatches"
+    n = x.shape[0] // count
+    return [x[first : first + n] for first in range(0, x.shape[0], n)]
 
 
 def _all_but_channels(x):
