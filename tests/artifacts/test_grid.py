@@ -63,5 +63,10 @@ def test_png_round_trip(tmp_path):
     with Image.open(path) as image:
         assert image.mode == "RGB"
         np.testing.assert_array_equal(np.asarray(image), pixels)
+    grey = np.repeat(pixels[..., :1], 3, axis=2)
+    write_png(path, grey)
+    with Image.open(path) as image:
+        assert image.mode == "L"
+        np.testing.assert_array_equal(np.asarray(image.convert("RGB")), grey)
     with pytest.raises(ValueError, match="expected uint8"):
         write_png(path, pixels / 255)

@@ -53,7 +53,7 @@ def look(runs, capsys):
 
 def _pixels(path):
     with Image.open(path) as image:
-        return np.asarray(image)
+        return np.asarray(image.convert("RGB"))
 
 
 def cell(picture, row, column, shape=(28, 28), left=0, top=0):

@@ -32,9 +32,13 @@ def image_grid(x, columns, pad=2):
 
 
 def write_png(path, pixels):
-    """Write uint8 [H, W, 3] as a PNG, atomically, parent folders made; UserError when the disk refuses."""
+    """Write uint8 [H, W, 3] as a PNG, atomically, parent folders made; UserError when the disk refuses.
+
+    Grey pictures get one channel, half the bytes.
+    """
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
         raise ValueError(f"expected uint8 [H, W, 3], not {pixels.dtype} {list(pixels.shape)}")
     buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, format="png")
+    is_grey = (pixels == pixels[..., :1]).all()
+    Image.fromarray(pixels[..., 0] if is_grey else pixels).save(buffer, format="png")
     atomic_write(path, buffer.getvalue())
