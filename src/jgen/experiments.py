@@ -95,8 +95,8 @@ VAE_CVAE = (
     Experiment("vae", "vae.py", 7, (EVALUATED,)),
     Experiment(
         "vae-static-40",
-        "vae.py --latent-dim 40 --binarise static --schedule cosine --epochs 60",
-        6,
+        "vae.py --latent-dim 40 --binarise static --schedule cosine --epochs 500",
+        30,
         (evaluation("likelihood --samples 200", "likelihood", minutes=1), *SAMPLED),
         {"nll": 89.78},
     ),
