@@ -5,6 +5,8 @@ import functools
 import graphlib
 import pathlib
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -164,3 +166,13 @@ def test_nothing_central_names_a_model(name):
     text = text.replace(help_example, "")
     for model in model_names():
         assert not re.search(rf"(?<![\w-]){re.escape(model)}(?![\w-])", text), f"{name}.py names {model}"
+
+
+@pytest.mark.parametrize("first", ["jgen.networks.activations", "jgen.networks", "jgen.models.vae"])
+def test_a_deferred_package_and_its_modules_are_executed_once(first):
+    code = (
+        f"import sys; sys.path.insert(0, sys.argv[1]); import {first}, jgen; jgen.networks.MLP; "
+        "import jgen.networks.activations as found; from jgen.networks import layers; "
+        "assert layers.activation_name is found.activation_name and jgen.networks is sys.modules['jgen.networks']"
+    )
+    subprocess.run([sys.executable, "-c", code, str(SRC)], check=True)

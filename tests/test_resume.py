@@ -14,7 +14,7 @@ from jgen.experiment import ROOT
 
 EPOCHS = 4
 # Two optimizers, batch statistics, a ratio of updates that does not divide the epoch: the most that a resume can lose.
-FLAGS = ["--batch-size", 1, "--n-critic", 4, "--hidden", 6, 8, "--critic-hidden", 5, "--latent-dim", 3]
+FLAGS = ["--batch-size", 2, "--n-critic", 4, "--hidden", 6, 8, "--critic-hidden", 5, "--latent-dim", 3]
 
 
 @pytest.fixture(scope="module")

@@ -188,16 +188,6 @@ print(json.dumps({
 """
 
 
-@pytest.mark.parametrize("first", ["jgen.networks.activations", "jgen.networks", "jgen.models.vae"])
-def test_a_deferred_package_and_its_modules_are_executed_once(first):
-    code = (
-        f"import sys; sys.path.insert(0, sys.argv[1]); import {first}, jgen; jgen.networks.MLP; "
-        "import jgen.networks.activations as found; from jgen.networks import layers; "
-        "assert layers.activation_name is found.activation_name and jgen.networks is sys.modules['jgen.networks']"
-    )
-    subprocess.run([sys.executable, "-c", code, str(SRC)], check=True)
-
-
 def test_starting_jittor_changes_nothing_else_in_the_process(tmp_path):
     nvcc = tmp_path / "nvcc"
     nvcc.write_text("#!/bin/sh\nexit 1\n")

@@ -45,7 +45,8 @@ class _Deferred(types.ModuleType):
     """A module that is executed when something is asked of it that is not there yet.
 
     importlib's LazyLoader executes it at any access, also at that of __path__ amid the import of one of its submodules,
-    which is then imported a second time: two classes of one name.
+    which is then imported a second time: two classes of one name. Only the first thread may ask: the package's other
+    threads decode images and download.
     """
 
     def __getattr__(self, name):

@@ -40,29 +40,45 @@ class Grid:
         return cls(networks.concatenate(blocks), columns)
 
 
+@dataclasses.dataclass(frozen=True)
+class NoiseSource:
+    """What the random numbers of all steps of a run have in common."""
+
+    seed: int
+    purpose: int
+    rows: streams.Rows | None  # of a minibatch that several processes share, those that the numbers are for
+    n_steps: int | None  # of an epoch
+    epoch: int | None  # of every step, where n_steps is not known
+
+    def epoch_of(self, step):
+        return self.epoch if self.n_steps is None else 1 + step // self.n_steps
+
+
 class Noise:
     """The random numbers of one step, from the stream keyed by (seed, epoch, step); the first step is 0.
 
     `step` counts from the start of the run, so that what happens every few steps does not restart in each epoch.
     `rows` (streams.Rows) are those of the minibatch that the numbers are for, where it is shared by several processes;
-    the first axis of every shape is theirs. `n_steps` are the steps of an epoch, where the run has several.
+    the first axis of every shape is theirs. `n_steps`, how many steps an epoch has, tells which epoch another step is
+    of; without it, it is taken for one of this epoch.
     """
 
     def __init__(self, seed, epoch, step, purpose=streams.NOISE, rows=None, n_steps=None):
-        self.step = step
-        self.source = seed, purpose, rows, n_steps
-        self._epoch = epoch
+        self.source = NoiseSource(seed, purpose, rows, n_steps, epoch if n_steps is None else None)
+        self.step, self._epoch = step, epoch
 
     @functools.cached_property
     def _generator(self):
-        seed, purpose, *_ = self.source
-        return streams.stream(seed, purpose, self._epoch, self.step)
+        return streams.stream(self.source.seed, self.source.purpose, self._epoch, self.step)
 
     def of_step(self, step):
         """The Noise of another step of the same run."""
-        seed, purpose, rows, n_steps = self.source
-        epoch = self._epoch if n_steps is None else 1 + step // n_steps
-        return Noise(seed, epoch, step, purpose, rows, n_steps)
+        source = self.source
+        return Noise(source.seed, source.epoch_of(step), step, source.purpose, source.rows, source.n_steps)
+
+    def minibatch_size(self, n):
+        """How many rows the whole minibatch has of which this process has n."""
+        return n if self.source.rows is None else self.source.rows.total
 
     def normal(self, *shape):
         """Independent N(0, 1) values as a Var of `shape`."""
@@ -77,7 +93,7 @@ class Noise:
         return networks.as_var(self._draw(self._generator.random, shape))
 
     def _draw(self, distribution, shape):
-        return streams.draw(lambda whole: distribution(whole, dtype=np.float32), shape, self.source[2])
+        return streams.draw(lambda whole: distribution(whole, dtype=np.float32), shape, self.source.rows)
 
 
 class Algorithm(abc.ABC):

@@ -1,5 +1,6 @@
 """The fused stack of linear layers against its NumPy definition, finite differences and Jittor's operators."""
 
+import contextlib
 import itertools
 
 import numpy as np
@@ -101,37 +102,57 @@ NORMALISED = {
 }
 
 
-def drawn_normalised(name, n, eps=1e-2):
-    """(function of Vars, its definition, arrays x, W1, b1, …, then gamma and beta of each normalised layer)."""
+def drawn_normalised(name, n, eps=1e-2, joined=0):
+    """(function of Vars, its definition, arrays x, W1, b1, …, then gamma and beta of each normalised layer).
+
+    joined: that many of x's columns come last instead.
+    """
     sizes, which, last, minibatches = NORMALISED[name]
     x, parameters = drawn(*sizes, n=n * minibatches)
     rng = np.random.default_rng(8)
     norms = [rng.normal(size=width) for width, is_so in zip(sizes[1:], which) if is_so for _ in range(2)]
-    n_parameters = len(parameters)
+    end, end_of_norms = len(parameters), len(parameters) + len(norms)
 
     def function(x, *arrays):
-        statistics = [[jt.zeros(gamma.shape), jt.ones(gamma.shape)] for gamma in arrays[n_parameters::2]]
-        pairs = zip(arrays[n_parameters::2], arrays[n_parameters + 1 :: 2], statistics)
-        of_norms = [value for gamma, beta, others in pairs for value in (gamma, beta, *others)]
-        stack = mlp.Stack("leaky-relu", last, mlp.Normalisation(which, eps, 0.1, minibatches))
-        return stack(x, *arrays[:n_parameters], *of_norms)
+        pairs = zip(arrays[end:end_of_norms:2], arrays[end + 1 : end_of_norms : 2])
+        of_norms = [v for gamma, beta in pairs for v in (gamma, beta, jt.zeros(gamma.shape), jt.ones(gamma.shape))]
+        stack = mlp.Stack("leaky-relu", last, mlp.Normalisation(which, eps, 0.1, minibatches), joined > 0)
+        return stack(x, *arrays[:end], *of_norms, *arrays[end_of_norms:])
 
     def definition(x, *arrays):
-        pairs = iter(zip(arrays[n_parameters::2], arrays[n_parameters + 1 :: 2]))
+        pairs = iter(zip(arrays[end:end_of_norms:2], arrays[end + 1 : end_of_norms : 2]))
         norms = [next(pairs) if is_so else () for is_so in which]
-        return mlp.reference(x, arrays[:n_parameters], "leaky-relu", last, norms, eps, minibatches)
+        whole = np.concatenate([x, *arrays[end_of_norms:]], 1)
+        return mlp.reference(whole, arrays[:end], "leaky-relu", last, norms, eps, minibatches)
 
-    return function, definition, [x, *parameters, *norms]
+    more = [x[:, x.shape[1] - joined :]] if joined else []
+    return function, definition, [x[:, : x.shape[1] - joined], *parameters, *norms, *more]
 
 
+@pytest.mark.parametrize("joined", [0, 2])
 @pytest.mark.parametrize("name", NORMALISED)
-def test_normalised_layers(threads, name):
+def test_normalised_layers(threads, name, joined):
     biases = [2 + 2 * layer for layer, is_so in enumerate(NORMALISED[name][1]) if is_so]  # cancel: slopes of 0
-    assert_equals_definition(*drawn_normalised(name, n=6), frozen=biases)
+    assert_equals_definition(*drawn_normalised(name, n=6, joined=joined), frozen=biases)
+
+
+@pytest.mark.parametrize("joined", [0, 2])
+@pytest.mark.parametrize("name", NORMALISED)
+def test_normalised_layers_of_constant_parameters(threads, name, joined):
+    function, _, arrays = drawn_normalised(name, n=6, joined=joined)
+    gradients = []
+    for context in (contextlib.nullcontext, kernels.constant_parameters):
+        inputs = as_vars(arrays)
+        with context():
+            y = function(*inputs)
+        gradients.append(jt.grad((y * y * y).sum(), [inputs[0], inputs[-1]]))
+    for ours, expected in zip(*gradients):
+        np.testing.assert_array_equal(ours.numpy(), expected.numpy())
+        assert np.abs(ours.numpy()).max() > 1e-6
 
 
 @pytest.mark.parametrize("name", NORMALISED)
-def test_normalised_layers_do_not_depend_on_the_threads(name):
+def test_normalised_layers_depend_on_the_threads_by_rounding_alone(name):
     function, _, arrays = drawn_normalised(name, n=20)
     results = []
     for count in (1, 2, 3):
@@ -165,10 +186,11 @@ def test_a_columns_large_mean_does_not_hide_its_spread():
     np.testing.assert_allclose(y.numpy(), batch_norm.reference(x, ones, zeros, slope=1.0)[0], atol=2e-3)
 
 
-def test_rows_that_are_no_minibatches_are_refused():
-    stack = mlp.Stack("relu", "", mlp.Normalisation((True,), minibatches=2))
-    with pytest.raises(AssertionError, match="not 2 minibatches"):
-        stack(*as_vars([np.ones((5, 2)), np.ones((3, 2)), *[np.ones(3)] * 5]))
+def test_rows_that_are_no_minibatches_and_layers_that_are_not_there_are_refused():
+    arrays = [np.ones((5, 2)), np.ones((3, 2)), *[np.ones(3)] * 5]
+    for which, message in (((True,), "not 2 minibatches"), ((True, False), "for 1 layers")):
+        with pytest.raises(AssertionError, match=message):
+            mlp.Stack("relu", "", mlp.Normalisation(which, minibatches=2))(*as_vars(arrays))
 
 
 @pytest.mark.parametrize("sizes", [(5, 40, 3), (5, 3)])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import reference
-from jgen import networks
+from jgen import networks, streams
 from jgen.algorithm import Noise, Shape
 from jgen.kernels import batch_norm
 from jgen.models import wgan
@@ -202,15 +202,37 @@ def test_a_run_resumed_amid_a_pass_goes_on_bit_for_bit(stop):
 
 
 def test_images_of_another_run_or_batch_size_are_made_anew():
-    def last_loss(*noises):
-        algorithm = make(n_critic=4)
-        algorithm.optimizers["critic_rmsprop"].lr = 0.0
-        x = jt.array(images().astype(np.float32))
-        return [algorithm.step(x, None, noise)["critic_loss"].item() for noise in noises][-1]
+    def last_loss(*noises, n=(N, N)):
+        algorithm = make(n_critic=4, clip=1e3)
+        algorithm.optimizers["critic_rmsprop"].lr = 0.0  # the last loss tells the last images alone
+        batches = [jt.array(images()[:count].astype(np.float32)) for count in n[-len(noises) :]]
+        return [algorithm.step(x, None, noise)["critic_loss"].item() for x, noise in zip(batches, noises)][-1]
 
-    assert last_loss(Noise(0, 1, 1), Noise(7, 1, 2)) == last_loss(Noise(7, 1, 1), Noise(7, 1, 2))
-    assert last_loss(Noise(0, 1, 1), Noise(7, 1, 2)) != last_loss(Noise(0, 1, 1), Noise(0, 1, 2))
-    algorithm = make(n_critic=4)
-    step(algorithm, 1)
-    fewer = jt.array(images()[:4].astype(np.float32))
-    assert np.isfinite(algorithm.step(fewer, None, Noise(0, 1, 2))["critic_loss"].item())
+    expected = last_loss(Noise(0, 1, 2))
+    assert last_loss(Noise(7, 1, 1), Noise(0, 1, 2)) == expected  # another run
+    assert last_loss(Noise(0, 2, 1), Noise(0, 1, 2)) == expected  # another epoch, and how many steps it has is unknown
+    assert last_loss(Noise(0, 1, 1), Noise(0, 1, 2)) == expected != last_loss(Noise(7, 1, 2))
+    assert last_loss(Noise(0, 1, 1), Noise(0, 1, 2), n=(N, 4)) == last_loss(Noise(0, 1, 2), n=(N, 4)) != expected
+
+
+def test_a_generator_that_has_moved_makes_new_images():
+    algorithm = make(n_critic=3)
+    for number in (0, 1, 3):
+        step(algorithm, number)
+    moved = make(n_critic=3)
+    moved.load_state({key: value.copy() for key, value in algorithm.state().items()})
+    assert step(algorithm, 2)["critic_loss"].item() == step(moved, 2)["critic_loss"].item()
+
+
+def test_processes_share_a_pass_as_they_share_a_minibatch(monkeypatch):
+    """However many rows a process has, its passes are of the same steps, and its latents those of its rows."""
+    seen = []
+    generator = networks.Generator.execute
+    monkeypatch.setattr(networks.Generator, "execute", lambda self, z: seen.append(z.numpy()) or generator(self, z))
+    monkeypatch.setattr(wgan, "_ROWS", 2 * N)
+    x = images().astype(np.float32)
+    for rows in (None, streams.Rows(0, 1, N), streams.Rows(1, N, N)):
+        own = x if rows is None else rows.of(x)
+        make(n_critic=4).step(jt.array(own), None, Noise(0, 1, 1, rows=rows))
+    whole, first, others = (z.reshape(2, -1, D) for z in seen)  # of two steps each
+    np.testing.assert_array_equal(np.concatenate([first, others], 1), whole)

@@ -38,7 +38,7 @@ def composed():
 
 @contextlib.contextmanager
 def constant_parameters():
-    """Within, kernels take parameters as constants, and save the work of their gradients where it can be saved."""
+    """Linear layers that compute within have no gradients by their weights and biases: their work is saved."""
     earlier, _state["constants"] = _state["constants"], True
     try:
         yield

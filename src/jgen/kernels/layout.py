@@ -133,15 +133,21 @@ if (size)
 
 
 def in_turn(first, second, start=0, scale=1.0, shift=0.0):
-    """Rows of first [M, D] from `start` on, and in turn with them those of scale second + shift, [N, D] -> [2 N, D].
+    """Rows of first [M, D] from `start` on, each followed by one of scale * second + shift, [N, D] -> [2 N, D].
 
     Without gradients.
     """
+    assert_in_turn(first, second, start)
+    n, width = second.shape
+    data = {"start": start, "scale": scale, "shift": shift}
+    return jt.code([2 * n, width], "float32", [first, second], data=data, **IN_TURN).stop_grad()
+
+
+def assert_in_turn(first, second, start):
+    """Fail where `first` has no row for one of `second`."""
     (m, width), (n, width_of_second) = first.shape, second.shape
     fits = width == width_of_second and 0 <= start <= m - n
     assert fits, f"{first.shape} has no rows for {second.shape} from {start} on"
-    data = {"start": start, "scale": scale, "shift": shift}
-    return jt.code([2 * n, width], "float32", [first, second], data=data, **IN_TURN).stop_grad()
 
 
 class Joined(jt.Function):

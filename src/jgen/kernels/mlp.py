@@ -62,6 +62,7 @@ class Stack(jt.Function):
         weights, norms = parameters[: 2 * n_layers : 2], parameters[2 * n_layers : 2 * n_layers + 4 * n_norms]
         more = parameters[len(parameters) - self.joined :]
         n_in = x.shape[1] + sum(part.shape[1] for part in more)
+        assert len(self.normalised) in (0, n_layers), f"{self.normalised} for {n_layers} layers"
         assert n_in == weights[0].shape[1], f"{x.shape} and {more} against {weights[0].shape}"
         assert x.shape[0] % self.minibatches == 0, f"{x.shape} are not {self.minibatches} minibatches"
         self.data["layers"] = n_layers

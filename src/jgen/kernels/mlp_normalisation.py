@@ -70,11 +70,11 @@ struct Norm {
 };
 """
 
-# Of a layer that is normalised, instead of its activation, forwards.
 FORWARD_SETTINGS = """
 const float eps = data["eps"], momentum = data["momentum"];
 const long minibatches = data["minibatches"], rows = N / minibatches;
 """
+# Of a layer that is normalised, instead of its activation.
 FORWARD = """
         if (normalises) {
             auto in = [&](int k) { return _inputs[1 + 2 * layers + 4 * norm + k]->ptr<float>(); };
@@ -90,7 +90,6 @@ FORWARD = """
         } else
 """
 
-# The same backwards: of what is defined once, and of the last layer and of those before it.
 BACKWARD_SETTINGS = """
 const float eps = data["eps"];
 const long minibatches = data["minibatches"], rows = N / minibatches;
@@ -107,7 +106,7 @@ auto backwards = [&](auto kind, int norm, Block own, long width, const float* h,
 """
 BACKWARD_LAST = """
         if (normalises) {
-            for (long n = 0; n < N; n++)
+            for (long n = 0; n < N; n++)  // for dy is an input
                 std::copy(dy + n * n_out + own.left, dy + n * n_out + own.right, before + n * n_out + own.left);
             backwards(Last(), --norm, own, n_out, h, before);
         } else

@@ -15,7 +15,7 @@ import typing
 import numpy as np
 
 from jgen import distributions, networks, optim
-from jgen.algorithm import Algorithm, Noise
+from jgen.algorithm import Algorithm, Noise, NoiseSource
 from jgen.config import Training, option, units
 
 
@@ -31,8 +31,8 @@ class Config(Training):
     bn_epsilon: float = option(1e-5, "epsilon of the generator's BatchNorm", above=0)
 
 
-_PIXELS = 2.0, -1.0  # scale and shift from [0, 1] to [-1, 1]
-_ROWS = 512  # most rows of a pass; more are no faster
+_SCALE, _SHIFT = 2.0, -1.0  # from [0, 1] to [-1, 1]
+_ROWS = 512  # most rows of a pass for several steps; more are no faster
 
 
 @dataclasses.dataclass
@@ -43,9 +43,10 @@ class _Pass:
     n: int = 0
     first_step: int = 0
     unused: dict[int, Noise] = dataclasses.field(default_factory=dict)  # of each step that is to come
-    source: tuple = ()
+    source: NoiseSource | None = None
 
     def serves(self, noise, n):
+        """Whether the images for this step of this run are among them."""
         return noise.step in self.unused and (self.n, self.source) == (n, noise.source)
 
 
@@ -75,16 +76,17 @@ class WGAN(Algorithm):
     def step(self, x, y, noise):
         if not self._passed.serves(noise, len(x)):
             self._passed = self._pass(noise, len(x))
-        noise = self._passed.unused.pop(noise.step)
+        noise = self._passed.unused.pop(noise.step)  # which has given the critic's latents
         first = (noise.step - self._passed.first_step) * len(x)
         # Both at once, so that the weights are read and their gradients added up in one pass; and in turn, so that what
         # both have in common, such as the last bias's gradient, cancels without a rounding.
-        both = networks.in_turn(self._passed.images, distributions.flat(x), first, *_PIXELS)  # [2 N, P]
+        both = networks.in_turn(self._passed.images, distributions.flat(x), first, _SCALE, _SHIFT)  # [2 N, P]
         scores = self.critic(both.reshape((-1, *self.shape.image_shape)))  # [2 N, 1]
         critic_loss = _mean_difference(scores)
         self.optimizers["critic_rmsprop"].step(critic_loss)
         terms = {"critic_loss": critic_loss}
         if noise.step % self.config.n_critic == 0:
+            self._passed = _Pass()  # what follows moves the generator
             fake = self.generator(noise.normal(len(x), self.latent_dim))  # [N, C, H, W]
             with networks.constant_parameters():
                 terms["generator_loss"] = -self.critic(fake).mean()
@@ -92,13 +94,14 @@ class WGAN(Algorithm):
         return terms
 
     def _pass(self, noise, n):
-        """What the generator makes for this step's critic and the next ones', in one pass: its weights are the same.
+        """What the generator makes for this step's critic and the next ones', in one pass, for its weights stay.
 
-        The running statistics have followed the whole pass where the run, now resumed, was at its first step before.
+        Its running statistics follow all of the pass's minibatches in the pass's first step, so that a checkpoint of a
+        later one holds them, and a run that is resumed there makes the same images without following them again.
         """
-        steps = _steps_of_pass(noise.step, self.config.n_critic, n)
+        steps = _steps_of_pass(noise.step, self.config.n_critic, noise.minibatch_size(n))
         noises = {step: noise.of_step(step) for step in steps}
-        z = np.concatenate([noise.normal_array(n, self.latent_dim) for noise in noises.values()])  # [S N, D]
+        z = np.concatenate([own.normal_array(n, self.latent_dim) for own in noises.values()])  # [S N, D]
         with networks.no_grad(), networks.minibatches(len(steps), followed=noise.step == steps[0]):
             images = distributions.flat(self.generator(networks.as_var(z)))  # [S N, P]
         return _Pass(images, n, steps[0], noises, noise.source)
@@ -113,14 +116,17 @@ class WGAN(Algorithm):
 
     def score(self, x):
         """The critic's scores [N, 1] of images in [0, 1]."""
-        return self.critic(_PIXELS[0] * x + _PIXELS[1])
+        return self.critic(_SCALE * x + _SHIFT)
 
     def sample(self, z, y=None):
-        return (self.generator(z) + 1) / 2
+        return (self.generator(z) - _SHIFT) / _SCALE
 
 
 def _steps_of_pass(step, n_critic, n):
-    """The steps, this one among them, whose images of n each one pass makes, all between two steps of the generator."""
+    """The steps, this one among them, whose images one pass makes, all between two steps of the generator.
+
+    n: images of a minibatch, of all processes together, so that theirs follow the same minibatches.
+    """
     if step == 0:
         return range(1)  # the generator's own first step
     after_update = (step - 1) // n_critic * n_critic + 1

@@ -78,7 +78,8 @@ class Linear(nn.Linear):
 class Layers(nn.Sequential):
     """Modules one after the other; kernels compute several at once where they can.
 
-    A convolution takes the (leaky) ReLU behind it along; linear layers with one activation between them are one stack.
+    A convolution takes the (leaky) ReLU behind it along; linear layers are one stack where one activation lies between
+    them, behind a BatchNorm or not; behind the last may be another.
     """
 
     def execute(self, x, *more):
@@ -114,10 +115,10 @@ def _taken_stack(modules):
     layers = []
     while modules and isinstance(modules[0], nn.Linear):
         layer = _StackLayer(modules[0], *_norm_and_activation(*modules[1:2]))
-        if not _fit([*layers, layer]):
+        if not _normalised_alike([*layers, layer]):
             break
         layers.append(layer)
-        del modules[: 2 if layer.norm or layer.activation else 1]
+        del modules[: 2 if layer.norm is not None or layer.activation else 1]
         if layer.activation != layers[0].activation or not layer.activation:
             break
     return functools.partial(_stacked, layers)
@@ -137,33 +138,35 @@ def _norm_and_activation(following=None):
     return (following, names[following.slope]) if following.slope in names else (None, "")
 
 
-def _fit(layers):
-    """Whether all that are normalised are so in the same way."""
-    return len({(layer.norm.eps, layer.norm.momentum) for layer in layers if layer.norm}) < 2
+def _normalised_alike(layers):
+    return len({(layer.norm.eps, layer.norm.momentum) for layer in layers if layer.norm is not None}) < 2
 
 
 def _stacked(layers, x, *more):
-    norms = [layer.norm for layer in layers if layer.norm]
+    norms = [layer.norm for layer in layers if layer.norm is not None]
     if kernels.on_gpu() or not all(norm.is_training() for norm in norms):
         for linear, norm, activation in layers:
-            x, more = _one_layer(linear, "" if norm else activation, x, *more), ()
-            x = norm(x) if norm else x
+            if norm is None:
+                x, more = _one_layer(linear, activation, x, *more), ()
+            else:
+                x, more = norm(_one_layer(linear, "", x, *more)), ()
         return x
     normalised = tuple(layer.norm is not None for layer in layers)
     normalisation = None
     if norms:
         normalisation = Normalisation(normalised, norms[0].eps, norms[0].momentum, current_minibatches().count)
-    stack = Stack(layers[0].activation, layers[-1].activation, normalisation, bool(more))
+    between = layers[0].activation if len(layers) > 1 else "relu"  # of one layer any, so that it has one text
+    stack = Stack(between, layers[-1].activation, normalisation, bool(more))
     parameters = [value for layer in layers for value in _parameters(layer.linear)]
     y = stack(x, *parameters, *(value for norm in norms for value in norm.values()), *more)
-    for norm, mean, variance in zip(norms, stack.running[::2], stack.running[1::2]):
+    for norm, mean, variance in zip(norms, stack.running[::2], stack.running[1::2], strict=True):
         norm.follow(mean, variance)
     return y
 
 
 def _one_layer(linear, activation, x, *more):
     if not kernels.on_gpu():
-        return Stack(activation, activation, joined=bool(more))(x, *_parameters(linear), *more)
+        return Stack("relu", activation, joined=bool(more))(x, *_parameters(linear), *more)
     slope = slope_of(activation_layer(activation)) if activation else 1.0
     return _biased(nn.matmul_transpose(join(x, *more), linear.weight), linear.bias, slope)
 
@@ -214,11 +217,12 @@ def joined_features(*parts):
 
 
 def in_turn(first, second, start=0, scale=1.0, shift=0.0):
-    """Rows of first [M, D] from `start` on, and in turn with them those of scale second + shift, [N, D] -> [2 N, D].
+    """Rows of first [M, D] from `start` on, each followed by one of scale * second + shift, [N, D] -> [2 N, D].
 
     Without gradients.
     """
     if kernels.usable(first, second, with_cuda=True):
         return layout.in_turn(first, second, start, scale, shift)
+    layout.assert_in_turn(first, second, start)
     n, width = second.shape
     return jt.stack([first[start : start + n], scale * second + shift], dim=1).reshape((2 * n, width)).stop_grad()

@@ -19,20 +19,15 @@ class _Minibatches:
 
 
 _ONE = _Minibatches()
-
-_minibatches = contextvars.ContextVar("what a pass in training is of")
-
-
-def current_minibatches():
-    """What `minibatches` says of a pass now."""
-    return _minibatches.get(_ONE)
+_minibatches = contextvars.ContextVar("minibatches of a pass", default=_ONE)
+current_minibatches = _minibatches.get
 
 
 @contextlib.contextmanager
 def minibatches(count, followed=True):
     """Within, a pass in training is of `count` minibatches in a row, and each is normalised by its own moments.
 
-    followed: whether running statistics follow them.
+    followed: whether BatchNorm's running statistics follow them.
     """
     token = _minibatches.set(_Minibatches(count, followed))
     try:

@@ -128,7 +128,9 @@ def _blocks(report):
             f"`{COMMAND}` trains every model of the package and the same model in PyTorch and JAX, a block of steps "
             "at a time in turn. The *floor* is what the step's arithmetic and the optimizer's memory traffic would "
             "take at the rates measured in the same call. A ratio above 1 means that this package is faster than the "
-            "best of the four; it is the median of the rounds' ratios, in which what a round's blocks share drops out."
+            "best of the four; it is the median of the rounds' ratios, in which what a round's blocks share drops out. "
+            "WGAN's peers run the generator for every step of the critic, as their communities write it; this package "
+            "once for all the critic's steps between two of the generator, whose weights stay: the same images."
         ),
         Prose(how),
         Chart(
