@@ -9,6 +9,7 @@ A result is bit for bit the same for one number of threads; with another number 
 """
 
 import dataclasses
+import functools
 import itertools
 
 import numpy as np
@@ -25,7 +26,7 @@ class Normalisation:
     The rows are those of `minibatches` of one size, and each is normalised by its own moments.
     """
 
-    layers: tuple[bool, ...] = ()
+    layers: tuple[bool, ...]
     eps: float = 1e-5
     momentum: float = 0.1
     minibatches: int = 1
@@ -41,71 +42,88 @@ class Stack(jt.Function):
     """
 
     def __init__(self, activation, last="", normalisation=None, joined=False):
-        normalisation = normalisation or Normalisation()
-        self.minibatches = normalisation.minibatches
-        self.normalised, self.joined, self.constant = normalisation.layers, joined, kernels.parameters_are_constants()
-        self.texts = mlp_source.texts(activation, last, any(self.normalised))
-        self.activate_last = last != "" or self.normalised[-1:] == (True,)
-        self.data = {
-            "activate_last": int(self.activate_last),
-            "joined": int(joined),
-            "constant": int(self.constant),
-            "normalised": sum(1 << layer for layer, is_so in enumerate(self.normalised) if is_so),
-            "eps": normalisation.eps,
-            "momentum": normalisation.momentum,
-            "minibatches": normalisation.minibatches,
-        }
+        self.normalisation, self.joined, self.constant = normalisation, joined, kernels.parameters_are_constants()
+        self.texts, self.data = _plan(activation, last, normalisation, joined, self.constant)
 
     def execute(self, x, *parameters):
-        n_norms = sum(self.normalised)
-        n_layers = (len(parameters) - 4 * n_norms - self.joined) // 2
-        weights, norms = parameters[: 2 * n_layers : 2], parameters[2 * n_layers : 2 * n_layers + 4 * n_norms]
-        more = parameters[len(parameters) - self.joined :]
-        n_in = x.shape[1] + sum(part.shape[1] for part in more)
-        assert len(self.normalised) in (0, n_layers), f"{self.normalised} for {n_layers} layers"
-        assert n_in == weights[0].shape[1], f"{x.shape} and {more} against {weights[0].shape}"
-        assert x.shape[0] % self.minibatches == 0, f"{x.shape} are not {self.minibatches} minibatches"
-        self.data["layers"] = n_layers
-        shapes = [[x.shape[0], weight.shape[0]] for weight in weights]
-        for shape, is_normalised in zip(shapes[:], self.normalised):
-            shapes += [shape, *[[self.minibatches * shape[1]]] * 2, *[shape[1:]] * 2] if is_normalised else []
+        end = len(parameters) - self.joined
+        more, norms = parameters[end:], ()
+        if self.normalisation:
+            end -= 4 * sum(self.normalisation.layers)
+            norms = parameters[end : len(parameters) - self.joined]
+        weights = parameters[:end:2]
+        n, n_in = x.shape
+        n_joined = more[0].shape[1] if more else 0
+        assert n_in + n_joined == weights[0].shape[1], f"{x.shape} and {n_joined} against {weights[0].shape}"
+        shapes = [[n, weight.shape[0]] for weight in weights]
+        if self.normalisation:
+            shapes += self._shapes_of_norms(shapes)
         outputs = self._kernel(shapes, [x, *parameters], self.texts[1])
-        outputs, statistics = outputs[:n_layers], outputs[n_layers:]
-        for value in statistics:
-            value.stop_grad()
-        self.running = [value for first in range(3, len(statistics), 5) for value in statistics[first : first + 2]]
-        of_norms = [
-            value
-            for norm in range(n_norms)
-            for value in (norms[4 * norm], *statistics[5 * norm + 1 : 5 * norm + 3], statistics[5 * norm])
-        ]
+        outputs, statistics = outputs[: len(weights)], outputs[len(weights) :]
+        of_norms = self._keep(norms, statistics) if self.normalisation else ()
         self.saved = x, outputs, weights, of_norms, more
         self.x_is_data = x.is_stop_grad()
         return outputs[-1]
 
+    def _shapes_of_norms(self, shapes):
+        """What the kernel gives of each normalised layer besides its values, whose shapes are given."""
+        of_layers, minibatches = self.normalisation.layers, self.normalisation.minibatches
+        assert len(of_layers) == len(shapes), f"{of_layers} for {len(shapes)} layers"
+        n = shapes[0][0]
+        assert n % minibatches == 0, f"{n} rows are not {minibatches} minibatches"
+        widths = [shape[1] for shape, is_so in zip(shapes, of_layers) if is_so]
+        return [shape for w in widths for shape in ([n, w], [minibatches * w], [minibatches * w], [w], [w])]
+
+    def _keep(self, norms, statistics):
+        """Note the running statistics; what the gradient needs of each normalised layer."""
+        for value in statistics:
+            value.stop_grad()
+        each = [statistics[first : first + 5] for first in range(0, len(statistics), 5)]
+        self.running = [value for *_, mean, variance in each for value in (mean, variance)]
+        pairs = zip(norms[::4], each)
+        return [value for gamma, (v, mean, variance, *_) in pairs for value in (gamma, mean, variance, v)]
+
     def grad(self, dy):
         x, outputs, weights, norms, more = self.saved
-        n_layers = len(weights)
-        shapes = [] if self.constant else [shape for weight in weights for shape in (weight.shape, weight.shape[:1])]
-        first_before, n_before = len(shapes), n_layers if self.activate_last else n_layers - 1
+        n_layers, activate_last = len(weights), self.data["activate_last"]
+        shapes = []
+        if not self.constant:
+            shapes = [shape for weight in weights for shape in (weight.shape, [weight.shape[0]])]
+        first_before, n_before = len(shapes), n_layers if activate_last else n_layers - 1
         shapes += [output.shape for output in outputs[:n_before]]
         shapes += [gamma.shape for gamma in norms[::4] for _ in range(2)]
         shapes += [part.shape for part in more]
-        before = dy
         gradients = []
         if shapes:
             gradients = self._kernel(shapes, [dy, x, *outputs, *weights, *norms, *more], self.texts[2])
-        if n_before:
-            before = gradients[first_before]
+        before = gradients[first_before] if n_before else dy
         dx = None if self.x_is_data else self._kernel([x.shape], [before, weights[0]], mlp_source.BY_INPUT)[0]
         by_parameters = gradients[:first_before] or [None] * (2 * n_layers)
-        by_norms = gradients[first_before + n_before : len(gradients) - len(more)]
+        end = len(gradients) - len(more)
+        by_norms = gradients[first_before + n_before : end]
         pairs = [(*by_norms[first : first + 2], None, None) for first in range(0, len(by_norms), 2)]
-        return dx, *by_parameters, *itertools.chain(*pairs), *gradients[len(gradients) - len(more) :]
+        return dx, *by_parameters, *itertools.chain(*pairs), *gradients[end:]
 
     def _kernel(self, shapes, inputs, source):
         types = ["float32"] * len(shapes)
         return jt.code(shapes, types, inputs, cpu_header=self.texts[0], cpu_src=source, data=self.data)
+
+
+@functools.cache
+def _plan(activation, last, normalisation, joined, constant):
+    """A stack's texts, and the numbers that they are given."""
+    data = {"activate_last": int(last != ""), "joined": int(joined), "constant": int(constant)}
+    if normalisation:
+        layers = normalisation.layers
+        data |= {
+            "activate_last": int(last != "" or layers[-1]),
+            "layers": len(layers),
+            "normalised": sum(1 << layer for layer, is_so in enumerate(layers) if is_so),
+            "eps": normalisation.eps,
+            "momentum": normalisation.momentum,
+            "minibatches": normalisation.minibatches,
+        }
+    return mlp_source.texts(activation, last, normalisation is not None), data
 
 
 def reference(x, parameters, activation, last="", norms=(), eps=1e-5, minibatches=1):

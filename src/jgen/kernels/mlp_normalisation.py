@@ -70,9 +70,10 @@ struct Norm {
 };
 """
 
-FORWARD_SETTINGS = """
+SETTINGS = """
+const int layers = data["layers"];
+const long normalised = data["normalised"], minibatches = data["minibatches"], rows = N / minibatches;
 const float eps = data["eps"], momentum = data["momentum"];
-const long minibatches = data["minibatches"], rows = N / minibatches;
 """
 # Of a layer that is normalised, instead of its activation.
 FORWARD = """
@@ -90,9 +91,7 @@ FORWARD = """
         } else
 """
 
-BACKWARD_SETTINGS = """
-const float eps = data["eps"];
-const long minibatches = data["minibatches"], rows = N / minibatches;
+BACKWARDS = """
 auto backwards = [&](auto kind, int norm, Block own, long width, const float* h, float* d) {
     const int first = 2 + 2 * layers + 4 * norm, first_result = first_before + (activate_last ? layers : layers - 1);
     auto in = [&](int k) { return _inputs[first + k]->ptr<float>(); };
@@ -105,11 +104,8 @@ auto backwards = [&](auto kind, int norm, Block own, long width, const float* h,
 };
 """
 BACKWARD_LAST = """
-        if (normalises) {
-            for (long n = 0; n < N; n++)  // for dy is an input
-                std::copy(dy + n * n_out + own.left, dy + n * n_out + own.right, before + n * n_out + own.left);
-            backwards(Last(), --norm, own, n_out, h, before);
-        } else
+        if (normalises) backwards(Last(), --norm, own, n_out, h, before);
+        else
 """
 BACKWARD_HIDDEN = """
             if (normalises) backwards(Hidden(), --norm, own, n_in, x, dx);

@@ -62,10 +62,10 @@ template <class Kind> static void activate(Block own, long width, const float* b
         for (long i = own.left; i < own.right; i++) row[i] = Kind::activated(row[i] + bias[i]);
     }
 }
-// The gradient behind the activation, whose values are h, becomes that before it; to may be dy.
-template <class Kind> static void slope(Block own, long width, const float* h, const float* dy, float* to) {
+// The gradient d behind the activation, whose values are h, becomes that before it.
+template <class Kind> static void slope(Block own, long width, const float* h, float* d) {
     for (long n = own.top; n < own.bottom; n++)
-        for (long i = n * width + own.left; i < n * width + own.right; i++) to[i] = dy[i] * Kind::slope(h[i]);
+        for (long i = n * width + own.left; i < n * width + own.right; i++) d[i] *= Kind::slope(h[i]);
 }
 // In double, so that the terms of WGAN's critic, as many of 1 / n as of -1 / n, add up to 0 and not to their rounding.
 static void column_sums(const float* matrix, long rows, long width, long left, long right, float* sums) {
@@ -96,9 +96,8 @@ $normalisation
 _FORWARD = Template(
     """
 using namespace stack;
-const int layers = data["layers"];
 const float* more = data["joined"] > 0 ? _inputs.back()->ptr<float>() : nullptr;
-const long N = in0_shape0, normalised = data["normalised"];
+const long N = in0_shape0;
 $settings
 int failed = 0;
 #pragma omp parallel if (N > 1) reduction(|:failed)
@@ -133,11 +132,9 @@ ASSERTop(failed,==,0);
 _BACKWARD = Template(
     """
 using namespace stack;
-const int layers = data["layers"];
 const float* more = data["joined"] > 0 ? _inputs.back()->ptr<float>() : nullptr;
 const bool activate_last = data["activate_last"] > 0, by_parameters = data["constant"] == 0;
-const long N = in0_shape0, normalised = data["normalised"];
-const int first_before = by_parameters ? 2 * layers : 0;
+const long N = in0_shape0;
 $settings
 int failed = 0;
 #pragma omp parallel if (N > 1) reduction(|:failed)
@@ -151,8 +148,10 @@ int failed = 0;
         const long n_out = in0_shape1;
         const bool normalises = normalised >> (layers - 1) & 1;
         const Block own = own_block(N, n_out, normalises);
+        for (long n = own.top; n < own.bottom; n++)
+            std::copy(dy + n * n_out + own.left, dy + n * n_out + own.right, before + n * n_out + own.left);
         $normalise_last
-        slope<Last>(own, n_out, h, dy, before);
+        slope<Last>(own, n_out, h, before);
         dy = before;
         #pragma omp barrier
     }
@@ -166,7 +165,7 @@ int failed = 0;
             const Block own = own_block(N, n_in, normalises);
             failed |= product('N', 'N', own, n_out, dy, n_out, weight, n_in, dx, n_in);
             $normalise_hidden
-            slope<Hidden>(own, n_in, x, dx, dx);
+            slope<Hidden>(own, n_in, x, dx);
         }
         const long n_x = l ? n_in : in1_shape1, n_more = n_in - n_x;
         if (by_parameters) {
@@ -188,6 +187,8 @@ int failed = 0;
 ASSERTop(failed,==,0);
 """
 )
+_FIRST_BEFORE = "const int first_before = by_parameters ? 2 * layers : 0;"
+
 # The gradient by x, apart from the others, for Jittor drops it where nothing asks for it; of the first layer's weights
 # the columns that x meets.
 BY_INPUT = """
@@ -217,11 +218,15 @@ def texts(activation, last, normalised):
         last_slope=last_slope,
         normalisation=mlp_normalisation.HEADER if normalised else "",
     )
-    forward = {"settings": mlp_normalisation.FORWARD_SETTINGS, "normalise": mlp_normalisation.FORWARD}
+    if not normalised:
+        settings = "const int layers = {}; const long normalised = 0;"
+        forward = _FORWARD.substitute(settings=settings.format("_outputs.size()"), normalise="")
+        settings = settings.format("(_inputs.size() - 2) / 2") + _FIRST_BEFORE
+        return header, forward, _BACKWARD.substitute(settings=settings, normalise_last="", normalise_hidden="")
+    forward = {"settings": mlp_normalisation.SETTINGS, "normalise": mlp_normalisation.FORWARD}
     backward = {
-        "settings": mlp_normalisation.BACKWARD_SETTINGS,
+        "settings": mlp_normalisation.SETTINGS + _FIRST_BEFORE + mlp_normalisation.BACKWARDS,
         "normalise_last": mlp_normalisation.BACKWARD_LAST,
         "normalise_hidden": mlp_normalisation.BACKWARD_HIDDEN,
     }
-    texts = (_FORWARD, forward), (_BACKWARD, backward)
-    return header, *(text.substitute({k: v if normalised else "" for k, v in parts.items()}) for text, parts in texts)
+    return header, _FORWARD.substitute(forward), _BACKWARD.substitute(backward)

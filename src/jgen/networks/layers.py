@@ -145,23 +145,29 @@ def _normalised_alike(layers):
 def _stacked(layers, x, *more):
     norms = [layer.norm for layer in layers if layer.norm is not None]
     if kernels.on_gpu() or not all(norm.is_training() for norm in norms):
-        for linear, norm, activation in layers:
-            if norm is None:
-                x, more = _one_layer(linear, activation, x, *more), ()
-            else:
-                x, more = norm(_one_layer(linear, "", x, *more)), ()
-        return x
-    normalised = tuple(layer.norm is not None for layer in layers)
+        return _one_by_one(layers, x, *more)
     normalisation = None
     if norms:
+        normalised = tuple(layer.norm is not None for layer in layers)
         normalisation = Normalisation(normalised, norms[0].eps, norms[0].momentum, current_minibatches().count)
+    parameters = [value for layer in layers for value in _parameters(layer.linear)]
+    parameters += [value for norm in norms for value in norm.values()]
     between = layers[0].activation if len(layers) > 1 else "relu"  # of one layer any, so that it has one text
     stack = Stack(between, layers[-1].activation, normalisation, bool(more))
-    parameters = [value for layer in layers for value in _parameters(layer.linear)]
-    y = stack(x, *parameters, *(value for norm in norms for value in norm.values()), *more)
-    for norm, mean, variance in zip(norms, stack.running[::2], stack.running[1::2], strict=True):
-        norm.follow(mean, variance)
+    y = stack(x, *parameters, *more)
+    if norms:
+        for norm, mean, variance in zip(norms, stack.running[::2], stack.running[1::2], strict=True):
+            norm.follow(mean, variance)
     return y
+
+
+def _one_by_one(layers, x, *more):
+    for linear, norm, activation in layers:
+        if norm is None:
+            x, more = _one_layer(linear, activation, x, *more), ()
+        else:
+            x, more = norm(_one_layer(linear, "", x, *more)), ()
+    return x
 
 
 def _one_layer(linear, activation, x, *more):
