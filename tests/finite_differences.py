@@ -53,14 +53,20 @@ def assert_equals_definition(function, definition, arrays, frozen=()):
             assert (gradient.numpy() * along).sum() == pytest.approx(slope, rel=1e-3, abs=1e-4 * size)
 
 
-def assert_independent_of_threads(function, arrays):
-    """The same bits of function(*Vars) and of its gradients with one, two and three threads."""
+def results_by_threads(function, arrays):
+    """function(*Vars) and its gradients with one, two and three threads: a list of arrays each."""
     results = []
     for count in (1, 2, 3):
         with openmp_threads(count):
             inputs = as_vars(arrays)
             y = function(*inputs)
             results.append([value.numpy() for value in (y, *jt.grad((y * y).sum(), inputs))])
-    for found in results[1:]:
-        for one, other in zip(results[0], found):
+    return results
+
+
+def assert_independent_of_threads(function, arrays):
+    """The same bits of function(*Vars) and of its gradients with one, two and three threads."""
+    first, *others = results_by_threads(function, arrays)
+    for found in others:
+        for one, other in zip(first, found):
             np.testing.assert_array_equal(one, other)

@@ -6,7 +6,7 @@ import itertools
 import numpy as np
 import pytest
 
-from finite_differences import as_vars, assert_equals_definition, openmp_threads
+from finite_differences import as_vars, assert_equals_definition, results_by_threads
 from jgen import kernels, networks
 from jgen.kernels import batch_norm, mlp
 from jgen.runtime import jt
@@ -154,14 +154,9 @@ def test_normalised_layers_of_constant_parameters(threads, name, joined):
 @pytest.mark.parametrize("name", NORMALISED)
 def test_normalised_layers_depend_on_the_threads_by_rounding_alone(name):
     function, _, arrays = drawn_normalised(name, n=20)
-    results = []
-    for count in (1, 2, 3):
-        with openmp_threads(count):
-            inputs = as_vars(arrays)
-            y = function(*inputs)
-            results.append([value.numpy() for value in (y, *jt.grad((y * y).sum(), inputs))])
-    for found in results[1:]:
-        for one, other in zip(results[0], found):
+    first, *others = results_by_threads(function, arrays)
+    for found in others:
+        for one, other in zip(first, found):
             np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
 
 
