@@ -45,11 +45,13 @@ class _Deferred(types.ModuleType):
     """A module that is executed when something is asked of it that is not there yet.
 
     importlib's LazyLoader executes it at any access, also at that of __path__ amid the import of one of its submodules,
-    which is then imported a second time: two classes of one name. Only the first thread may ask: the package's other
-    threads decode images and download.
+    which is then imported a second time: two classes of one name. Jittor's logging asks every module for its __file__.
+    Only the first thread may ask: the package's other threads decode images and download.
     """
 
     def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
         self.__class__ = types.ModuleType
         try:
             self.__spec__.loader.exec_module(self)

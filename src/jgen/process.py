@@ -46,21 +46,18 @@ def others_running(looks=5, pause=0.004):
 def python_defaults_kept():
     """Undo what importing Jittor does to the process: signal handlers, TLS verification, global generators.
 
-    It does not notice that it is in a notebook either, where it would take over the streams and print a line. Nor
-    does it see the modules that jgen defers: its logging asks every module for its file, which would execute them.
+    It does not notice that it is in a notebook either, where it would take over the streams and print a line.
     """
     # Jittor's kernels flush denormals to zero; NumPy notices when it prints or compares floats, and says so.
     warnings.filterwarnings("ignore", message="The value of the smallest subnormal", category=UserWarning)
     https_context = ssl._create_default_https_context
     random_state = random.getstate()
     handlers = {number: signal.getsignal(number) for number in (getattr(signal, name) for name in _SIGNALS)}
-    deferred = {name: sys.modules.pop(name) for name, module in list(sys.modules.items()) if _is_deferred(module)}
     notebook = {name: vars(builtins).pop(name) for name in ("get_ipython",) if hasattr(builtins, name)}
     try:
         yield
     finally:
         vars(builtins).update(notebook)
-        sys.modules.update(deferred)
         ssl._create_default_https_context = https_context
         random.setstate(random_state)
         with contextlib.suppress(ValueError):  # only the main thread may set handlers
@@ -97,11 +94,6 @@ def give_signals_a_stack(size=1 << 16):
     if system.sigaltstack(ctypes.byref(wanted), None) != 0:
         raise OSError(ctypes.get_errno(), "no stack for signal handlers: sigaltstack")
     _kept.append(memory)  # for as long as the process lives
-
-
-def _is_deferred(module):
-    """Whether a module is one of importlib's lazy ones, not executed yet."""
-    return type(module).__name__ == "_LazyModule"
 
 
 def await_idle_threads(seconds=10.0):
