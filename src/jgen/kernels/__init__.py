@@ -27,23 +27,23 @@ def usable(*inputs, with_cuda=False):
 
 
 @contextlib.contextmanager
+def _within(name, value):
+    """One of `_state` for a block."""
+    earlier, _state[name] = _state[name], value
+    try:
+        yield
+    finally:
+        _state[name] = earlier
+
+
 def composed():
     """Within, networks and distributions are made of Jittor's operators: each layer is seen, each result comparable."""
-    earlier, _state["fused"] = _state["fused"], False
-    try:
-        yield
-    finally:
-        _state["fused"] = earlier
+    return _within("fused", False)
 
 
-@contextlib.contextmanager
 def constant_parameters():
     """Linear layers that compute within have no gradients by their weights and biases: their work is saved."""
-    earlier, _state["constants"] = _state["constants"], True
-    try:
-        yield
-    finally:
-        _state["constants"] = earlier
+    return _within("constants", True)
 
 
 def parameters_are_constants():
