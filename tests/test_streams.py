@@ -3,6 +3,7 @@
 import itertools
 
 import numpy as np
+import pytest
 
 from jgen import streams
 
@@ -13,6 +14,12 @@ def test_the_same_key_gives_the_same_numbers_and_another_key_of_its_length_other
     drawn = [streams.stream(*key).random(4) for key in keys]
     assert all(np.array_equal(numbers, streams.stream(*key).random(4)) for key, numbers in zip(keys, drawn))
     assert not any(np.array_equal(a, b) for a, b in itertools.combinations(drawn, 2))
+
+
+@pytest.mark.parametrize("seed", [0, 7, 2**32 - 1, 2**32, 2**70])
+def test_a_stream_is_that_of_numpys_own_key(seed):
+    wanted = np.random.Generator(np.random.PCG64((seed, streams.NOISE, 1, 0))).random(4)
+    np.testing.assert_array_equal(streams.stream(seed, streams.NOISE, 1, 0).random(4), wanted)
 
 
 def test_purposes_keep_their_numbers():

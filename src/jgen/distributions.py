@@ -8,6 +8,7 @@ import math
 
 from jgen import kernels
 from jgen.kernels.gaussian import Sample
+from jgen.kernels.layout import Halves
 from jgen.kernels.pixel_sums import BERNOULLI, SQUARED_ERROR, PixelSum
 from jgen.runtime import jt, nn
 
@@ -32,11 +33,23 @@ def kl_per_dimension(mu, logvar):
     return 0.5 * (mu * mu + jt.exp(logvar) - logvar - 1)
 
 
-def sample(mu, logvar, noise):
-    """z [N, D] as `reparameterise` has it, and the KL [N] as `kl_to_standard_normal` has it, at once; all [N, D]."""
-    if kernels.usable(mu, logvar, noise, with_cuda=True):
-        return Sample()(mu, logvar, noise)
+def sample(mu_logvar, noise):
+    """z [N, D] as `reparameterise` has it, and the KL [N] as `kl_to_standard_normal` has it, at once.
+
+    mu_logvar: both side by side [N, 2 D]; noise [N, D].
+    """
+    if kernels.usable(mu_logvar, noise, with_cuda=True):
+        return Sample()(mu_logvar, noise)
+    mu, logvar = halves(mu_logvar)
     return reparameterise(mu, logvar, noise), kl_to_standard_normal(mu, logvar)
+
+
+def halves(mu_logvar):
+    """Both side by side, as one layer makes them [N, 2 D] -> mu, logvar, [N, D] each."""
+    if kernels.usable(mu_logvar, with_cuda=True):
+        return Halves()(mu_logvar)
+    half = mu_logvar.shape[1] // 2
+    return mu_logvar[:, :half], mu_logvar[:, half:]
 
 
 def softplus(x):
@@ -54,7 +67,7 @@ def bernoulli_log_likelihood(logits, x):
     Every x is compared with K logits in a row; it is data, without a gradient.
     """
     if kernels.usable(logits, x, with_cuda=True):
-        return _pixel_sum(BERNOULLI, logits, x)
+        return PixelSum(BERNOULLI)(logits, x)
     x = repeat(x, logits.shape[0] // x.shape[0])
     return flat(x * logits - softplus(logits)).sum(1)
 
@@ -91,12 +104,8 @@ def squared_error_of_logits(logits, x):
     Every x [N, ...] is compared with K logits in a row; it is data, without a gradient.
     """
     if kernels.usable(logits, x, with_cuda=True):
-        return _pixel_sum(SQUARED_ERROR, logits, x)
+        return PixelSum(SQUARED_ERROR)(logits, x)
     return squared_error(sigmoid(logits), repeat(x, logits.shape[0] // x.shape[0]))
-
-
-def _pixel_sum(kind, logits, x):
-    return PixelSum(kind)(flat(logits), flat(x))
 
 
 def kl_between_images(x, prediction, smallest=1e-7):

@@ -13,10 +13,10 @@ KINDS = [pixel_sums.BERNOULLI, pixel_sums.SQUARED_ERROR]
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("shape", [(1, 1), (5, 784), (3, 2500)])
+@pytest.mark.parametrize("shape", [(1, 1), (5, 784), (3, 50, 50), (3, 2, 7, 5)])
 @pytest.mark.parametrize("each", [1, 3])
 def test_sums_and_gradients(threads, kind, shape, each):
-    logits, x = drawn((each * shape[0], shape[1]), shape)
+    logits, x = drawn((each * shape[0], *shape[1:]), shape)
     x = np.abs(x) % 1
     function = pixel_sums.PixelSum(kind)
     assert_equals_definition(function, lambda *arrays: pixel_sums.reference(kind, *arrays), [3 * logits, x], frozen=[1])

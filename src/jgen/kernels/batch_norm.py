@@ -15,6 +15,7 @@ import numpy as np
 from jgen import kernels
 from jgen.kernels import batch_norm_cuda
 from jgen.kernels.cuda_sums import assert_addressable
+from jgen.kernels.function import Function
 from jgen.runtime import jt
 
 _HEADER = """
@@ -196,7 +197,7 @@ FORWARD = {"cpu_src": _FORWARD, "cuda_src": batch_norm_cuda.FORWARD, **_HEADERS}
 BACKWARD = {"cpu_src": _BACKWARD, "cuda_src": batch_norm_cuda.BACKWARD, **_HEADERS}
 
 
-class Normalise(jt.Function):
+class Normalise(Function):
     """(x, gamma [C], beta [C], running mean [C], running variance [C], residual or none) -> y.
 
     x, residual, y: [..., C] on the CPU, [N, C, ...] on CUDA. slope: 0 is ReLU, 1 is no activation. Afterwards

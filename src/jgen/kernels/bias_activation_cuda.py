@@ -5,6 +5,7 @@ import math
 from string import Template
 
 from jgen.kernels.cuda_sums import BLOCK_SUMS, CHANNELS, SHAPE, THREADS, assert_addressable
+from jgen.kernels.function import Function
 from jgen.runtime import jt
 
 _WIDTH, _PART = 32, 16
@@ -87,7 +88,7 @@ def sources(activation):
     return tuple({"cuda_header": header, "cuda_src": source} for source in (_FORWARD, _BACKWARD))
 
 
-class BiasActivation(jt.Function):
+class BiasActivation(Function):
     """(v [N, C, ...], bias [C]) -> leaky(v + bias), or its tanh where `slope` is None; on CUDA. Slope 1 is neither."""
 
     def __init__(self, slope):

@@ -10,6 +10,7 @@ convolution: one set of kernels serves both.
 import numpy as np
 
 from jgen.kernels import bias_activation, onednn
+from jgen.kernels.function import Function
 from jgen.runtime import jt
 
 _HEADER = """
@@ -184,7 +185,7 @@ else {{{_MAKE_WEIGHTS}}}
 """
 
 
-class Convolution(jt.Function):
+class Convolution(Function):
     """(x [N, H, W, I], weight [O, I, h, w], bias [O] or none) -> [N, H', W', O], leaky ReLU of `slope`; 1 is none."""
 
     def __init__(self, stride, padding, slope=1.0):
@@ -204,7 +205,7 @@ class Convolution(jt.Function):
         return dx, _weights_gradient(x, dy, weight, self.geometry), *dbias
 
 
-class TransposedConvolution(jt.Function):
+class TransposedConvolution(Function):
     """(x [N, H, W, I], weight [I, O, h, w], bias [O] or none) -> [N, *sizes, O], leaky ReLU of `slope`; 1 is none.
 
     sizes: height and width of the result; a convolution of this stride and padding, which may see more zeros beyond

@@ -6,6 +6,7 @@ their order. A label outside the table is refused on the CPU; a GPU, which canno
 """
 
 from jgen.kernels.cuda_sums import THREADS
+from jgen.kernels.function import Function
 from jgen.runtime import jt
 
 FORWARD = {
@@ -64,7 +65,7 @@ if (size)
 }
 
 
-class Rows(jt.Function):
+class Rows(Function):
     """(table [K, L], labels int32 [N]) -> [N, L]."""
 
     def execute(self, table, labels):

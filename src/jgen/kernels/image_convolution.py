@@ -9,6 +9,7 @@ on the number of threads.
 """
 
 from jgen.kernels import bias_activation, convolution, onednn
+from jgen.kernels.function import Function
 from jgen.runtime import jt
 
 _HEADER = (
@@ -172,7 +173,7 @@ for (long p = 0; p < P; p++)
 )
 
 
-class ToFeatures(jt.Function):
+class ToFeatures(Function):
     """(images [N, I, H, W], weight [F, I, kh, kw], bias [F] or none) -> [N, h, w, F], leaky ReLU of `slope`."""
 
     def __init__(self, stride, padding, slope=1.0):
@@ -195,7 +196,7 @@ class ToFeatures(jt.Function):
         return d_images, _weights_gradient(images, dy, weight, self.geometry), *dbias
 
 
-class ToImages(jt.Function):
+class ToImages(Function):
     """(features [N, h, w, F], weight, bias [I] or none) -> images [N, I, *sizes].
 
     transposed: a transposed convolution, weight [F, I, kh, kw], as of convolution.TransposedConvolution; or a

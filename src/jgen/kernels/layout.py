@@ -1,6 +1,7 @@
 """Other layouts of the same numbers: features for convolutions and linear layers, heads of one layer, rows in turn."""
 
 from jgen.kernels.cuda_sums import THREADS
+from jgen.kernels.function import Function
 from jgen.runtime import jt
 
 _TRANSPOSE = """
@@ -15,7 +16,7 @@ for (long n = 0; n < N; n++) {
 """
 
 
-class Transposed(jt.Function):
+class Transposed(Function):
     """Matrices [N, R, C] -> [N, C, R]: features between [N, H, W, C], in which convolutions compute, and [N, C, H W],
     in which linear layers know them.
     """
@@ -150,7 +151,7 @@ def assert_in_turn(first, second, start):
     assert fits, f"{first.shape} has no rows for {second.shape} from {start} on"
 
 
-class Joined(jt.Function):
+class Joined(Function):
     """Vars [N, D1, ...], [N, D2, ...], … of the same further axes -> [N, D1 + D2 + …, ...].
 
     Where one part has a gradient, those of the others are copied with it.
@@ -165,7 +166,7 @@ class Joined(jt.Function):
         return tuple(jt.code(self.shapes, ["float32"] * len(self.shapes), [dy], **SPLIT))
 
 
-class Halves(jt.Function):
+class Halves(Function):
     """[N, 2 D] -> its first and its last D columns, [N, D] each.
 
     Two slices would be two operators, and their gradients four more that fill and add.

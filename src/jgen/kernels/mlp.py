@@ -16,6 +16,7 @@ import numpy as np
 
 from jgen import kernels
 from jgen.kernels import batch_norm, mlp_source
+from jgen.kernels.function import Function
 from jgen.runtime import jt
 
 
@@ -32,7 +33,7 @@ class Normalisation:
     minibatches: int = 1
 
 
-class Stack(jt.Function):
+class Stack(Function):
     """(x [N, I], W1 [H, I], b1 [H], W2, b2, …) -> y [N, O], with an `activation` behind all layers but the last.
 
     last: the last layer's activation, "" for none.

@@ -14,6 +14,7 @@ from string import Template
 import numpy as np
 
 from jgen.kernels.cuda_sums import BLOCK_SUMS
+from jgen.kernels.function import Function
 from jgen.runtime import jt
 
 BERNOULLI, SQUARED_ERROR = "bernoulli", "squared error"
@@ -27,7 +28,7 @@ _PIXEL = "const float l = logits[i], e = expf(-fabsf(l)), p = (l > 0 ? 1 : e) / 
 
 _FORWARD = Template(
     """
-const long N = in0_shape0, P = in0_shape1, each = N / in1_shape0;
+const long N = in0_shape0, P = _inputs[0]->num / N, each = N / in1_shape0;
 #pragma omp parallel for schedule(static)
 for (long n = 0; n < N; n++) {
     const float* __restrict__ logits = in0_p + n * P;
@@ -45,7 +46,7 @@ for (long n = 0; n < N; n++) {
 )
 _BACKWARD = Template(
     """
-const long N = in0_shape0, P = in0_shape1, each = N / in1_shape0;
+const long N = in0_shape0, P = _inputs[0]->num / N, each = N / in1_shape0;
 #pragma omp parallel for schedule(static)
 for (long n = 0; n < N; n++) {
     const float* __restrict__ logits = in0_p + n * P;
@@ -81,9 +82,11 @@ __global__ void gradients(long long P, long long each, const float* all_logits, 
 }} // jittor
 """
 )
-_CUDA_FORWARD = "add_up<<<in0_shape0, THREADS>>>(in0_shape1, in0_shape0 / in1_shape0, in0_p, in1_p, out0_p);"
+_CUDA_FORWARD = """
+add_up<<<in0_shape0, THREADS>>>(_inputs[0]->num / in0_shape0, in0_shape0 / in1_shape0, in0_p, in1_p, out0_p);
+"""
 _CUDA_BACKWARD = """
-gradients<<<in0_shape0, THREADS>>>(in0_shape1, in0_shape0 / in1_shape0, in0_p, in1_p, in2_p, out0_p);
+gradients<<<in0_shape0, THREADS>>>(_inputs[0]->num / in0_shape0, in0_shape0 / in1_shape0, in0_p, in1_p, in2_p, out0_p);
 """
 
 
@@ -98,14 +101,15 @@ def sources(kind):
     )
 
 
-class PixelSum(jt.Function):
-    """(logits [K N, P], x [N, P]) -> [K N]: each x serves K logits in a row; it is data and has no gradient."""
+class PixelSum(Function):
+    """(logits [K N, ...], x [N, ...]) -> [K N]: each x serves K logits in a row; it is data and has no gradient."""
 
     def __init__(self, kind):
         self.forward_sources, self.backward_sources = sources(kind)
 
     def execute(self, logits, x):
-        assert logits.shape[0] % x.shape[0] == 0 and logits.shape[1] == x.shape[1], f"{logits.shape} against {x.shape}"
+        fits = logits.shape[0] % x.shape[0] == 0 and logits.shape[1:] == x.shape[1:]
+        assert fits, f"{logits.shape} against {x.shape}"
         self.saved = logits, x
         return self._kernel([logits.shape[0]], [logits, x], self.forward_sources)
 
@@ -118,8 +122,9 @@ class PixelSum(jt.Function):
 
 
 def reference(kind, logits, x):
-    """The kernel's definition in NumPy: [K N, P], [N, P] -> [K N]."""
-    x = np.repeat(x, len(logits) // len(x), axis=0)
+    """The kernel's definition in NumPy: [K N, ...], [N, ...] -> [K N]."""
+    x = np.repeat(x, len(logits) // len(x), axis=0).reshape(len(logits), -1)
+    logits = logits.reshape(x.shape)
     if kind == BERNOULLI:
         return (x * logits - np.logaddexp(0, logits)).sum(1)
     return ((1 / (1 + np.exp(-logits)) - x) ** 2).sum(1)

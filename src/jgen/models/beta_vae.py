@@ -64,8 +64,8 @@ class BetaVAE(Algorithm):
         ]
 
     def losses(self, x, noise):
-        mu, logvar = self.encoder(x)  # [N, D] each
-        z, kls = distributions.sample(mu, logvar, noise.normal(*mu.shape))  # [N, D], [N]
+        mu_logvar = self.encoder.mu_logvar(x)  # [N, 2 D]
+        z, kls = distributions.sample(mu_logvar, noise.normal(x.shape[0], self.latent_dim))  # [N, D], [N]
         mse = distributions.squared_error_of_logits(self.decoder(z), x).mean() / self.n_pixels
         kl = kls.mean() / self.latent_dim
         return {"loss": mse + self.beta * kl, "mse": mse, "kl": kl}

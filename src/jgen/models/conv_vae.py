@@ -97,8 +97,8 @@ class ConvVAE(Algorithm):
         return self.pixel_variance(best).maximum(SMALLEST_VARIANCE)
 
     def losses(self, x, noise):
-        mu, logvar = self.encoder(x)  # [N, D] each
-        z, kls = distributions.sample(mu, logvar, noise.normal(*mu.shape))  # [N, D], [N]
+        mu_logvar = self.encoder.mu_logvar(x)  # [N, 2 D]
+        z, kls = distributions.sample(mu_logvar, noise.normal(x.shape[0], self.latent_dim))  # [N, D], [N]
         logits = self.decoder(z)  # [N, C, H, W]
         error = distributions.squared_error_of_logits(logits, x)  # [N]
         reconstruction = self.reconstruction(logits, x, error).mean()

@@ -64,12 +64,12 @@ class CVAE(Algorithm):
 
     def encode(self, x, y):
         """q(z|x, y): images [N, C, H, W] and labels [N] -> mu, logvar, each [N, D]."""
-        return self._posterior(x, self.label(y))
+        return distributions.halves(self._mu_logvar(x, self.label(y)))
 
-    def _posterior(self, x, label):
+    def _mu_logvar(self, x, label):
         if self.config.net == "mlp":
-            return self.encoder(x, label)
-        return self.encoder(networks.join(x, networks.label_planes(label, *x.shape[2:])))
+            return self.encoder.mu_logvar(x, label)
+        return self.encoder.mu_logvar(networks.join(x, networks.label_planes(label, *x.shape[2:])))
 
     def logits(self, z, y):
         """Logits of the pixels [N, C, H, W] of latents z [N, D] and labels y [N]."""
@@ -80,8 +80,8 @@ class CVAE(Algorithm):
 
     def losses(self, x, y, noise):
         label = self.label(y)  # [N, L]
-        mu, logvar = self._posterior(x, label)  # [N, D] each
-        z, kl = distributions.sample(mu, logvar, noise.normal(*mu.shape))  # [N, D], [N]
+        mu_logvar = self._mu_logvar(x, label)  # [N, 2 D]
+        z, kl = distributions.sample(mu_logvar, noise.normal(x.shape[0], self.latent_dim))  # [N, D], [N]
         cross_entropy = -distributions.bernoulli_log_likelihood(self.decoder(z, label), x)  # [N]
         a, b = self._over_the_batch(cross_entropy, kl, distributions.flat(x).shape[1])
         loss = combination.FORMS[self.config.combine](a, b, self.config.alpha, self.config.beta_weight)

@@ -74,8 +74,8 @@ class VAE(Algorithm):
 
     def losses(self, x, noise):
         """Minus the ELBO and its terms, from one sample of z per image."""
-        mu, logvar = self.encoder(x)  # [N, D] each
-        z, kls = distributions.sample(mu, logvar, noise.normal(*mu.shape))  # [N, D], [N]
+        mu_logvar = self.encoder.mu_logvar(x)  # [N, 2 D]
+        z, kls = distributions.sample(mu_logvar, noise.normal(x.shape[0], self.latent_dim))  # [N, D], [N]
         reconstruction = -distributions.bernoulli_log_likelihood(self.decoder(z), x).mean()
         kl = kls.mean()
         return {"loss": reconstruction + kl, "reconstruction": reconstruction, "kl": kl}

@@ -3,8 +3,9 @@
 import itertools
 import math
 
+from jgen.distributions import halves
 from jgen.networks.activations import activation_layer
-from jgen.networks.layers import Conv, ConvTranspose, Layers, as_features, flat_features, halves
+from jgen.networks.layers import Conv, ConvTranspose, Layers, as_features, flat_features
 from jgen.runtime import nn
 
 
@@ -81,8 +82,12 @@ class ConvGaussianEncoder(nn.Module):
     def __init__(self, image_shape, widths, latent_dim, hidden=()):
         self.body = ConvEncoder(image_shape, widths, 2 * latent_dim, hidden)
 
+    def mu_logvar(self, x):
+        """Both side by side, [N, 2 D]."""
+        return self.body(x)
+
     def execute(self, x):
-        return halves(self.body(x))
+        return halves(self.mu_logvar(x))
 
 
 def label_planes(embedded, height, width):

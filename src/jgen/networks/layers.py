@@ -12,7 +12,7 @@ from jgen import kernels
 from jgen.distributions import flat
 from jgen.kernels import convolution, image_convolution, layout
 from jgen.kernels.bias_activation_cuda import BiasActivation
-from jgen.kernels.layout import Halves, Joined, Transposed
+from jgen.kernels.layout import Joined, Transposed
 from jgen.kernels.mlp import Normalisation, Stack
 from jgen.networks.activations import activation_layer, activation_name, leaky, slope_of
 from jgen.networks.normalisation import BatchNorm, current_minibatches
@@ -200,14 +200,6 @@ def as_features(x, shape):
         return x.reshape((x.shape[0], *shape))
     channels, height, width = shape
     return Transposed()(x.reshape((x.shape[0], channels, height * width))).reshape((-1, height, width, channels))
-
-
-def halves(heads):
-    """[N, 2 D], what one layer makes for two heads -> the heads, [N, D] each."""
-    if kernels.usable(heads, with_cuda=True):
-        return Halves()(heads)
-    half = heads.shape[1] // 2
-    return heads[:, :half], heads[:, half:]
 
 
 def join(*parts):

@@ -2,9 +2,9 @@
 
 import itertools
 
-from jgen.distributions import flat
+from jgen.distributions import flat, halves
 from jgen.networks.activations import activation_layer
-from jgen.networks.layers import Layers, halves
+from jgen.networks.layers import Layers
 from jgen.runtime import nn
 
 
@@ -32,8 +32,12 @@ class GaussianEncoder(nn.Module):
         """n_inputs: pixels of an image, and the condition's features."""
         self.body = MLP(n_inputs, *hidden, 2 * latent_dim, activation=activation)
 
+    def mu_logvar(self, x, *condition):
+        """Both side by side, [N, 2 D]."""
+        return self.body(flat(x), *condition)
+
     def execute(self, x, *condition):
-        return halves(self.body(flat(x), *condition))
+        return halves(self.mu_logvar(x, *condition))
 
 
 class ImageDecoder(nn.Module):

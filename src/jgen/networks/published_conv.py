@@ -6,7 +6,7 @@ LeakyReLU in front of the sigmoid. Keras's LeakyReLU has slope 0.3.
 """
 
 from jgen.networks.activations import LeakyReLU
-from jgen.networks.layers import Conv, ConvTranspose, Layers, Linear, as_features, flat_features
+from jgen.networks.layers import Conv, ConvTranspose, Layers, Linear, as_features, flat_features, join
 from jgen.runtime import nn
 
 SLOPE = 0.3
@@ -47,6 +47,10 @@ class PublishedConvEncoder(nn.Module):
         self.mu = Linear(64 * height * width, latent_dim)
         self.sigma = Linear(64 * height * width, latent_dim)
         self.relu = nn.ReLU()
+
+    def mu_logvar(self, x):
+        """Both side by side, [N, 2 D]."""
+        return join(*self(x))
 
     def execute(self, x):
         features = flat_features(self.convolutions(x))  # [N, 64 h w]

@@ -8,7 +8,8 @@ crops where a side was odd.
 import itertools
 import math
 
-from jgen.networks.layers import Conv, ConvTranspose, Linear, as_features, flat_features, halves, joined_features
+from jgen.distributions import halves
+from jgen.networks.layers import Conv, ConvTranspose, Linear, as_features, flat_features, joined_features
 from jgen.networks.normalisation import BatchNorm
 from jgen.runtime import jt, nn
 
@@ -67,12 +68,12 @@ class ResidualEncoder(nn.Module):
             outputs.append(stage(outputs[-1]))
         return outputs
 
-    def posterior(self, features):
-        """mu, logvar from the last stage's features."""
-        return halves(self.heads(flat_features(features)))
+    def mu_logvar(self, features):
+        """Both side by side [N, 2 D], from the last stage's features."""
+        return self.heads(flat_features(features))
 
     def execute(self, x):
-        return self.posterior(self.features(x)[-1])
+        return halves(self.mu_logvar(self.features(x)[-1]))
 
 
 class FirstFeatures(nn.Module):
