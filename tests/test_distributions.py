@@ -1,11 +1,13 @@
 """Divergences and likelihoods against their closed forms, SciPy's densities and Monte Carlo."""
 
+import contextlib
+
 import numpy as np
 import pytest
 from scipy import stats
 
 import reference
-from jgen import distributions
+from jgen import distributions, kernels
 from jgen.runtime import jt
 
 GENERATOR = np.random.default_rng(0)
@@ -30,6 +32,15 @@ def test_kl_equals_its_closed_form_and_is_zero_at_the_prior_alone():
     assert (per_dimension > 0).all()
     zeros = jt.array(np.zeros((2, 3), np.float32))
     np.testing.assert_array_equal(distributions.kl_to_standard_normal(zeros, zeros).numpy(), 0)
+
+
+def test_both_side_by_side_part_into_their_halves():
+    both = np.concatenate([MU, LOGVAR], 1)
+    for fused in (True, False):
+        with contextlib.nullcontext() if fused else kernels.composed():
+            mu, logvar = distributions.halves(jt.array(both))
+            np.testing.assert_array_equal(mu.numpy(), MU)
+            np.testing.assert_array_equal(logvar.numpy(), LOGVAR)
 
 
 def test_what_is_made_flat_has_a_gradient_where_it_had_one():

@@ -22,6 +22,12 @@ def test_a_stream_is_that_of_numpys_own_key(seed):
     np.testing.assert_array_equal(streams.stream(seed, streams.NOISE, 1, 0).random(4), wanted)
 
 
+@pytest.mark.parametrize("seed", [-1, np.int64(-1), 1.5])
+def test_what_is_no_key_is_refused(seed):
+    with pytest.raises((ValueError, TypeError)):
+        streams.stream(seed, streams.NOISE)
+
+
 def test_purposes_keep_their_numbers():
     """They are part of every key: renumbering would change every run."""
     names = ["INIT", "ORDER", "NOISE", "LATENTS", "SAMPLES", "SPLIT", "PREVIEW", "EVALUATION", "BINARISATION"]

@@ -136,7 +136,9 @@ def summed(value):
 
 @functools.cache
 def _mean_class():
-    class Mean(runtime.jt.Function):
+    from jgen.kernels.function import Function  # here, for it needs a Jittor that has started
+
+    class Mean(Function):
         """sum_r share_r x_r on every process r; backwards, what each process lost by the mean is summed likewise."""
 
         def execute(self, x):

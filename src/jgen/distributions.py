@@ -45,7 +45,7 @@ def sample(mu_logvar, noise):
 
 
 def halves(mu_logvar):
-    """Both side by side, as one layer makes them [N, 2 D] -> mu, logvar, [N, D] each."""
+    """Both side by side, as most encoders make them [N, 2 D] -> mu, logvar, [N, D] each."""
     if kernels.usable(mu_logvar, with_cuda=True):
         return Halves()(mu_logvar)
     half = mu_logvar.shape[1] // 2

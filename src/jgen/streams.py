@@ -5,6 +5,8 @@ exactly, a CPU and a GPU see the same numbers, and two purposes never share a st
 a 31-bit LCG whose state cannot be saved.)
 """
 
+import array
+import contextlib
 import dataclasses
 
 import numpy as np
@@ -19,8 +21,8 @@ def stream(seed, purpose, *keys):
     One purpose takes equally many keys everywhere, for zeros at the end do not count: (0, 2, 1) is (0, 2, 1, 0).
     """
     words = (seed, purpose, *keys)
-    if max(words) < 2**32:  # the same entropy as NumPy makes of the tuple, in a quarter of the time
-        words = np.array(words, np.uint32)
+    with contextlib.suppress(OverflowError):  # NumPy itself splits what is longer, and refuses what is negative
+        words = np.frombuffer(array.array("I", words), np.uint32)
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence(words)))
 
 

@@ -89,9 +89,9 @@ def test_batch_norm(tmp_path, shape, slope, with_residual):
 
 # A block for each image, with fewer and with more pixels than it has threads; three logits for an image.
 @pytest.mark.parametrize("kind", [pixel_sums.BERNOULLI, pixel_sums.SQUARED_ERROR])
-@pytest.mark.parametrize("images, each, pixels", [(3, 1, 40), (2, 3, 784)])
-def test_pixel_sums(tmp_path, kind, images, each, pixels):
-    logits, x, weights = _drawn((images * each, pixels), (images, pixels), images * each)
+@pytest.mark.parametrize("images, each, shape", [(3, 1, (40,)), (2, 3, (2, 14, 28))])
+def test_pixel_sums(tmp_path, kind, images, each, shape):
+    logits, x, weights = _drawn((images * each, *shape), (images, *shape), images * each)
     logits, x = 3 * logits, np.abs(x) % 1
     forward, backward = pixel_sums.sources(kind)
     (sums,) = outputs = _empty(images * each)

@@ -51,7 +51,7 @@ def test_the_bits_do_not_depend_on_the_number_of_threads():
     assert_independent_of_threads(function, drawn(_twice(SHAPES[-1]), SHAPES[-1]))
 
 
-@pytest.mark.parametrize("shapes", [[(2, 6), (2, 4)], [(2, 6), (1, 3)], [(2, 5), (2, 3)]])
+@pytest.mark.parametrize("shapes", [[(2, 6), (2, 4)], [(2, 6), (1, 3)], [(2, 5), (2, 3)], [(2, 6, 1), (2, 3, 1)]])
 def test_other_shapes_are_refused(shapes):
     with pytest.raises(AssertionError):
         gaussian.Sample()(*as_vars(drawn(*shapes)))

@@ -23,6 +23,18 @@ def test_sums_and_gradients(threads, kind, shape, each):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_no_logits_have_no_sums(kind):
+    logits, x = as_vars([np.zeros((0, 3)), np.zeros((2, 3))])
+    assert pixel_sums.PixelSum(kind)(logits, x).numpy().shape == (0,)
+
+
+@pytest.mark.parametrize("shapes", [[(4, 6), (4, 2, 3)], [(4, 6), (3, 6)], [(4, 6), (4, 5)]])
+def test_other_shapes_are_refused(shapes):
+    with pytest.raises(AssertionError):
+        pixel_sums.PixelSum(pixel_sums.BERNOULLI)(*as_vars(drawn(*shapes)))
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_extreme_logits_neither_overflow_nor_lose_their_sign(kind):
     logits = np.array([[-1e4, -200.0, -50.0, 0.0, 50.0, 200.0, 1e4]]).T
     for pixel in (0.0, 1.0):

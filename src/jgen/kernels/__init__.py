@@ -28,7 +28,7 @@ def usable(*inputs, with_cuda=False):
 
 @contextlib.contextmanager
 def _within(name, value):
-    """One of `_state` for a block."""
+    """Within, `_state[name]` is this value."""
     earlier, _state[name] = _state[name], value
     try:
         yield

@@ -2,7 +2,7 @@
 
     z = mu + sigma noise,   kl = sum over latents of (mu^2 + sigma^2 - 1) / 2 - log sigma,   sigma = exp(logvar / 2)
 
-(`reference` says it in NumPy.) mu and logvar come side by side, as one linear layer makes them. On these small matrices
+(`reference` says it in NumPy.) mu and logvar come side by side, as most encoders make them. On these small matrices
 Jittor's operators, six of them forwards and more backwards, cost their overhead and nothing else. A row belongs to one
 thread, on CUDA to one block: sums have one order.
 """
@@ -58,12 +58,12 @@ BACKWARD = {
 const long N = in1_shape0, D = in1_shape1;
 #pragma omp parallel for schedule(static) if (N * D > 16384)
 for (long n = 0; n < N; n++) {
-    const float *both = in0_p + 2 * n * D, *noise = in1_p + n * D, *slope = in2_p + n * D, weight = in3_p[n];
+    const float *both = in0_p + 2 * n * D, *noise = in1_p + n * D, *dz = in2_p + n * D, weight = in3_p[n];
     float* __restrict__ gradient = out0_p + 2 * n * D;
-    for (long d = 0; d < D; d++) gradient[d] = slope[d] + weight * both[d];
+    for (long d = 0; d < D; d++) gradient[d] = dz[d] + weight * both[d];
     for (long d = 0; d < D; d++) {
         const float sigma = expf(0.5f * both[D + d]);
-        gradient[D + d] = 0.5f * (slope[d] * sigma * noise[d] + weight * (sigma * sigma - 1));
+        gradient[D + d] = 0.5f * (dz[d] * sigma * noise[d] + weight * (sigma * sigma - 1));
     }
 }
 """,
@@ -93,10 +93,10 @@ class Sample(Function):
     """(mu and logvar side by side [N, 2 D], noise [N, D]) -> z [N, D], kl [N]; noise is data, without a gradient."""
 
     def execute(self, mu_logvar, noise):
-        n, d = noise.shape
-        assert mu_logvar.shape == [n, 2 * d], f"{mu_logvar.shape} for noise of {noise.shape}"
+        fits = len(noise.shape) == 2 and mu_logvar.shape == [noise.shape[0], 2 * noise.shape[1]]
+        assert fits, f"{mu_logvar.shape} for noise of {noise.shape}"
         self.saved = mu_logvar, noise
-        return jt.code([noise.shape, [n]], ["float32"] * 2, list(self.saved), **FORWARD)
+        return jt.code([noise.shape, noise.shape[:1]], ["float32"] * 2, list(self.saved), **FORWARD)
 
     def grad(self, dz, dkl):
         mu_logvar, noise = self.saved

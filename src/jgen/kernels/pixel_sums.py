@@ -28,7 +28,7 @@ _PIXEL = "const float l = logits[i], e = expf(-fabsf(l)), p = (l > 0 ? 1 : e) / 
 
 _FORWARD = Template(
     """
-const long N = in0_shape0, P = _inputs[0]->num / N, each = N / in1_shape0;
+const long N = in0_shape0, P = _inputs[1]->num / in1_shape0, each = N / in1_shape0;
 #pragma omp parallel for schedule(static)
 for (long n = 0; n < N; n++) {
     const float* __restrict__ logits = in0_p + n * P;
@@ -46,7 +46,7 @@ for (long n = 0; n < N; n++) {
 )
 _BACKWARD = Template(
     """
-const long N = in0_shape0, P = _inputs[0]->num / N, each = N / in1_shape0;
+const long N = in0_shape0, P = _inputs[1]->num / in1_shape0, each = N / in1_shape0;
 #pragma omp parallel for schedule(static)
 for (long n = 0; n < N; n++) {
     const float* __restrict__ logits = in0_p + n * P;
@@ -83,10 +83,12 @@ __global__ void gradients(long long P, long long each, const float* all_logits, 
 """
 )
 _CUDA_FORWARD = """
-add_up<<<in0_shape0, THREADS>>>(_inputs[0]->num / in0_shape0, in0_shape0 / in1_shape0, in0_p, in1_p, out0_p);
+const long long P = _inputs[1]->num / in1_shape0, each = in0_shape0 / in1_shape0;
+if (in0_shape0) add_up<<<in0_shape0, THREADS>>>(P, each, in0_p, in1_p, out0_p);
 """
 _CUDA_BACKWARD = """
-gradients<<<in0_shape0, THREADS>>>(_inputs[0]->num / in0_shape0, in0_shape0 / in1_shape0, in0_p, in1_p, in2_p, out0_p);
+const long long P = _inputs[1]->num / in1_shape0, each = in0_shape0 / in1_shape0;
+if (in0_shape0) gradients<<<in0_shape0, THREADS>>>(P, each, in0_p, in1_p, in2_p, out0_p);
 """
 
 

@@ -143,14 +143,14 @@ class GVAE(Algorithm):
     def step(self, x, y, noise):
         x = networks.flip_and_shift(x, noise, self.config.flip == "on", self.config.shift, self.config.border)
         features = self.encoder.features(x)
-        mu_logvar = self.encoder.mu_logvar(features[-1])  # [N, 2 D]
-        mu, logvar = distributions.halves(mu_logvar)  # [N, D] each
-        z, kls = distributions.sample(mu_logvar, noise.normal(*mu.shape))  # [N, D], [N]
+        mu_logvar = self.encoder.mu_logvar_of(features[-1])  # [N, 2 D]
+        z, kls = distributions.sample(mu_logvar, noise.normal(x.shape[0], self.latent_dim))  # [N, D], [N]
         reconstruction = distributions.squared_error_of_logits(self._logits(z, features), x).mean()
         kl = kls.mean()
         terms = {"reconstruction": reconstruction, "kl": kl}
         loss = reconstruction + self.config.beta * kl
         if self.classifies:
+            mu, logvar = distributions.halves(mu_logvar)  # [N, D] each
             logits = self.classifier(mu)  # [N, C]
             terms["classification"] = isda.cross_entropy(self._augmented(logits, mu, logvar, y), y).mean()
             terms["accuracy"] = accuracy(logits, y)
@@ -173,7 +173,7 @@ class GVAE(Algorithm):
 
     def validate(self, x, y, noise):
         features = self.encoder.features(x)
-        mu, logvar = distributions.halves(self.encoder.mu_logvar(features[-1]))
+        mu, logvar = distributions.halves(self.encoder.mu_logvar_of(features[-1]))
         terms = {
             "reconstruction": distributions.squared_error_of_logits(self._logits(mu, features), x).mean(),
             "kl": distributions.kl_to_standard_normal(mu, logvar).mean(),

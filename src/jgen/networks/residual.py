@@ -68,12 +68,12 @@ class ResidualEncoder(nn.Module):
             outputs.append(stage(outputs[-1]))
         return outputs
 
-    def mu_logvar(self, features):
+    def mu_logvar_of(self, features):
         """Both side by side [N, 2 D], from the last stage's features."""
         return self.heads(flat_features(features))
 
     def execute(self, x):
-        return halves(self.mu_logvar(self.features(x)[-1]))
+        return halves(self.mu_logvar_of(self.features(x)[-1]))
 
 
 class FirstFeatures(nn.Module):
