@@ -1,6 +1,6 @@
 """Autoencoder and denoising autoencoder:  python src/ae.py --noise 0.5"""
 
-from jgen.experiment import run
+from jgen.cli.training import run
 from jgen.models.ae import AE
 
 if __name__ == "__main__":

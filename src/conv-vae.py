@@ -1,6 +1,6 @@
 """Convolutional VAE for image folders:  python src/conv-vae.py --data FOLDER --size 128"""
 
-from jgen.experiment import run
+from jgen.cli.training import run
 from jgen.models.conv_vae import ConvVAE
 
 if __name__ == "__main__":

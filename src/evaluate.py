@@ -1,7 +1,8 @@
 """Numbers with their protocol:  python src/evaluate.py beta-vae"""
 
-from jgen import tool
+from jgen.cli import tool
 from jgen.evaluation.job import Evaluation, evaluate
+from reproduction.experiments import published
 
 if __name__ == "__main__":
-    tool.run("evaluate.py", Evaluation, evaluate)
+    tool.run("evaluate.py", Evaluation, lambda options: evaluate(options, published))

@@ -1,6 +1,6 @@
 """Pictures of a finished run:  python src/explore.py beta-vae traverse"""
 
-from jgen import tool
+from jgen.cli import tool
 from jgen.exploration.job import KINDS, explore
 
 if __name__ == "__main__":

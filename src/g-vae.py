@@ -1,6 +1,6 @@
 """G-VAE, a VAE that classifies, with the ISDA loss:  python src/g-vae.py --data cifar10"""
 
-from jgen.experiment import run
+from jgen.cli.training import run
 from jgen.models.g_vae import GVAE
 
 if __name__ == "__main__":

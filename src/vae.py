@@ -1,6 +1,6 @@
 """VAE (Kingma & Welling, 2013):  python src/vae.py"""
 
-from jgen.experiment import run
+from jgen.cli.training import run
 from jgen.models.vae import VAE
 
 if __name__ == "__main__":

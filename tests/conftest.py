@@ -52,12 +52,12 @@ def grey_folder(tmp_path_factory):
 @pytest.fixture(scope="session")
 def trained_vae(tmp_path_factory, grey_folder):
     """The output folder of a finished run "vae": one epoch of two steps on the grey images. Copy it to change it."""
-    from jgen import experiment
+    from jgen.cli import training
     from jgen.models.vae import VAE
 
     out = tmp_path_factory.mktemp("trained")
     words = ["--epochs", "1", "--batch-size", "18", "--hidden", "4", "--latent-dim", "2"]
-    experiment.run(VAE, [*words, "--data", str(grey_folder), "--out", str(out)])
+    training.run(VAE, [*words, "--data", str(grey_folder), "--out", str(out)])
     return out
 
 
@@ -75,12 +75,12 @@ def script():
 @pytest.fixture
 def train(capsys):
     """train(Model, "--epochs", 1) runs the command in this process -> (exit code, what it printed)."""
-    from jgen import experiment
+    from jgen.cli import training
 
     def train(algorithm_class, *arguments):
         code = 0
         try:
-            experiment.run(algorithm_class, [str(argument) for argument in arguments])
+            training.run(algorithm_class, [str(argument) for argument in arguments])
         except SystemExit as stop:
             code = stop.code
         printed = capsys.readouterr()

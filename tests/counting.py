@@ -6,12 +6,12 @@ import signal
 import numpy as np
 
 from jgen import config
-from jgen.algorithm import Algorithm, Grid, Shape
-from jgen.artifacts import metrics
-from jgen.artifacts.run_directory import RunDirectory
 from jgen.data import Dataset
-from jgen.runtime import jt, nn
-from jgen.trainer import Trainer
+from jgen.platform.runtime import jt, nn
+from jgen.runs import metrics
+from jgen.runs.directory import RunDirectory
+from jgen.training.algorithm import Algorithm, Grid, Shape
+from jgen.training.trainer import Trainer
 
 
 class Total(nn.Module):

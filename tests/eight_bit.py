@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from jgen.exploration import latents
+from jgen.runs import latents
 
 
 def drawn_by_jittor(algorithm, chain, z, y=None):

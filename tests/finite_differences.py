@@ -6,7 +6,7 @@ import ctypes
 import numpy as np
 import pytest
 
-from jgen.runtime import jt
+from jgen.platform.runtime import jt
 
 
 @contextlib.contextmanager

@@ -1,8 +1,8 @@
 """One process of those that test_mpirun.py starts with mpirun:  mpi_worker.py JOB …
 
-    train WHAT ARGUMENT …    train a beta-VAE; then write the state of this process to OUT/state_RANK.npz. WHAT is
-                             "nothing" or what happens to process 1 in global step 31: TERM, KILL, error, nan
-    losses FILE              steps of several models, shared by the processes and by one of them alone -> FILE as JSON
+train WHAT ARGUMENT …    train a beta-VAE; then write the state of this process to OUT/state_RANK.npz. WHAT is
+                         "nothing" or what happens to process 1 in global step 31: TERM, KILL, error, nan
+losses FILE              steps of several models, shared by the processes and by one of them alone -> FILE as JSON
 """
 
 import json
@@ -15,13 +15,14 @@ import numpy as np
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "src"))
 
-from jgen import distributed, experiment, trainer
-from jgen.algorithm import Noise, Shape
+from jgen.cli import training
 from jgen.errors import UserError
 from jgen.models.ae import AE
 from jgen.models.beta_vae import BetaVAE
 from jgen.models.conv_vae import ConvVAE
 from jgen.models.cvae import CVAE
+from jgen.training import distributed, trainer
+from jgen.training.algorithm import Noise, Shape
 
 EVENT_STEP = 31
 IMAGE = (1, 8, 8)
@@ -61,7 +62,7 @@ def train(what, *arguments):
         np.savez(out / f"state_{distributed.rank()}.npz", **self.algorithm.state())
 
     BetaVAE.step, trainer.Trainer.fit = eventful_step, watched_fit
-    experiment.run(BetaVAE, list(arguments))
+    training.run(BetaVAE, list(arguments))
 
 
 def losses(file):
@@ -80,7 +81,7 @@ def losses(file):
 
 def run_steps(algorithm_class, options, rows):
     """Three steps on the same images: their losses, and the sum of the squares of all that was learned."""
-    from jgen.runtime import jt
+    from jgen.platform.runtime import jt
 
     algorithm = algorithm_class(algorithm_class.Config(**options), Shape(IMAGE, 3))
     algorithm.begin_epoch(1, 1)
@@ -96,8 +97,8 @@ def run_steps(algorithm_class, options, rows):
 
 
 def covariances():
-    from jgen.isda import ClassCovariance
-    from jgen.runtime import jt
+    from jgen.losses.isda import ClassCovariance
+    from jgen.platform.runtime import jt
 
     generator, rows = np.random.default_rng(2), distributed.take_rows(N)
     shared = ClassCovariance(3, 4, full=True)

@@ -3,8 +3,8 @@
 import numpy as np
 
 from jgen import networks
-from jgen.algorithm import Noise
-from jgen.runtime import jt
+from jgen.platform.runtime import jt
+from jgen.training.algorithm import Noise
 
 
 class Recorder:
@@ -90,6 +90,7 @@ def softplus(x):
 
 def mlp(values, prefix, x, activation=relu):
     """networks.MLP below `prefix`."""
+
     def linear(x, position):
         return x @ values[f"{prefix}.layers.{position}.weight"].T + values[f"{prefix}.layers.{position}.bias"]
 

@@ -6,14 +6,15 @@ import json
 
 import pytest
 
-from jgen import config, experiment
-from jgen.campaign import Report
+from jgen import config
+from jgen.cli import training
+from jgen.cli.sample import Sampling
+from jgen.cli.video import Stitching
 from jgen.config import argument, option, parse_size
 from jgen.errors import UserError
 from jgen.evaluation.job import Evaluation
 from jgen.models import ae, beta_vae, conv_vae, cvae, g_vae, vae, wgan
-from jgen.sampling import Sampling
-from jgen.stitching import Stitching
+from reproduction.campaign import Report
 
 ALGORITHMS = [ae.AE, vae.VAE, beta_vae.BetaVAE, cvae.CVAE, conv_vae.ConvVAE, g_vae.GVAE, wgan.WGAN]
 
@@ -22,7 +23,7 @@ def tool_parser(cls):
     return config.parser_for("tool.py", "A tool", {"options": (cls, config.fields_of(cls))})
 
 
-PARSERS = {cls.name: experiment.training_parser(cls) for cls in ALGORITHMS}
+PARSERS = {cls.name: training.training_parser(cls) for cls in ALGORITHMS}
 PARSERS |= {cls.__name__: tool_parser(cls) for cls in (Sampling, Stitching, Evaluation, Report)}
 
 

@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 
 from jgen import data
-from jgen.experiment import ROOT
 from jgen.exploration import chosen
+from jgen.platform.files import ROOT
 
 NOTEBOOK = ROOT / "report/g-vae.ipynb"
 RUNS = ("g-vae-mnist", "g-vae-mnist-plain")

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from jgen.experiment import ROOT
+from jgen.platform.files import ROOT
 
 ENGLISH, CHINESE = "README.md", "README.zh-CN.md"
 DOCUMENTS = (ENGLISH, CHINESE, "CONTRIBUTING.md")

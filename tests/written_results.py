@@ -45,7 +45,7 @@ def write_run(out, name, settings=None, rows=(), evaluation=None, pictures=("sam
 
 def write_betas(out, values):
     """A run for each beta; values: {beta: (squared error, rate, active units, Fréchet distance)}."""
-    from jgen.reporting import beta_study
+    from reproduction.reporting import beta_study
 
     for beta, (error, rate, active, distance) in values.items():
         evaluation = {

@@ -1,39 +1,25 @@
 """jgen: image generative models on Jittor.
 
-The map of the house:
+    models/        one paper, one file
+    losses/        distributions and their divergences, ISDA, the CVAE's combinations, the corruption of a denoising AE
+    networks/      encoders, decoders, generator, critic
+    kernels/       fused operators, each with its NumPy definition
+    data/          bytes on disk -> x uint8 [N, C, H, W], y int64 [N]
+    training/      the interface of a model, the training loop, optimizers, several processes
+    runs/          run directory, configuration, checkpoint, metrics, finished runs
+    pictures/      grids, films, curves, drawings of networks
+    exploration/   pictures of a finished run
+    evaluation/    numbers about a finished run, each with its protocol
+    judges/        classifiers that label and compare images independently of the models
+    augmentation/  more images of a labelled folder, and whether they help
+    platform/      makes `import jittor` work anywhere; GPU, process, files
+    cli/           command lines, exit codes, signals
+    config         a model's frozen dataclass -> command line -> config.json, and back
+    random         every random number, keyed by seed and purpose
+    errors         what the user can fix
 
-    config        a model's frozen dataclass -> command line -> config.json, and back
-    experiment    run(Algorithm): the only place that wires config, data, algorithm, trainer and artefacts
-    trainer       epochs, progress, metrics, checkpoint and exact resume; knows no model by name
-    algorithm     the interface a model implements
-    run_setup     from the flags to a run's name, settings and config.json; run_outputs: what it leaves behind
-    distributed   several processes that train one model: the only module that knows of MPI
-    runtime       makes `import jittor` work anywhere, and picks the device; process: what Jittor does to its process
-    gpu           whether a GPU is used; cuda_home: what CUDA needs for Jittor; cuda_check: tries it, once
-    summary       the layers of every network, as a table and as a drawing (--summary)
-    networks      encoders, decoders, generator, critic
-    distributions reparameterisation, KL, likelihoods: per example [N], reduced last
-    optim         Adam and RMSprop, each one fused kernel
-    corruption, combination   noise for the denoising autoencoder; the CVAE's losses, as data
-    kernels/      kernel sources, each with its NumPy definition beside it
-    isda          augmented logits, class covariances: a loss that augments features in closed form
-    models/       one paper, one file, one screen
-    data/         bytes on disk -> x uint8 [N, C, H, W], y int64 [N]
-    artifacts/    run directory, image grid, checkpoint, video
-    finished_run  a trained algorithm, found again through its config.json; run_data: its data set
-    tool          the scripts that use a finished run (finished_run loads one): sampling, stitching, …
-    exploration/  pictures of a finished run
-    evaluation/   numbers about a finished run, each with its protocol
-    reporting/    the written report and the page, from results/ alone
-    experiments   the source documents' experiments, as data; campaign/: carries them out, resumes, shows what is left
-    streams       every random number, keyed by seed and purpose; errors: what is the user's to mend
-
-Imports flow one way (tests/test_import_rule.py enforces it):
-
-    script -> experiment -> config, data, trainer, artifacts
-    script -> models.x   -> algorithm, config, networks, distributions, isda, optim
-    trainer -> algorithm, artifacts
-    evaluation, exploration, reporting -> artifacts, models (through the run's config.json); never the reverse
+The reproduction of the five source documents, src/reproduction, uses this package. tests/test_import_rule.py holds
+the order of imports.
 """
 
 import importlib.util
@@ -74,7 +60,7 @@ def _defer(name):
     return module
 
 
-distributions = _defer("distributions")
-isda = _defer("isda")
+_defer("losses.distributions")
+_defer("losses.isda")
 networks = _defer("networks")
-optim = _defer("optim")
+_defer("training.optim")

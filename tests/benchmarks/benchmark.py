@@ -58,8 +58,8 @@ import compare  # noqa: E402
 import startup  # noqa: E402
 from workers import EVERY  # noqa: E402
 
-from jgen.artifacts.files import atomic_write  # noqa: E402
 from jgen.errors import UserError  # noqa: E402
+from jgen.platform.files import atomic_write  # noqa: E402
 
 
 def machine(device="cpu"):

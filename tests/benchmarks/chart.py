@@ -1,7 +1,7 @@
 """results/benchmark.png: the step times of all frameworks relative to ours."""
 
-from jgen.artifacts import figures
-from jgen.artifacts.files import atomic_write
+from jgen.pictures import figures
+from jgen.platform.files import atomic_write
 
 COLOURS = {
     "ours": "#c1272d",
@@ -40,8 +40,7 @@ def draw(report, path):
     axes.set_xticks(range(len(models)), [f"{name}\n{m['ours_ms']:.2f} ms" for name, m in models.items()])
     axes.set_ylabel("time of a step, ours = 1 (lower is faster)")
     axes.set_title(
-        f"Step times on {place(report)}, medians of {report['rounds']} rounds; "
-        "ours in ms below",
+        f"Step times on {place(report)}, medians of {report['rounds']} rounds; ours in ms below",
         fontsize=10,
     )
     axes.legend(ncols=6, fontsize=8, loc="upper center")

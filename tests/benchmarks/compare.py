@@ -234,8 +234,6 @@ def print_table(report):
     for row in [headers, *rows]:
         print("  ".join(text.rjust(width) for text, width in zip(row, widths)))
     idle = max(m["idle_cpu_share"] for m in report["models"].values())
-    print(
-        f"{report['threads']} threads, {report['rounds']} rounds, {report['seconds']} s; idle ones used {idle:.1%}"
-    )
+    print(f"{report['threads']} threads, {report['rounds']} rounds, {report['seconds']} s; idle ones used {idle:.1%}")
     if idle > 0.03:
         print("benchmark: warning: waiting workers were not idle, so the times are not each framework's own")

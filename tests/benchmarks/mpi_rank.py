@@ -21,10 +21,11 @@ import cases  # noqa: E402
 import ours  # noqa: E402
 from rates import repeated  # noqa: E402
 
-from jgen import distributed, runtime  # noqa: E402
-from jgen.algorithm import Noise  # noqa: E402
 from jgen.kernels import buckets  # noqa: E402
-from jgen.trainer import averages  # noqa: E402
+from jgen.platform import runtime  # noqa: E402
+from jgen.training import distributed  # noqa: E402
+from jgen.training.algorithm import Noise  # noqa: E402
+from jgen.training.trainer import averages  # noqa: E402
 
 _trainers = {}
 

@@ -25,8 +25,8 @@ from pipes import Worker, WorkerError
 
 import numpy as np
 
-from jgen.artifacts.files import atomic_write
 from jgen.errors import UserError
+from jgen.platform.files import atomic_write
 
 HERE = pathlib.Path(__file__).resolve().parent
 BATCHES = {"beta-vae": (64, 512), "vae": (64,), "cvae-conv": (64,), "conv-vae": (32,)}

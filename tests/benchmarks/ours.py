@@ -18,11 +18,12 @@ from pipes import serve  # noqa: E402
 
 import cases  # noqa: E402
 
-from jgen import config, runtime  # noqa: E402
-from jgen.algorithm import Noise, Shape  # noqa: E402
+from jgen import config  # noqa: E402
 from jgen.data import Dataset  # noqa: E402
-from jgen.progress import Progress, StopRequest  # noqa: E402
-from jgen.trainer import Position, Trainer  # noqa: E402
+from jgen.platform import runtime  # noqa: E402
+from jgen.training.algorithm import Noise, Shape  # noqa: E402
+from jgen.training.progress import Progress, StopRequest  # noqa: E402
+from jgen.training.trainer import Position, Trainer  # noqa: E402
 
 
 class BlockTrainer(Trainer):

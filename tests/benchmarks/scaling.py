@@ -26,9 +26,9 @@ from cases import CASES, CHECKED_STEPS, Job, generated_images
 from workers import COMMANDS, command
 
 from jgen import config
-from jgen.artifacts import figures
-from jgen.artifacts.files import atomic_write
 from jgen.errors import UserError
+from jgen.pictures import figures
+from jgen.platform.files import atomic_write
 
 BLOCK_SECONDS = 1.5  # long against the permutation of a million images, which opens a block as it opens an epoch
 ROUNDS = 5

@@ -28,7 +28,7 @@ def report(**values):
 
 
 def first_step(algorithm_class, flags):
-    from jgen.experiment import run
+    from jgen.cli.training import run
 
     class Timed(algorithm_class):
         def step(self, x, y, noise):
@@ -43,8 +43,10 @@ def first_step(algorithm_class, flags):
 
 
 def pictures(algorithm_class, flags):
-    from jgen import experiment, run_outputs, trainer
-    from jgen.artifacts import metrics, video
+    from jgen.cli import training
+    from jgen.pictures import film
+    from jgen.runs import metrics, outputs
+    from jgen.training import trainer
 
     spent = {"draw": [], "finish": [], "stitch": []}
 
@@ -57,21 +59,21 @@ def pictures(algorithm_class, flags):
 
         return call
 
-    stitch = video.stitch
+    stitch = film.stitch
     trainer.Trainer._draw = timed(trainer.Trainer._draw, "draw")
-    finish = run_outputs.finish
+    finish = outputs.finish
 
     def finish_and_report(algorithm, directory):
         timed(finish, "finish")(algorithm, directory)
         grids = [directory.grid("epoch", row["epoch"]) for row in metrics.read_rows(directory.metrics)]
         frames = (grids * 100)[:100]
-        timed(stitch, "stitch")(frames, directory.results / "hundred.mp4", fps=video.frames_per_second(100))
+        timed(stitch, "stitch")(frames, directory.results / "hundred.mp4", fps=film.frames_per_second(100))
         rows = metrics.read_rows(directory.metrics)
         report(epoch_s=[row["seconds"] for row in rows], draw_s=spent["draw"], finish_s=spent["finish"][0],
                stitch_100_s=spent["stitch"][0])  # fmt: skip
 
-    run_outputs.finish = finish_and_report
-    experiment.run(algorithm_class, flags)
+    outputs.finish = finish_and_report
+    training.run(algorithm_class, flags)
 
 
 def main():

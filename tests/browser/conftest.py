@@ -41,7 +41,7 @@ def browser():
 @pytest.fixture(scope="session")
 def report(tmp_path_factory):
     """index.html, built from the committed results."""
-    from jgen import reporting
+    from reproduction import reporting
 
     out = tmp_path_factory.mktemp("report")
     for folder in ("results", "intermediate"):

@@ -14,8 +14,8 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
 import eight_bit
-from jgen import finished_run
-from jgen.reporting import decoders, latent_space
+from jgen.runs import finished
+from reproduction.reporting import decoders, latent_space
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 MODELS = ("vae", "beta-vae", "cvae-mlp-beta-4", "wgan")
@@ -78,7 +78,7 @@ def packed(page):
 
 @EVERY
 def test_the_page_draws_what_jittor_draws(opened, report, name):
-    run, model = finished_run.load(ROOT, name, "cpu"), packed(report)[name]
+    run, model = finished.load(ROOT, name, "cpu"), packed(report)[name]
     generator = np.random.default_rng(11)
     z = generator.standard_normal((12, model["latents"]), np.float32)
     y = generator.integers(0, max(1, len(model["classes"])), len(z))

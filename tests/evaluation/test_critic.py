@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from jgen import networks
-from jgen.algorithm import Shape
 from jgen.evaluation import critic
 from jgen.models.wgan import WGAN, Config
+from jgen.training.algorithm import Shape
 
 
 def test_the_curve_is_negated_and_free_of_outliers():

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from jgen import experiment, tool
+from jgen.cli import tool, training
 from jgen.evaluation.job import WHAT, Evaluation, evaluate
 from jgen.models.cvae import CVAE
 from jgen.models.vae import VAE
@@ -18,10 +18,10 @@ TINY = ["--data", "mnist5k", "--epochs", "1", "--batch-size", "500"]
 def out(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
     small = ["--hidden", "8", "--latent-dim", "3", "--out", str(folder), *TINY]
-    experiment.run(VAE, small)
-    experiment.run(VAE, [*small, "--name", "black-and-white", "--binarise", "static"])
-    experiment.run(CVAE, [*small, "--net", "mlp"])
-    experiment.run(WGAN, ["--hidden", "8", "8", "--critic-hidden", "8", "--out", str(folder), *TINY])
+    training.run(VAE, small)
+    training.run(VAE, [*small, "--name", "black-and-white", "--binarise", "static"])
+    training.run(CVAE, [*small, "--net", "mlp"])
+    training.run(WGAN, ["--hidden", "8", "8", "--critic-hidden", "8", "--out", str(folder), *TINY])
     return folder
 
 

@@ -6,8 +6,8 @@ from scipy import integrate
 from scipy.stats import multivariate_normal, norm
 
 from jgen import networks
-from jgen.distributions import bernoulli_log_likelihood, gaussian_log_likelihood, repeat, squared_error
 from jgen.evaluation import likelihood
+from jgen.losses.distributions import bernoulli_log_likelihood, gaussian_log_likelihood, repeat, squared_error
 
 PIXELS, LATENTS = 12, 3
 

@@ -7,13 +7,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jgen import data, experiment, networks, tool
-from jgen.evaluation import classifier, preservation
+from jgen import data, networks
+from jgen.cli import tool, training
+from jgen.evaluation import preservation
 from jgen.evaluation.job import Evaluation, evaluate
+from jgen.judges import classifier
 from jgen.models.cvae import CVAE
 from jgen.models.vae import VAE
 from jgen.models.wgan import WGAN
-from jgen.runtime import jt
+from jgen.platform.runtime import jt
 
 DIMENSIONS = 12
 
@@ -140,9 +142,9 @@ TINY = ["--data", "mnist5k", "--epochs", "1", "--batch-size", "500"]
 def out(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
     small = ["--hidden", "32", "--latent-dim", "3", "--out", str(folder), *TINY]
-    experiment.run(VAE, small)
-    experiment.run(VAE, [*small, "--name", "black-and-white", "--binarise", "static"])
-    experiment.run(CVAE, [*small, "--net", "mlp"])
+    training.run(VAE, small)
+    training.run(VAE, [*small, "--name", "black-and-white", "--binarise", "static"])
+    training.run(CVAE, [*small, "--net", "mlp"])
     return folder
 
 
@@ -155,8 +157,8 @@ def others(out, grey_folder, class_folder, tmp_path_factory):
         Image.new("L", (28, 28), 6 * number).save(letters / "ab"[number % 2] / f"{number}.png")
     for name, folder in (("unlabelled", grey_folder), ("coloured", class_folder), ("letters", letters)):
         words = ["--data", str(folder), "--epochs", "1", "--hidden", "4", "--latent-dim", "2"]
-        experiment.run(VAE, [*words, "--name", name, "--out", str(out)])
-    experiment.run(WGAN, ["--hidden", "8", "8", "--critic-hidden", "8", "--out", str(out), *TINY])
+        training.run(VAE, [*words, "--name", name, "--out", str(out)])
+    training.run(WGAN, ["--hidden", "8", "8", "--critic-hidden", "8", "--out", str(out), *TINY])
 
 
 def run(out, *words):

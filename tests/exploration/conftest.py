@@ -7,10 +7,10 @@ import pytest
 from PIL import Image
 
 from jgen import config
-from jgen.algorithm import Shape
-from jgen.artifacts import checkpoint
-from jgen.artifacts.run_directory import RunDirectory
 from jgen.models.g_vae import GVAE, Config
+from jgen.runs import checkpoint
+from jgen.runs.directory import RunDirectory
+from jgen.training.algorithm import Shape
 
 CLASSES = ("cat", "dog", "eel")
 

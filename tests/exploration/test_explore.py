@@ -9,15 +9,18 @@ import pytest
 from PIL import Image
 from scipy.stats import norm
 
-from jgen import data, experiment, finished_run, tool
-from jgen.artifacts import grid, run_directory
+from jgen import data
+from jgen.cli import tool, training
 from jgen.data import images
-from jgen.exploration import dimensions, latents, pictures_morph
+from jgen.exploration import dimensions, pictures_morph
 from jgen.exploration.job import KINDS, PICTURES, explore
 from jgen.models.ae import AE
 from jgen.models.cvae import CVAE
 from jgen.models.vae import VAE
 from jgen.models.wgan import WGAN
+from jgen.pictures import grid
+from jgen.runs import finished, latents
+from jgen.runs.directory import RunDirectory
 
 
 @pytest.fixture(scope="module")
@@ -25,11 +28,11 @@ def runs(tmp_path_factory, class_folder):
     """A folder with runs of a VAE and an AE on MNIST, of a CVAE on a class folder, and of a WGAN."""
     out = tmp_path_factory.mktemp("runs")
     small = ["--hidden", "8", "--latent-dim", "3", "--out", str(out), "--epochs", "1", "--batch-size", "500"]
-    experiment.run(VAE, [*small, "--data", "mnist5k", "--lr", "0.01"])
-    experiment.run(AE, [*small, "--data", "mnist5k"])
-    experiment.run(CVAE, [*small, "--data", str(class_folder), "--net", "mlp"])
+    training.run(VAE, [*small, "--data", "mnist5k", "--lr", "0.01"])
+    training.run(AE, [*small, "--data", "mnist5k"])
+    training.run(CVAE, [*small, "--data", str(class_folder), "--net", "mlp"])
     small[1:2] = ["8", "8"]
-    experiment.run(WGAN, [*small, "--data", "mnist5k", "--critic-hidden", "8"])
+    training.run(WGAN, [*small, "--data", "mnist5k", "--critic-hidden", "8"])
     return out
 
 
@@ -65,7 +68,7 @@ def cell(picture, row, column, shape=(28, 28), left=0, top=0):
 def expected(runs, name, z, y=None):
     """The decoded latents as grey values."""
     z = np.asarray(z, np.float32)
-    x = latents.decode(finished_run.load(runs, name).algorithm, z, y=None if y is None else np.full(len(z), y))
+    x = latents.decode(finished.load(runs, name).algorithm, z, y=None if y is None else np.full(len(z), y))
     return grid.image_grid(x, 1, pad=0)[..., 0].reshape(len(z), *x.shape[2:])
 
 
@@ -81,7 +84,7 @@ def test_reconstructions_stand_below_untouched_originals_and_the_error_is_theirs
     code, printed, files = look("vae", "reconstruct", "--images", 4, 9, 12)
     picture = files["reconstruct.png"]
     x = mnist_test(4, 9, 12)
-    algorithm = finished_run.load(runs, "vae").algorithm
+    algorithm = finished.load(runs, "vae").algorithm
     back = expected(runs, "vae", latents.encode(algorithm, x)[0])
     errors = []
     for column in range(3):
@@ -110,7 +113,7 @@ def test_a_traversal_moves_one_latent_and_begins_with_the_highest_kl(look, runs)
     code, printed, files = look("vae", "traverse", "--columns", 3, "--reach", 2)
     picture = files["traverse.png"]
     order = list(map(int, re.search(r"latents ([\d ]+),", printed)[1].split()))
-    mu, logvar = latents.encode(finished_run.load(runs, "vae").algorithm, data.load("mnist5k", "").x_test)
+    mu, logvar = latents.encode(finished.load(runs, "vae").algorithm, data.load("mnist5k", "").x_test)
     kl = 0.5 * (mu**2 + np.exp(logvar) - logvar - 1).mean(0)
     assert order == np.argsort(-kl).tolist() and code == 0
     left, top = picture.shape[1] - 92, picture.shape[0] - 92
@@ -124,7 +127,7 @@ def test_a_traversal_moves_one_latent_and_begins_with_the_highest_kl(look, runs)
 def test_a_traversal_around_an_image_has_its_reconstruction_in_the_middle(look, runs):
     _, _, files = look("ae", "traverse", "--image", 3, "--dims", 2, 0, "--columns", 5)
     picture = files["traverse.png"]
-    mu = latents.encode(finished_run.load(runs, "ae").algorithm, mnist_test(3))[0]
+    mu = latents.encode(finished.load(runs, "ae").algorithm, mnist_test(3))[0]
     for row in range(2):
         left, top = picture.shape[1] - 152, picture.shape[0] - 62
         assert_close(cell(picture, row, 2, (28, 28), left, top), expected(runs, "ae", mu)[0])
@@ -141,7 +144,7 @@ def test_the_grid_has_equal_quantiles_of_the_prior(look, runs):
 def test_a_morph_ends_where_it_should_as_strips_and_films(look, runs):
     code, _, files = look("vae", "morph", "--from", 4, "--to", 9, "--columns", 5, "--frames", 3)
     x = mnist_test(4, 9)
-    back = expected(runs, "vae", latents.encode(finished_run.load(runs, "vae").algorithm, x)[0])
+    back = expected(runs, "vae", latents.encode(finished.load(runs, "vae").algorithm, x)[0])
     assert code == 0
     assert sorted(files) == [f"morph-{way}.{kind}" for way in ("linear", "spherical") for kind in ("mp4", "png")]
     for way in ("linear", "spherical"):
@@ -246,7 +249,7 @@ def test_a_given_latent_must_be_there():
 
 
 def test_an_overwritten_run_takes_its_pictures_with_it(tmp_path):
-    directory = run_directory.RunDirectory(tmp_path, "some")
+    directory = RunDirectory(tmp_path, "some")
     grid.write_png(directory.explored / "grid.png", np.zeros((2, 2, 3), np.uint8))
     (directory.explored / "notes.txt").write_text("mine")
     directory.clear()

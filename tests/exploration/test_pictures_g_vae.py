@@ -5,15 +5,16 @@ import types
 import numpy as np
 import pytest
 
-from jgen import data, finished_run
-from jgen.artifacts import grid
+from jgen import data
 from jgen.errors import UserError
-from jgen.exploration import chosen, latents, pictures_augment, pictures_axes, pictures_pca
+from jgen.exploration import chosen, pictures_augment, pictures_axes, pictures_pca
+from jgen.pictures import grid
+from jgen.runs import finished, latents
 
 
 @pytest.fixture
 def run(out):
-    return finished_run.load(out, "tiny")
+    return finished.load(out, "tiny")
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from harness import (
     wait_for,
 )
 
-from jgen.artifacts.run_directory import RunDirectory
+from jgen.runs.directory import RunDirectory
 
 
 def full(place):

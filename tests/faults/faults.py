@@ -22,7 +22,7 @@ import stops
 import surroundings
 from harness import EPOCHS, ROOT, SCRIPTS, Outcome, Place, Skipped, temporary
 
-from jgen.artifacts.files import atomic_write
+from jgen.platform.files import atomic_write
 
 FAULTS = {
     "stops": (stops.kills, stops.terminations, stops.interrupts, stops.second_interrupt),

@@ -21,8 +21,8 @@ sys.path[:0] = [str(ROOT / "src"), str(TESTS)]
 import warm  # noqa: E402
 
 from conftest import make_folder  # noqa: E402
-from jgen.artifacts import checkpoint, metrics  # noqa: E402
-from jgen.artifacts.run_directory import RunDirectory  # noqa: E402
+from jgen.runs import checkpoint, metrics  # noqa: E402
+from jgen.runs.directory import RunDirectory  # noqa: E402
 from tiny import SCRIPTS  # noqa: E402
 
 TIMING = ("seconds", "images_per_second", "resident_mb")

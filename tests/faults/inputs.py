@@ -9,8 +9,8 @@ import numpy as np
 from harness import DATA, ROOT, Outcome, complaint, content, finish, last_line, remove, wait_for
 
 from conftest import make_folder
-from jgen.artifacts import checkpoint
-from jgen.artifacts.run_directory import RunDirectory
+from jgen.runs import checkpoint
+from jgen.runs.directory import RunDirectory
 
 
 def images_changed(place):

@@ -8,7 +8,7 @@ import time
 
 from harness import Outcome, complaint, epochs_saved, last_line, remove, wait_for
 
-from jgen.artifacts.run_directory import RunDirectory
+from jgen.runs.directory import RunDirectory
 
 AT_START = 8  # one stop in so many comes before training begins
 

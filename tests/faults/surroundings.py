@@ -16,8 +16,8 @@ from harness import (
     wait_for,
 )
 
-from jgen.artifacts import metrics
-from jgen.artifacts.run_directory import RunDirectory
+from jgen.runs import metrics
+from jgen.runs.directory import RunDirectory
 
 # Imported by Python at its start. Every clock but the monotonic one jumps by hours, both ways, at each reading.
 JUMPING = """

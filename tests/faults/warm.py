@@ -23,7 +23,7 @@ class Process:
     """A training in a forked process; the part of subprocess.Popen that faults use."""
 
     def __init__(self, command):
-        from jgen import runtime
+        from jgen.platform import runtime
 
         runtime.start("cpu")  # before the fork, once
         self.args, self.returncode = command, None
@@ -75,9 +75,9 @@ def _code(command):
     module, name = MODELS[pathlib.Path(command[1]).stem]
     sys.argv = command[1:]
     try:
-        from jgen import experiment
+        from jgen.cli import training
 
-        experiment.run(getattr(importlib.import_module(f"jgen.models.{module}"), name), command[2:])
+        training.run(getattr(importlib.import_module(f"jgen.models.{module}"), name), command[2:])
     except SystemExit as stop:
         return stop.code or 0
     except BaseException:

@@ -12,12 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jgen import config
-from jgen.artifacts import checkpoint, metrics
-from jgen.artifacts.run_directory import RunDirectory
 from jgen.data import cifar10, mnist
 from jgen.errors import UserError
 from jgen.evaluation import report
-from jgen.run_setup import read_config
+from jgen.runs import checkpoint, metrics
+from jgen.runs.directory import RunDirectory
+from jgen.runs.setup import read_config
 
 few = settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 

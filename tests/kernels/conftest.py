@@ -3,7 +3,7 @@
 import pytest
 
 from finite_differences import openmp_threads
-from jgen.runtime import jt
+from jgen.platform.runtime import jt
 
 
 @pytest.fixture

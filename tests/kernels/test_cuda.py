@@ -8,7 +8,7 @@ import pytest
 import cuda_emulation
 from jgen.kernels import adam, batch_norm, bias_activation_cuda, embedding, gaussian, layout, pixel_sums, rmsprop
 from jgen.kernels.multi_tensor import offsets
-from jgen.runtime import jt
+from jgen.platform.runtime import jt
 
 pytestmark = pytest.mark.usefixtures("on_the_cpu")
 

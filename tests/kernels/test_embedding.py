@@ -5,7 +5,7 @@ import pytest
 
 from finite_differences import assert_equals_definition, drawn
 from jgen.kernels import embedding
-from jgen.runtime import jt
+from jgen.platform.runtime import jt
 
 pytestmark = pytest.mark.usefixtures("on_the_cpu")
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jgen.kernels.function import Function
-from jgen.runtime import jt
+from jgen.platform.runtime import jt
 
 
 def both_of(base):

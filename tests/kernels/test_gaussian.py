@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from finite_differences import as_vars, assert_equals_definition, assert_independent_of_threads, drawn
-from jgen import distributions, kernels
+from jgen import kernels
 from jgen.kernels import gaussian
-from jgen.runtime import jt
+from jgen.losses import distributions
+from jgen.platform.runtime import jt
 
 pytestmark = pytest.mark.usefixtures("on_the_cpu")
 

@@ -9,7 +9,7 @@ import pytest
 from finite_differences import as_vars, assert_equals_definition, results_by_threads
 from jgen import kernels, networks
 from jgen.kernels import batch_norm, mlp
-from jgen.runtime import jt
+from jgen.platform.runtime import jt
 
 pytestmark = pytest.mark.usefixtures("on_the_cpu")
 

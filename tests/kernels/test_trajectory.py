@@ -5,12 +5,13 @@ import contextlib
 import numpy as np
 import pytest
 
-from jgen import kernels, runtime
-from jgen.algorithm import Noise, Shape
+from jgen import kernels
 from jgen.kernels import adam, rmsprop
 from jgen.kernels.multi_tensor import offsets
 from jgen.models import ae, beta_vae, conv_vae, cvae, g_vae, vae, wgan
-from jgen.runtime import jt
+from jgen.platform import runtime
+from jgen.platform.runtime import jt
+from jgen.training.algorithm import Noise, Shape
 
 STEPS, BATCH, SHAPE = 10, 15, Shape((1, 14, 10), n_classes=3)
 MODELS = {

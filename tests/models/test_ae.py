@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 import reference
-from jgen import corruption, networks
-from jgen.algorithm import Noise, Shape
+from jgen import networks
 from jgen.errors import UserError
+from jgen.losses import corruption
 from jgen.models.ae import AE, Config
-from jgen.runtime import jt
+from jgen.platform.runtime import jt
+from jgen.training.algorithm import Noise, Shape
 
 SHAPE = Shape((1, 4, 3))
 

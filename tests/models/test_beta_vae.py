@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 import reference
-from jgen import distributions
-from jgen.algorithm import Noise, Shape
+from jgen.losses import distributions
 from jgen.models.beta_vae import BetaVAE, Config
-from jgen.runtime import jt
+from jgen.platform.runtime import jt
+from jgen.training.algorithm import Noise, Shape
 
 SHAPE = Shape((1, 4, 3))
 PIXELS, LATENTS = 12, 2

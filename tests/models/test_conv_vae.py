@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 import reference
-from jgen import distributions, networks
-from jgen.algorithm import Noise, Shape
+from jgen import networks
 from jgen.errors import UserError
+from jgen.losses import distributions
 from jgen.models.conv_vae import SMALLEST_VARIANCE, Config, ConvVAE
 from jgen.networks.layers import as_features, flat_features
 from jgen.networks.published_conv import SameTranspose
-from jgen.runtime import jt
+from jgen.platform.runtime import jt
+from jgen.training.algorithm import Noise, Shape
 
 SHAPE = Shape((3, 9, 7))
 SIZES = [(5, 4), (9, 7)]
@@ -39,9 +40,7 @@ NEGATIVE_LOG_LIKELIHOODS = {
         ((reference.sigmoid(logits) - x) ** 2).sum() / (2 * 0.04 * N) + PIXELS / 2 * np.log(2 * np.pi * 0.04)
     ),
     # With the minibatch's own best variance the squares sum to P / 2: what is left is its logarithm.
-    "learned": lambda logits, x: (
-        PIXELS / 2 * (np.log(2 * np.pi * ((reference.sigmoid(logits) - x) ** 2).mean()) + 1)
-    ),
+    "learned": lambda logits, x: (PIXELS / 2 * (np.log(2 * np.pi * ((reference.sigmoid(logits) - x) ** 2).mean()) + 1)),
 }
 
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 import reference
-from jgen import combination
-from jgen.algorithm import Noise, Shape
 from jgen.errors import UserError
+from jgen.losses import combination
 from jgen.models.cvae import CVAE, Config
-from jgen.runtime import jt
+from jgen.platform.runtime import jt
+from jgen.training.algorithm import Noise, Shape
 
 SHAPE = Shape((1, 5, 3), n_classes=3)
 SIZES = [(2, 1), (3, 2), (5, 3)]

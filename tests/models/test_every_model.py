@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from jgen import networks
-from jgen.algorithm import Noise, Shape
 from jgen.config import from_json, to_json
 from jgen.models import ae, beta_vae, conv_vae, cvae, vae, wgan
-from jgen.runtime import jt
+from jgen.platform.runtime import jt
+from jgen.training.algorithm import Noise, Shape
 
 TINY = {
     "ae": (ae.AE, ae.Config(hidden=(5,), latent_dim=3, noise=0.2)),

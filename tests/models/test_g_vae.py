@@ -7,13 +7,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jgen import experiment, networks, optim, run_setup
-from jgen.algorithm import Noise, Shape
-from jgen.artifacts import checkpoint, metrics
+from jgen import networks
+from jgen.cli import training
 from jgen.errors import UserError
 from jgen.models import g_vae
 from jgen.models.g_vae import CIFAR10, GVAE, Config
-from jgen.runtime import jt
+from jgen.platform.runtime import jt
+from jgen.runs import checkpoint, metrics, setup
+from jgen.training import optim
+from jgen.training.algorithm import Noise, Shape
 
 TINY = Config(
     batch_size=8, latent_dim=3, stem=2, widths=(4,), blocks=(1,), decoder_blocks=(0,), flip="on", shift=1, lr=1e-2
@@ -116,7 +118,7 @@ def test_the_learning_rate_follows_a_cosine():
 
 def test_settings_are_layered_defaults_preset_document_command_line():
     def settings(as_published=False, **explicit):
-        return run_setup.fresh_settings(GVAE, explicit, types.SimpleNamespace(as_published=as_published))
+        return setup.fresh_settings(GVAE, explicit, types.SimpleNamespace(as_published=as_published))
 
     assert settings(data="some/folder").classifier_weight == Config.classifier_weight
     assert settings(data="cifar10").latent_dim == CIFAR10["latent_dim"]
@@ -139,7 +141,7 @@ def class_folder(tmp_path):
 def test_the_command_keeps_the_best_and_the_last_weights(class_folder, tmp_path):
     flags = "--epochs 3 --batch-size 9 --stem 2 --widths 4 --blocks 1 --decoder-blocks 0 --latent-dim 3 --lr 0.01"
     words = ["--data", str(class_folder), "--out", str(tmp_path), "--name", "g", "--keep-every", "1"]
-    experiment.run(GVAE, [*words, *flags.split()])
+    training.run(GVAE, [*words, *flags.split()])
     rows = metrics.read_rows(tmp_path / "results" / "g" / "metrics.jsonl")
     assert len(rows) == 3 and all(0 <= row["test_accuracy"] <= 1 for row in rows)
     accuracies = [row["test_accuracy"] for row in rows]

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from scipy.special import logsumexp
 
-from jgen import distributions, networks
-from jgen.algorithm import Noise, Shape
+from jgen import networks
 from jgen.config import from_json, to_json
+from jgen.losses import distributions
 from jgen.models.vae import VAE, Config
+from jgen.training.algorithm import Noise, Shape
 
 SHAPE = Shape((1, 4, 3))
 

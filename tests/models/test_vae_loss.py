@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import reference
-from jgen.algorithm import Noise, Shape
 from jgen.models.vae import VAE, Config
-from jgen.runtime import jt
+from jgen.platform.runtime import jt
+from jgen.training.algorithm import Noise, Shape
 
 SHAPE = Shape((1, 4, 3))
 

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 import reference
-from jgen import networks, streams
-from jgen.algorithm import Noise, Shape
+from jgen import networks, random
 from jgen.kernels import batch_norm
 from jgen.models import wgan
 from jgen.models.wgan import WGAN, Config, _steps_of_pass
-from jgen.runtime import jt
+from jgen.platform.runtime import jt
+from jgen.training.algorithm import Noise, Shape
 
 SHAPE = Shape((1, 4, 3))
 N, D = 6, 3
@@ -231,7 +231,7 @@ def test_processes_share_a_pass_as_they_share_a_minibatch(monkeypatch):
     monkeypatch.setattr(networks.Generator, "execute", lambda self, z: seen.append(z.numpy()) or generator(self, z))
     monkeypatch.setattr(wgan, "_ROWS", 2 * N)
     x = images().astype(np.float32)
-    for rows in (None, streams.Rows(0, 1, N), streams.Rows(1, N, N)):
+    for rows in (None, random.Rows(0, 1, N), random.Rows(1, N, N)):
         own = x if rows is None else rows.of(x)
         make(n_critic=4).step(jt.array(own), None, Noise(0, 1, 1, rows=rows))
     whole, first, others = (z.reshape(2, -1, D) for z in seen)  # of two steps each

@@ -3,7 +3,7 @@
 import numpy as np
 
 from jgen.networks.activations import Tanh
-from jgen.runtime import jt
+from jgen.platform.runtime import jt
 
 
 def test_tanh_has_finite_gradients_far_from_zero():

@@ -6,7 +6,7 @@ import pytest
 import reference
 from jgen import networks
 from jgen.networks.convolutional import halved_sizes
-from jgen.runtime import jt
+from jgen.platform.runtime import jt
 
 
 def values_of(network, prefix):

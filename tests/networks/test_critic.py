@@ -5,7 +5,7 @@ import numpy as np
 from jgen import networks
 from jgen.kernels import batch_norm
 from jgen.networks.normalisation import BatchNorm
-from jgen.runtime import jt
+from jgen.platform.runtime import jt
 
 
 def test_the_published_layers():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jgen import kernels, networks
-from jgen.runtime import jt
+from jgen.platform.runtime import jt
 
 
 @pytest.mark.parametrize("way", [contextlib.nullcontext, kernels.composed])

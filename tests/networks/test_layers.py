@@ -10,7 +10,7 @@ from jgen.networks import layers as layers_module
 from jgen.networks.activations import LeakyReLU, Tanh, activation_layer, activation_name, slope_of
 from jgen.networks.layers import Conv, ConvTranspose, Layers, as_features, flat_features
 from jgen.networks.normalisation import BatchNorm
-from jgen.runtime import jt, nn
+from jgen.platform.runtime import jt, nn
 
 ROWS = {
     "one activation": lambda: [nn.Linear(6, 5), Tanh(), nn.Linear(5, 4), Tanh(), nn.Linear(4, 3)],

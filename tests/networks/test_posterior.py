@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jgen import networks
-from jgen.runtime import jt
+from jgen.platform.runtime import jt
 
 ENCODERS = {
     "mlp": ((1, 8, 6), lambda shape: networks.GaussianEncoder(48, (7,), 3)),

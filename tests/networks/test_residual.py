@@ -5,12 +5,12 @@ import contextlib
 import numpy as np
 import pytest
 
-from jgen import kernels, networks, streams
-from jgen.algorithm import Noise
+from jgen import kernels, networks, random
 from jgen.kernels import batch_norm
 from jgen.networks.layers import as_features
 from jgen.networks.normalisation import BatchNorm
-from jgen.runtime import jt
+from jgen.platform.runtime import jt
+from jgen.training.algorithm import Noise
 
 WIDTHS, BLOCKS = (4, 6), (1, 0)
 
@@ -88,7 +88,7 @@ def test_evaluation_uses_the_running_statistics():
 @pytest.mark.parametrize(("border", "padding"), [("black", "constant"), ("mirror", "reflect")])
 def test_shifts_and_mirror_images_move_pixels_and_nothing_else(border, padding):
     x = np.random.default_rng(2).random((64, 1, 6, 5), dtype=np.float32) + 0.1
-    moved = networks.flip_and_shift(jt.array(x), Noise(0, 1, 0, streams.NOISE), True, 1, border).numpy()
+    moved = networks.flip_and_shift(jt.array(x), Noise(0, 1, 0, random.NOISE), True, 1, border).numpy()
     seen = set()
     for before, after in zip(x, moved):
         padded = {m: np.pad(before[0, :, :: -1 if m else 1], 1, padding) for m in (False, True)}

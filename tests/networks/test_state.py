@@ -5,7 +5,7 @@ import pytest
 
 from jgen import networks
 from jgen.networks.normalisation import BatchNorm
-from jgen.runtime import jt, nn
+from jgen.platform.runtime import jt, nn
 
 
 def net():

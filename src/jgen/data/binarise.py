@@ -10,7 +10,7 @@ import dataclasses
 
 import numpy as np
 
-from jgen import streams
+from jgen import random
 
 TRAIN, TEST = range(2)
 _ROWS = 4096  # images drawn at a time, which bounds the memory
@@ -20,7 +20,7 @@ _STATIC_SEED = 0  # not the run's seed: the images are a data set of their own
 def sampled(x, generator, rows=None):
     """uint8 [N, ...] in 0 .. 255 -> 0 or 255, white with probability x / 255.
 
-    Where x are only the `rows` (streams.Rows) of a minibatch, they get what they would get in the whole of it.
+    Where x are only the `rows` (random.Rows) of a minibatch, they get what they would get in the whole of it.
     """
     result = np.empty(x.shape, np.uint8)
     first, total = (rows.start, rows.total) if rows is not None else (0, len(x))
@@ -37,7 +37,7 @@ def sampled(x, generator, rows=None):
 
 def static(x, split):
     """The fixed draw for all images of a data set's TRAIN or TEST split."""
-    return sampled(x, streams.stream(_STATIC_SEED, streams.BINARISATION, split))
+    return sampled(x, random.stream(_STATIC_SEED, random.BINARISATION, split))
 
 
 def static_dataset(dataset):

@@ -2,7 +2,6 @@
 
 import contextlib
 import fcntl
-import hashlib
 import json
 import os
 import pathlib
@@ -11,6 +10,7 @@ import shutil
 import numpy as np
 
 from jgen.errors import UserError
+from jgen.platform import files
 
 
 class RowFile:
@@ -89,22 +89,13 @@ def _make(target, notes_path, build):
     try:
         notes = build(temporary)
         notes["shape"] = list(np.load(temporary, mmap_mode="r").shape)
-        notes["sha256"] = sha256(temporary)
+        notes["sha256"] = files.sha256(temporary)
         notes_temporary = notes_path.with_suffix(".json.tmp")
         notes_temporary.write_text(json.dumps(notes))
         os.replace(notes_temporary, notes_path)
         os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def sha256(path):
-    """A file's checksum, read in parts: a cache may be larger than the memory."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(2**20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def require_space(directory, needed):

@@ -18,6 +18,7 @@ from jgen.data import cache, images, parallel
 from jgen.data.dataset import Dataset
 from jgen.data.listing import shown
 from jgen.errors import UserError
+from jgen.platform import files
 
 ATTRIBUTES = ("Male", "Smiling")
 _IMAGES, _ATTRIBUTES, _PARTITION = "img_align_celeba", "list_attr_celeba.txt", "list_eval_partition.txt"
@@ -43,7 +44,7 @@ def load(name, data_dir, size, channels, cache_dir, log):
     source = {
         "origin": "CelebA, aligned and cropped",
         "attributes": list(chosen),
-        "files": {_ATTRIBUTES: {"sha256": cache.sha256(folder / _ATTRIBUTES)}, "images": {"names": digest}},
+        "files": {_ATTRIBUTES: {"sha256": files.sha256(folder / _ATTRIBUTES)}, "images": {"names": digest}},
         "split": "CelebA's own; its validation images are left out",
         "train": len(train),
         "test": len(test),

@@ -4,7 +4,7 @@ import mmap
 
 import numpy as np
 
-from jgen import streams
+from jgen import random
 from jgen.errors import UserError
 
 _RESIDENT = 2**28  # bytes of a memory map that may stay in this process's memory; touching a page again costs time
@@ -26,7 +26,7 @@ def batches(n, batch_size, seed, epoch, start=0):
     steps = steps_per_epoch(n, batch_size)
     if not 0 <= start <= steps:
         raise ValueError(f"start must be 0 to {steps}, got {start}")
-    order = streams.stream(seed, streams.ORDER, epoch).permutation(n)
+    order = random.stream(seed, random.ORDER, epoch).permutation(n)
     return (order[step * batch_size : (step + 1) * batch_size] for step in range(start, steps))
 
 

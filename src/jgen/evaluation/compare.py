@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pathlib
 
-from jgen import experiments
-from jgen.artifacts import figures, files, metrics
-from jgen.artifacts.run_directory import RunDirectory
 from jgen.errors import UserError
 from jgen.evaluation import report
-from jgen.evaluation.report import sha256
-from jgen.run_setup import read_config
+from jgen.pictures import figures
+from jgen.platform import files
+from jgen.platform.files import sha256
+from jgen.runs import metrics
+from jgen.runs.directory import RunDirectory
+from jgen.runs.setup import read_config
 
 # Heading, section, number; a column that no run has is left out.
 COLUMNS = (
@@ -40,10 +41,10 @@ COLUMNS = (
 PROTOCOL = ("data", "split", "images", "samples", "binarisation", "likelihood", "classifier", "seed")
 
 
-def compare(options):
+def compare(options, published=lambda name: {}):
     """Print and write the table (Markdown) and the picture of the runs `options.compare`."""
     target = RunDirectory(pathlib.Path(options.out), options.to).results  # checks that it stays in results/
-    runs = {name: _evaluation(options.out, name) for name in options.compare}
+    runs = {name: _evaluation(options.out, name, published) for name in options.compare}
     lines = table(runs)
     print("\n".join(lines))
     for note in differences(runs):
@@ -58,21 +59,21 @@ def compare(options):
     print(f"made: {', '.join(map(str, made))}")
 
 
-def _evaluation(out, name):
+def _evaluation(out, name, published):
     directory = RunDirectory(pathlib.Path(out), name)
     found = report.read(directory)
     if not found:
         raise UserError(f"{directory.results} has no evaluation.json: python src/evaluate.py {name} first")
     if directory.weights.exists() and sha256(directory.weights) != next(iter(found.values()))["protocol"].get("sha256"):
         raise UserError(f"{report.path_of(directory)} is of other weights: python src/evaluate.py {name} again")
-    return {**found, "training": _training(directory)}
+    return {**found, "training": _training(directory, published)}
 
 
-def _training(directory):
+def _training(directory, published):
     """The last epoch's mean training loss, beside what the source document reports."""
     rows = metrics.read_epochs(directory.metrics)
     numbers = {"loss": rows[-1].get("loss") if rows else None}
-    numbers["published_loss"] = experiments.published(directory.name).get("loss")
+    numbers["published_loss"] = published(directory.name).get("loss")
     return {"protocol": {}, "numbers": {name: {"value": value} for name, value in numbers.items() if value is not None}}
 
 

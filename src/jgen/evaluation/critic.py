@@ -6,9 +6,10 @@ import numpy as np
 from scipy.ndimage import median_filter
 
 from jgen import networks
-from jgen.artifacts import figures, files
 from jgen.data import unit
 from jgen.evaluation.numbers import number
+from jgen.pictures import figures
+from jgen.platform import files
 
 BATCH = 500
 WIDTH = 9  # epochs under the median filter

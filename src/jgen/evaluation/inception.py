@@ -12,11 +12,11 @@ import pathlib
 import numpy as np
 
 from jgen import networks
-from jgen.artifacts import checkpoint
 from jgen.data import unit
 from jgen.errors import UserError
-from jgen.evaluation.report import sha256
-from jgen.runtime import jt, nn
+from jgen.platform.files import sha256
+from jgen.platform.runtime import jt, nn
+from jgen.runs import checkpoint
 
 SIDE = 299
 FEATURES = 2048

@@ -8,7 +8,7 @@ import time
 from jgen import config
 from jgen.config import option
 from jgen.errors import UserError
-from jgen.experiment import ROOT
+from jgen.platform.files import ROOT
 
 WHAT = (
     "all", "reconstruction", "likelihood", "distances", "labels", "memorisation", "critic", "fid", "preservation",
@@ -47,14 +47,14 @@ class Evaluation:
     device: str = option("auto", "where to compute", choices=("auto", "cpu", "cuda"))
 
 
-def evaluate(options):
+def evaluate(options, published=lambda name: {}):
     """Do what `options` say; prints what is measured and the file it is written to."""
     if bool(options.name) == bool(options.compare):
         raise UserError("give the name of a run, or --compare NAME … of runs that are evaluated")
     if options.compare:
         from jgen.evaluation import compare
 
-        compare.compare(options)
+        compare.compare(options, published)
         return
     from jgen.evaluation import report
     from jgen.evaluation.sections import ALL, SECTIONS

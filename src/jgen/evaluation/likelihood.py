@@ -12,7 +12,7 @@ import dataclasses
 import numpy as np
 from scipy.special import logsumexp
 
-from jgen import networks, streams
+from jgen import networks, random
 from jgen.evaluation.numbers import mean, number
 
 ROWS = 2000  # latents decoded at a time, which bounds the memory
@@ -75,13 +75,11 @@ def estimate(algorithm, x, y=None, samples=200, seed=0, progress=iter):
             total = logsumexp(log_weights, axis=1)
             log_marginal[rows] = total - np.log(samples)
             effective[rows] = np.exp(2 * total - logsumexp(2 * log_weights, axis=1))
-    return Estimates(
-        mu.astype(np.float64), logvar.astype(np.float64), log_likelihood, log_marginal, effective, samples
-    )
+    return Estimates(mu.astype(np.float64), logvar.astype(np.float64), log_likelihood, log_marginal, effective, samples)
 
 
 def _noise(seed, row, samples, latent_dim):
-    return streams.stream(seed, streams.EVALUATION, int(row)).standard_normal((samples, latent_dim), dtype=np.float32)
+    return random.stream(seed, random.EVALUATION, int(row)).standard_normal((samples, latent_dim), dtype=np.float32)
 
 
 def _log_likelihoods(algorithm, x, y, rows, mu, logvar, noise):

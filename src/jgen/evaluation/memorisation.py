@@ -11,9 +11,9 @@ from __future__ import annotations
 import numpy as np
 from sklearn.metrics.pairwise import euclidean_distances
 
-from jgen.artifacts import grid
 from jgen.data import unit
 from jgen.evaluation.numbers import number, share
+from jgen.pictures import grid
 
 NEIGHBOURS = 50
 QUANTILE = 0.01

@@ -19,10 +19,10 @@ import dataclasses
 import numpy as np
 from scipy import stats
 
-from jgen import streams
+from jgen import random
+from jgen.augmentation.directions import Directions
 from jgen.evaluation.numbers import detail, number, series, share
-from jgen.exploration import latents
-from jgen.exploration.directions import Directions
+from jgen.runs import latents
 
 STEPS = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0)  # in units of sigma
 DRAWN_FROM_POSTERIOR, DRAWN_FROM_PRIOR = "mu+sigma eps", "mu+N(0,I)"
@@ -68,7 +68,7 @@ def _steps(kind):
 
 def _moves(sigma, seed):
     """The offset of a step of 1, [N, D] for each direction."""
-    noise = streams.stream(seed, streams.EVALUATION, 1).standard_normal(sigma.shape, dtype=np.float32)
+    noise = random.stream(seed, random.EVALUATION, 1).standard_normal(sigma.shape, dtype=np.float32)
     drawn = {DRAWN_FROM_POSTERIOR: sigma * noise, DRAWN_FROM_PRIOR: noise}
     chosen = {}
     for kind in DIRECTIONS:
@@ -183,7 +183,7 @@ def gain_at_equal_diversity(ours, other, kind, resamples=500):
         reached = at_equal_diversity({"ours": ours, "other": other}, kind, rows=rows)
         return reached[1]["ours"] - reached[1]["other"] if reached else 0.0
 
-    generator = streams.stream(0, streams.EVALUATION, 2)
+    generator = random.stream(0, random.EVALUATION, 2)
     resampled = stats.bootstrap(
         (np.arange(n),), gain, n_resamples=resamples, vectorized=False, method="basic", random_state=generator
     )

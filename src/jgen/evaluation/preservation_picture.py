@@ -6,8 +6,8 @@ features. Only the last two compare runs fairly, for a step of sigma is another 
 
 from __future__ import annotations
 
-from jgen.artifacts import figures
 from jgen.evaluation.preservation import DIRECTIONS, DRAWN_FROM_POSTERIOR, DRAWN_FROM_PRIOR, standard_error
+from jgen.pictures import figures
 
 PIXELS = "pixel distance to the reconstruction"
 FEATURES = "feature distance to the reconstruction"

@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import pathlib
 
-from jgen.artifacts import files
 from jgen.errors import UserError
-
-
-def sha256(path):
-    """A file's checksum, which says of what weights a number speaks."""
-    return hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest()
+from jgen.platform import files
 
 
 def path_of(directory):

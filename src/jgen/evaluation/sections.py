@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import numpy as np
 
-from jgen import streams
-from jgen.artifacts import checkpoint, files, grid, metrics
+from jgen import random
+from jgen.augmentation import few_images, low_data
 from jgen.errors import UserError
 from jgen.evaluation import (
     critic,
     distances,
-    few_images,
     inception,
     labels,
     likelihood,
-    low_data,
     memorisation,
     preservation,
     preservation_picture,
     reconstruction,
 )
 from jgen.evaluation.numbers import number
-from jgen.evaluation.report import sha256
 from jgen.evaluation.subject import NotApplicable
-from jgen.exploration import latents
+from jgen.pictures import grid
+from jgen.platform import files
+from jgen.platform.files import sha256
+from jgen.runs import checkpoint, latents, metrics
 
 MEMORISATION_IMAGES = 1000
 PRESERVATION_IMAGES = 1000
@@ -68,7 +68,7 @@ def likelihood_section(subject):
 def distances_section(subject):
     """Fréchet and kernel distance, precision, recall, density, coverage; the same of training images beside them."""
     fake, real = subject.judged_samples[0], subject.judged_reference[0]
-    generator = streams.stream(subject.options.seed, streams.EVALUATION)
+    generator = random.stream(subject.options.seed, random.EVALUATION)
     measured = distances.measure(real, fake, generator)
     if subject.split == "test":
         train, _ = subject.classifier.judge(subject.some(subject.dataset.x_train, len(real)))
@@ -159,7 +159,7 @@ def fid_section(subject):
     samples, real = subject.samples[0], subject.some(subject.held_out[0], subject.options.n)
     fake_features = network.features(samples, subject.progress("samples' Inception features"))
     real_features = network.features(real, subject.progress("real images' Inception features"))
-    generator = streams.stream(subject.options.seed, streams.EVALUATION)
+    generator = random.stream(subject.options.seed, random.EVALUATION)
     kernel, error = distances.kernel_distance(real_features, fake_features, generator)
     measured = {
         "fid": number(distances.frechet_distance(real_features, fake_features)),

@@ -10,11 +10,13 @@ import sys
 import numpy as np
 from tqdm import tqdm
 
-from jgen import data, finished_run, run_data, runtime, sampling, streams
+from jgen import data, random
 from jgen.data import binarise
 from jgen.errors import UserError
-from jgen.evaluation import classifier
-from jgen.evaluation.report import sha256
+from jgen.judges import classifier
+from jgen.platform import runtime
+from jgen.platform.files import sha256
+from jgen.runs import finished, run_data, sampling
 
 AS_TRAINED = "as-trained"
 PACKAGES = ("jittor", "numpy", "scipy", "scikit-learn", "scikit-image")
@@ -29,7 +31,7 @@ class Subject:
 
     def __init__(self, options):
         self.options = options
-        self.run = finished_run.load(options.out, options.name, options.device)
+        self.run = finished.load(options.out, options.name, options.device)
         self.algorithm, self.directory = self.run.algorithm, self.run.directory
 
     @functools.cached_property
@@ -63,7 +65,7 @@ class Subject:
             x = binarise.static(x, binarise.TEST if self.split == "test" else binarise.TRAIN)
         x, y = data.gather(x, rows), None if y is None else y[rows]
         if self.binarisation == "dynamic":
-            x = binarise.sampled(x, streams.stream(self.options.seed, streams.BINARISATION, streams.EVALUATION))
+            x = binarise.sampled(x, random.stream(self.options.seed, random.BINARISATION, random.EVALUATION))
         return data.unit(x), y
 
     def some(self, images, count):
@@ -74,7 +76,7 @@ class Subject:
         """`count` of `total` rows, chosen by the seed, ascending; all of them for 0."""
         if not count:
             return np.arange(total)
-        return np.sort(streams.stream(self.options.seed, streams.SPLIT).permutation(total)[:count])
+        return np.sort(random.stream(self.options.seed, random.SPLIT).permutation(total)[:count])
 
     @functools.cached_property
     def samples(self):
@@ -105,7 +107,7 @@ class Subject:
             raise NotApplicable(f"{self.dataset.name} has no labels to be kept")
         runs = {self.options.name: self.run}
         for name in self.options.beside:
-            runs[name] = finished_run.load(self.options.out, name, self.options.device)
+            runs[name] = finished.load(self.options.out, name, self.options.device)
         for name, run in runs.items():
             algorithm = run.algorithm
             if not hasattr(algorithm, "encode") or not algorithm.has_prior:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from jgen.artifacts import grid
+from jgen.pictures import grid
 
 TEXT = 12  # pixels
 MARGIN = 6  # pixels around a text
@@ -14,7 +14,7 @@ SMALLEST = 24  # a row's height in pixels, so that its name fits
 def captioned(images, columns, rows=(), headings=()):
     """Images float [N, C, H, W] in [0, 1], `columns` to a row -> uint8 [H', W', 3], white text on black.
 
-    Small images are enlarged by a whole factor; pixel values are those of jgen.artifacts.grid.
+    Small images are enlarged by a whole factor; pixel values are those of jgen.pictures.grid.
     """
     factor = -(-SMALLEST // images.shape[2])
     picture = grid.image_grid(images.repeat(factor, 2).repeat(factor, 3), columns)

@@ -7,9 +7,9 @@ import types
 
 import numpy as np
 
-from jgen import data, finished_run, streams
+from jgen import data, random
 from jgen.errors import UserError
-from jgen.exploration import latents
+from jgen.runs import finished, latents
 
 
 def held_out(dataset, limit=0, seed=0):
@@ -17,7 +17,7 @@ def held_out(dataset, limit=0, seed=0):
     x, y = _held_out_arrays(dataset)
     rows = np.arange(len(x))
     if limit and limit < len(x):
-        rows = np.sort(streams.stream(seed, streams.AUGMENTATION).permutation(len(x))[:limit])
+        rows = np.sort(random.stream(seed, random.AUGMENTATION).permutation(len(x))[:limit])
     return data.gather(x, rows), None if y is None else y[rows]
 
 
@@ -47,7 +47,7 @@ def images(dataset, count, given=(), seed=0):
             raise UserError(f"there is no image {max(given)}: {dataset.name} has {len(x)} held-out images, from 0")
         rows = np.array(given)
     else:
-        order = streams.stream(seed, streams.AUGMENTATION).permutation(len(x))
+        order = random.stream(seed, random.AUGMENTATION).permutation(len(x))
         rows = order[:count] if y is None else _in_turn(order, y, dataset.n_classes, count)
     return data.gather(x, rows), None if y is None else y[rows]
 
@@ -66,7 +66,7 @@ def beside(run, options):
     latents.require_encoder(run)
     if not options.beside:
         return [run]
-    other = finished_run.load(pathlib.Path(options.out), options.beside, options.device)
+    other = finished.load(pathlib.Path(options.out), options.beside, options.device)
     latents.require_encoder(other)
     ours, theirs = run.algorithm.shape, other.algorithm.shape
     if ours.image_shape != theirs.image_shape:

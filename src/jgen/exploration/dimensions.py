@@ -7,7 +7,8 @@ import dataclasses
 import numpy as np
 
 from jgen.errors import UserError
-from jgen.exploration import chosen, latents
+from jgen.exploration import chosen
+from jgen.runs import latents
 
 ENCODED = 2000  # held-out images
 REACH = 2.0  # standard deviations of the prior, where images are compared without an encoder
@@ -56,5 +57,5 @@ def rank(algorithm, dataset, seed=0, y=None):
     if logvar is None:
         spread = mu.std(0)
         return Ranking("deviation", spread, mu.mean(0), spread)
-    # Not jgen.distributions, which computes on Vars.
+    # Not jgen.losses.distributions, which computes on Vars.
     return Ranking("KL", 0.5 * (mu**2 + np.exp(logvar) - logvar - 1).mean(0), zeros, ones)

@@ -6,12 +6,14 @@ import dataclasses
 
 import numpy as np
 
-from jgen import streams, tool
+from jgen import random
+from jgen.cli import tool
 from jgen.config import option
 from jgen.data import images
 from jgen.errors import UserError
-from jgen.experiment import ROOT
-from jgen.exploration import chosen, latents
+from jgen.exploration import chosen
+from jgen.platform.files import ROOT
+from jgen.runs import latents
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -69,7 +71,7 @@ def _drawn(text, run, label):
     if not text[5:].isdecimal():
         raise UserError(f"{text} should be seed: and a whole number, such as seed:0")
     require_prior(run.algorithm, f"start from {text}; give two images instead")
-    z = streams.stream(int(text[5:]), streams.SAMPLES).standard_normal(run.algorithm.latent_dim, dtype=np.float32)
+    z = random.stream(int(text[5:]), random.SAMPLES).standard_normal(run.algorithm.latent_dim, dtype=np.float32)
     return End(z, label=label_or_first(label, run))
 
 

@@ -5,9 +5,6 @@ from __future__ import annotations
 import pathlib
 import tempfile
 
-from jgen import finished_run, run_data
-from jgen.artifacts import grid, video
-from jgen.experiment import ROOT
 from jgen.exploration import (
     pictures_augment,
     pictures_axes,
@@ -18,6 +15,9 @@ from jgen.exploration import (
     pictures_sample,
     pictures_traverse,
 )
+from jgen.pictures import film, grid
+from jgen.platform.files import ROOT
+from jgen.runs import finished, run_data
 
 # A kind is a module with its Options and pictures(run, dataset, options) -> {name: uint8 [H, W, 3], or
 # name.mp4: uint8 [T, H, W, 3]}. The data set is loaded when it is first looked at.
@@ -37,7 +37,7 @@ FPS = 24
 
 def explore(kind, options):
     """Make the pictures of one kind in results/NAME/explore and print their names."""
-    run = finished_run.load(options.out, options.name, options.device)
+    run = finished.load(options.out, options.name, options.device)
     dataset = run_data.Later(run, getattr(options, "data_dir", ROOT / "data"))
     folder = run.directory.explored
     for name, pixels in PICTURES[kind].pictures(run, dataset, options).items():
@@ -59,4 +59,4 @@ def write_film(path, frames):
         files = [pathlib.Path(folder, f"{i:04d}.png") for i in range(len(frames))]
         for file, pixels in zip(files, frames):
             Image.fromarray(pixels).save(file)
-        video.stitch(files, path, fps=FPS)
+        film.stitch(files, path, fps=FPS)

@@ -10,11 +10,14 @@ import dataclasses
 
 import numpy as np
 
-from jgen import data, streams, tool
-from jgen.artifacts import grid
+from jgen import data, random
+from jgen.augmentation import directions
+from jgen.cli import tool
 from jgen.config import option
-from jgen.experiment import ROOT
-from jgen.exploration import chosen, directions, latents
+from jgen.exploration import chosen
+from jgen.pictures import grid
+from jgen.platform.files import ROOT
+from jgen.runs import latents
 
 REACH = 6  # steps to each side
 
@@ -48,7 +51,7 @@ def _half(algorithm, dataset, x, y, options):
     makers = directions.Directions(options.directions, options.seed, everything)
     delta = np.stack([makers.of(i, sigma[i], 1)[0][0] for i in range(len(x))])  # [N, D]
     steps = options.sigma * np.array([step for step in range(-REACH, REACH + 1) if step], np.float32)
-    noise = streams.stream(options.seed, streams.AUGMENTATION, 0).standard_normal(mu.shape, dtype=np.float32)
+    noise = random.stream(options.seed, random.AUGMENTATION, 0).standard_normal(mu.shape, dtype=np.float32)
     z = np.concatenate([mu[:, None] + steps[:, None] * delta[:, None], (mu + noise)[:, None]], 1)
     columns = z.shape[1]
     flat = z.reshape(-1, z.shape[-1])

@@ -14,12 +14,13 @@ import re
 
 import numpy as np
 
-from jgen import tool
-from jgen.artifacts import grid
+from jgen.cli import tool
 from jgen.config import option
 from jgen.errors import UserError
-from jgen.experiment import ROOT
-from jgen.exploration import chosen, latents
+from jgen.exploration import chosen
+from jgen.pictures import grid
+from jgen.platform.files import ROOT
+from jgen.runs import latents
 
 SIDE = 7
 ENCODED = 5000  # images whose latents define the directions

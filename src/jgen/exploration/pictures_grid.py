@@ -6,10 +6,11 @@ import dataclasses
 
 import numpy as np
 
-from jgen.artifacts import grid
 from jgen.config import option
 from jgen.errors import UserError
-from jgen.exploration import dimensions, ends, latents
+from jgen.exploration import dimensions, ends
+from jgen.pictures import grid
+from jgen.runs import latents
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -11,9 +11,10 @@ import dataclasses
 import numpy as np
 
 from jgen import data
-from jgen.artifacts import grid
 from jgen.config import option
-from jgen.exploration import ends, latents
+from jgen.exploration import ends
+from jgen.pictures import grid
+from jgen.runs import latents
 
 HOLD = 12  # frames at either end
 

@@ -9,12 +9,13 @@ import dataclasses
 
 import numpy as np
 
-from jgen import tool
-from jgen.artifacts import figures
+from jgen.cli import tool
 from jgen.config import option
 from jgen.errors import UserError
-from jgen.experiment import ROOT
-from jgen.exploration import chosen, latents
+from jgen.exploration import chosen
+from jgen.pictures import figures
+from jgen.platform.files import ROOT
+from jgen.runs import latents
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

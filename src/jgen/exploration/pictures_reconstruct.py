@@ -7,9 +7,10 @@ import dataclasses
 import numpy as np
 
 from jgen import data
-from jgen.artifacts import grid
 from jgen.config import option
-from jgen.exploration import chosen, ends, latents
+from jgen.exploration import chosen, ends
+from jgen.pictures import grid
+from jgen.runs import latents
 
 COLUMNS = 8
 MEASURED = 1000  # held-out images of the printed error

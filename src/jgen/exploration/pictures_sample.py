@@ -6,10 +6,12 @@ import dataclasses
 
 import numpy as np
 
-from jgen import streams, tool
-from jgen.artifacts import grid
+from jgen import random
+from jgen.cli import tool
 from jgen.config import option
-from jgen.exploration import captions, ends, latents
+from jgen.exploration import captions, ends
+from jgen.pictures import grid
+from jgen.runs import latents
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -25,7 +27,7 @@ def pictures(run, dataset, options):
     """{"sample": uint8 [H, W, 3]}."""
     algorithm, columns = run.algorithm, options.columns
     ends.require_prior(algorithm, "draw samples")
-    generator = streams.stream(options.seed, streams.SAMPLES)
+    generator = random.stream(options.seed, random.SAMPLES)
     if not algorithm.conditional:
         z = generator.standard_normal((options.n, algorithm.latent_dim), dtype=np.float32)
         return {"sample": grid.image_grid(latents.decode(algorithm, z), columns)}

@@ -7,7 +7,8 @@ import dataclasses
 import numpy as np
 
 from jgen.config import option
-from jgen.exploration import captions, dimensions, ends, latents
+from jgen.exploration import captions, dimensions, ends
+from jgen.runs import latents
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

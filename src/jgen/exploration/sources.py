@@ -8,7 +8,7 @@ import pathlib
 
 import numpy as np
 
-from jgen import data, streams
+from jgen import data, random
 from jgen.data import arrange, images, listing
 from jgen.errors import UserError
 
@@ -81,7 +81,7 @@ def at_most_per_class(sources, count, seed):
     """The indices of at most `count` sources of each class, drawn by seed, in order; all of them for 0."""
     if not count:
         return list(range(len(sources.names)))
-    order = streams.stream(seed, streams.AUGMENTATION).permutation(len(sources.names))
+    order = random.stream(seed, random.AUGMENTATION).permutation(len(sources.names))
     taken, chosen = {}, []
     for index in order:
         label = sources.labels[index]

@@ -6,7 +6,7 @@ no form for the device, its callers fall back on Jittor's operators; `composed` 
 
 import contextlib
 
-from jgen.runtime import jt
+from jgen.platform.runtime import jt
 
 _state = {"fused": True, "constants": False}
 

@@ -16,7 +16,7 @@ from jgen import kernels
 from jgen.kernels import batch_norm_cuda
 from jgen.kernels.cuda_sums import assert_addressable
 from jgen.kernels.function import Function
-from jgen.runtime import jt
+from jgen.platform.runtime import jt
 
 _HEADER = """
 #include <omp.h>

@@ -8,7 +8,7 @@ and then over the blocks in their order: the result does not depend on the numbe
 
 import numpy as np
 
-from jgen.runtime import jt
+from jgen.platform.runtime import jt
 
 _SOURCE = """
 const float* __restrict__ dy = in0_p; const float* __restrict__ y = in1_p;

@@ -6,7 +6,7 @@ from string import Template
 
 from jgen.kernels.cuda_sums import BLOCK_SUMS, CHANNELS, SHAPE, THREADS, assert_addressable
 from jgen.kernels.function import Function
-from jgen.runtime import jt
+from jgen.platform.runtime import jt
 
 _WIDTH, _PART = 32, 16
 # A block of threads sums over a part of one channel's values, or, where a channel has one to an image, of the values
@@ -76,6 +76,7 @@ sum_parts<<<groups * parts, THREADS>>>(shape, width, groups, in0_p, y, data["slo
 add_parts<<<(shape.C + THREADS - 1) / THREADS, THREADS>>>(shape.C, parts, out1_p, out0_p);
 """
 )
+
 
 @functools.cache
 def sources(activation):

@@ -7,7 +7,7 @@ gradient where it lies in its bucket, and nothing is copied back.
 import numpy as np
 
 from jgen.kernels.multi_tensor import ALIGNMENT, Buckets, offsets
-from jgen.runtime import jt
+from jgen.platform.runtime import jt
 
 BUCKET_FLOATS = 2**20  # 4 MB: long against a message's latency, short enough to stay in a cache until the update
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from jgen.kernels import bias_activation, onednn
 from jgen.kernels.function import Function
-from jgen.runtime import jt
+from jgen.platform.runtime import jt
 
 _HEADER = """
 #include <oneapi/dnnl/dnnl.hpp>

@@ -2,7 +2,9 @@
 
 THREADS = 256  # of a block
 # Partial sums meet in shared memory, in the order of a fixed tree: a sum is the same in every run.
-BLOCK_SUMS = f"const int THREADS = {THREADS};" + """
+BLOCK_SUMS = (
+    f"const int THREADS = {THREADS};"
+    + """
 // The sum of the values of all threads whose number is this thread's modulo `width`, for each of them; width is a
 // power of two. Every thread of the block has to call it.
 __device__ float block_sum(float value, int width = 1) {
@@ -18,6 +20,7 @@ __device__ float block_sum(float value, int width = 1) {
     return total;
 }
 """
+)
 # Of [N, C, ...]; needs fewer than 2^31 numbers, for a division of 64 bits takes CUDA dozens of instructions.
 CHANNELS = """
 struct Shape { unsigned N, C, S; };

@@ -7,7 +7,7 @@ their order. A label outside the table is refused on the CPU; a GPU, which canno
 
 from jgen.kernels.cuda_sums import THREADS
 from jgen.kernels.function import Function
-from jgen.runtime import jt
+from jgen.platform.runtime import jt
 
 FORWARD = {
     "cpu_header": "#include <algorithm>\n",

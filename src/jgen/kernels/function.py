@@ -1,6 +1,6 @@
 """Operators with gradients of their own: jittor.Function without what it costs a small step."""
 
-from jgen.runtime import jt
+from jgen.platform.runtime import jt
 
 
 class Function:

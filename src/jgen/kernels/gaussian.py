@@ -11,7 +11,7 @@ import numpy as np
 
 from jgen.kernels.cuda_sums import BLOCK_SUMS, THREADS
 from jgen.kernels.function import Function
-from jgen.runtime import jt
+from jgen.platform.runtime import jt
 
 _CPU_HEADER = "#include <omp.h>\n#include <math.h>\n"
 FORWARD = {

@@ -10,7 +10,7 @@ on the number of threads.
 
 from jgen.kernels import bias_activation, convolution, onednn
 from jgen.kernels.function import Function
-from jgen.runtime import jt
+from jgen.platform.runtime import jt
 
 _HEADER = (
     onednn.SGEMM

@@ -2,7 +2,7 @@
 
 from jgen.kernels.cuda_sums import THREADS
 from jgen.kernels.function import Function
-from jgen.runtime import jt
+from jgen.platform.runtime import jt
 
 _TRANSPOSE = """
 const long N = in0_shape0, rows = in0_shape1, columns = in0_shape2;

@@ -17,7 +17,7 @@ import numpy as np
 from jgen import kernels
 from jgen.kernels import batch_norm, mlp_source
 from jgen.kernels.function import Function
-from jgen.runtime import jt
+from jgen.platform.runtime import jt
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,7 +11,7 @@ from string import Template
 
 import numpy as np
 
-from jgen.runtime import jt
+from jgen.platform.runtime import jt
 
 # Tensors start at multiples of this in the flat moments, and threads split the work there: each gets whole cache
 # lines, and which elements share a vector, hence every result, does not depend on the number of threads.

@@ -2,7 +2,7 @@
 
 import functools
 
-from jgen.runtime import onednn_headers
+from jgen.platform.runtime import onednn_headers
 
 # One product of row-major matrices on one thread, where it is called in a parallel region.
 SGEMM = """

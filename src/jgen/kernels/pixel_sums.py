@@ -15,7 +15,7 @@ import numpy as np
 
 from jgen.kernels.cuda_sums import BLOCK_SUMS
 from jgen.kernels.function import Function
-from jgen.runtime import jt
+from jgen.platform.runtime import jt
 
 BERNOULLI, SQUARED_ERROR = "bernoulli", "squared error"
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import dataclasses
 
-from jgen import corruption, distributions, networks, optim
-from jgen.algorithm import Algorithm, Grid
+from jgen import networks
 from jgen.config import Training, option, units
+from jgen.losses import corruption, distributions
+from jgen.training import optim
+from jgen.training.algorithm import Algorithm, Grid
 
 
 @dataclasses.dataclass(frozen=True)

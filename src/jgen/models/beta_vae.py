@@ -5,16 +5,18 @@ Both terms are *means*, over the batch and over pixels or latents:
     loss = mean((x^ - x)^2) + beta * mean(KL per latent)
 
 With P pixels and D latents that is 2/P times  1/2 sum (x^ - x)^2 + beta_eff * KL,  beta_eff = beta * P / (2 D), the
-beta of a unit-variance Gaussian decoder in the convention of jgen.distributions: 0.1 here is 1.96 there.
+beta of a unit-variance Gaussian decoder in the convention of jgen.losses.distributions: 0.1 here is 1.96 there.
 """
 
 from __future__ import annotations
 
 import dataclasses
 
-from jgen import distributions, networks, optim
-from jgen.algorithm import Algorithm, Grid
+from jgen import networks
 from jgen.config import Training, option, units
+from jgen.losses import distributions
+from jgen.training import optim
+from jgen.training.algorithm import Algorithm, Grid
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,9 +13,11 @@ from __future__ import annotations
 import dataclasses
 import math
 
-from jgen import distributed, distributions, networks, optim
-from jgen.algorithm import Algorithm, Grid
+from jgen import networks
 from jgen.config import Training, option, units
+from jgen.losses import distributions
+from jgen.training import distributed, optim
+from jgen.training.algorithm import Algorithm, Grid
 
 SMALLEST_VARIANCE = 1e-5  # below the rounding of 8-bit pixels
 

@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import dataclasses
 
-from jgen import combination, distributed, distributions, networks, optim
-from jgen.algorithm import Algorithm, Grid
+from jgen import networks
 from jgen.config import Training, option, units
+from jgen.losses import combination, distributions
+from jgen.training import distributed, optim
+from jgen.training.algorithm import Algorithm, Grid
 
 
 @dataclasses.dataclass(frozen=True)

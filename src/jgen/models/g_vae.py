@@ -13,9 +13,11 @@ import dataclasses
 import math
 import types
 
-from jgen import distributions, isda, networks, optim
-from jgen.algorithm import Algorithm, Grid
+from jgen import networks
 from jgen.config import Training, option, units
+from jgen.losses import distributions, isda
+from jgen.training import optim
+from jgen.training.algorithm import Algorithm, Grid
 
 ON_OFF = ("on", "off")
 

@@ -14,9 +14,11 @@ from __future__ import annotations
 import dataclasses
 import math
 
-from jgen import distributions, networks, optim
-from jgen.algorithm import Algorithm, Grid
+from jgen import networks
 from jgen.config import Training, option, units
+from jgen.losses import distributions
+from jgen.training import optim
+from jgen.training.algorithm import Algorithm, Grid
 
 # hidden units, latents, activation
 ARCHITECTURES = {"mlp": ((400,), 20, "relu"), "iwae": ((200, 200), 50, "tanh")}

@@ -14,9 +14,11 @@ import typing
 
 import numpy as np
 
-from jgen import distributions, networks, optim
-from jgen.algorithm import Algorithm, Noise, NoiseSource
+from jgen import networks
 from jgen.config import Training, option, units
+from jgen.losses import distributions
+from jgen.training import optim
+from jgen.training.algorithm import Algorithm, Noise, NoiseSource
 
 
 @dataclasses.dataclass(frozen=True)

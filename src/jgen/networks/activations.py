@@ -1,6 +1,6 @@
 """Activations as modules, by name."""
 
-from jgen.runtime import nn
+from jgen.platform.runtime import nn
 
 
 def leaky(x, slope):

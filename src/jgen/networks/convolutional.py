@@ -3,10 +3,10 @@
 import itertools
 import math
 
-from jgen.distributions import halves
+from jgen.losses.distributions import halves
 from jgen.networks.activations import activation_layer
 from jgen.networks.layers import Conv, ConvTranspose, Layers, as_features, flat_features
-from jgen.runtime import nn
+from jgen.platform.runtime import nn
 
 
 def halved_sizes(height, width, n_stages):

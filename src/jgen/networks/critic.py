@@ -2,12 +2,12 @@
 
 import itertools
 
-from jgen.distributions import flat
+from jgen.losses.distributions import flat
 from jgen.networks.activations import LeakyReLU, Tanh
 from jgen.networks.layers import Layers
 from jgen.networks.mlp import MLP
 from jgen.networks.normalisation import BatchNorm
-from jgen.runtime import nn
+from jgen.platform.runtime import nn
 
 SLOPE = 0.01  # of LeakyReLU for negative values
 

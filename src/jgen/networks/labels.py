@@ -4,7 +4,7 @@ import numpy as np
 
 from jgen import kernels
 from jgen.kernels import embedding
-from jgen.runtime import jt, nn
+from jgen.platform.runtime import jt, nn
 
 
 class LabelEmbedding(nn.Module):

@@ -9,14 +9,14 @@ import functools
 import typing
 
 from jgen import kernels
-from jgen.distributions import flat
 from jgen.kernels import convolution, image_convolution, layout
 from jgen.kernels.bias_activation_cuda import BiasActivation
 from jgen.kernels.layout import Joined, Transposed
 from jgen.kernels.mlp import Normalisation, Stack
+from jgen.losses.distributions import flat
 from jgen.networks.activations import activation_layer, activation_name, leaky, slope_of
 from jgen.networks.normalisation import BatchNorm, current_minibatches
-from jgen.runtime import jt, nn
+from jgen.platform.runtime import jt, nn
 
 
 class Conv(nn.Conv):

@@ -2,10 +2,10 @@
 
 import itertools
 
-from jgen.distributions import flat, halves
+from jgen.losses.distributions import flat, halves
 from jgen.networks.activations import activation_layer
 from jgen.networks.layers import Layers
-from jgen.runtime import nn
+from jgen.platform.runtime import nn
 
 
 class MLP(nn.Module):

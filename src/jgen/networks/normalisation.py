@@ -9,7 +9,7 @@ import numpy as np
 from jgen import kernels
 from jgen.kernels import batch_norm
 from jgen.networks.activations import leaky
-from jgen.runtime import jt, nn
+from jgen.platform.runtime import jt, nn
 
 
 @dataclasses.dataclass(frozen=True)

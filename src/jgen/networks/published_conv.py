@@ -7,7 +7,7 @@ LeakyReLU in front of the sigmoid. Keras's LeakyReLU has slope 0.3.
 
 from jgen.networks.activations import LeakyReLU
 from jgen.networks.layers import Conv, ConvTranspose, Layers, Linear, as_features, flat_features, join
-from jgen.runtime import nn
+from jgen.platform.runtime import nn
 
 SLOPE = 0.3
 SMALLEST_SIGMA = 1e-6  # stands for 0, whose logarithm is not finite

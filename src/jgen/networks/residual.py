@@ -8,10 +8,10 @@ crops where a side was odd.
 import itertools
 import math
 
-from jgen.distributions import halves
+from jgen.losses.distributions import halves
 from jgen.networks.layers import Conv, ConvTranspose, Linear, as_features, flat_features, joined_features
 from jgen.networks.normalisation import BatchNorm
-from jgen.runtime import jt, nn
+from jgen.platform.runtime import jt, nn
 
 
 class ResidualBlock(nn.Module):

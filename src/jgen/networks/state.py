@@ -6,9 +6,10 @@ import math
 
 import numpy as np
 
-from jgen import process, streams
+from jgen import random
 from jgen.errors import UserError
-from jgen.runtime import jt, nn
+from jgen.platform import process
+from jgen.platform.runtime import jt, nn
 
 no_grad = jt.no_grad
 
@@ -39,7 +40,7 @@ def initialise(networks, seed):
     """
     _require_memory(networks)
     for position, network in enumerate(networks.values()):
-        generator = streams.stream(seed, streams.INIT, position)
+        generator = random.stream(seed, random.INIT, position)
         for module in _modules(network):
             _initialise_module(module, generator, getattr(network, "initial_values", "pytorch") == "keras")
 

@@ -1,6 +1,6 @@
 """Classic augmentation of a batch: mirror images and shifts."""
 
-from jgen.runtime import jt
+from jgen.platform.runtime import jt
 
 
 def flip_and_shift(x, noise, flip=False, shift=0, border="black"):

@@ -1,0 +1,1 @@
+"""Augmentation: more images of a labelled folder, and whether they help."""

@@ -1,0 +1,1 @@
+"""Command lines: training scripts, tools for finished runs, exit codes and signals."""

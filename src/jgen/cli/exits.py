@@ -1,0 +1,111 @@
+"""Exit codes and signals of the scripts: 0 done, 2 for the user to fix, 130 after Ctrl-C, 143 after SIGTERM."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import pathlib
+import signal
+import sys
+
+from jgen.errors import UserError
+from jgen.training import distributed
+
+INSTALL = "make setup, then use .venv/bin/python; or pip install -r requirements.txt"
+REQUIRED = ("numpy", "safetensors", "PIL", "tqdm")  # what scripts import before they can catch that it is missing
+
+
+def require_packages():
+    """Exit with one line where a package that every script imports is missing."""
+    for name in REQUIRED:
+        if importlib.util.find_spec(name) is None:
+            sys.exit(_report(pathlib.Path(sys.argv[0]).name, f"the package {name} is missing: {INSTALL}"))
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, which ends a script as Ctrl-C does: whoever must put something in order learns of both."""
+
+
+def exit_cleanly(program, job):
+    """Do `job`; a UserError becomes one line and exit code 2, Ctrl-C exit code 130, SIGTERM 143."""
+    _make_printable()
+    with distributed.ending_together():
+        _exit_cleanly(program, job)
+
+
+def _exit_cleanly(program, job):
+    try:
+        with _sigterm_raises():
+            job()
+    except UserError as error:
+        sys.exit(_report(program, str(error)))
+    except ModuleNotFoundError as error:
+        if error.name and error.name.split(".")[0] == "jgen":
+            raise
+        sys.exit(_report(program, f"the package {error.name} is missing: {INSTALL}"))
+    except MemoryError as error:
+        sys.exit(_report(program, f"not enough memory ({error}): ask for less, or for smaller layers"))
+    except KeyboardInterrupt as stop:
+        distributed.let_the_first_report()
+        print(f"\n{program}: stopped{f'. {stop}' if str(stop) else ''}", file=sys.stderr)
+        sys.exit(128 + (signal.SIGTERM if isinstance(stop, Terminated) else signal.SIGINT))
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)
+    except OSError as error:  # the system's refusal, wherever it was met: never a mistake of the program
+        where = f" {error.filename}:" if error.filename else ""
+        reason = (error.strerror or str(error)).lower()
+        sys.exit(_report(program, f"the system refused:{where} {reason}; mend that and start again"))
+
+
+def _make_printable():
+    """Where the terminal's encoding lacks a letter of a path, it is shown by its number instead of ending the run."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, ValueError):  # replaced by another object, or closed
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _terminate(number, frame):
+    raise Terminated
+
+
+def _end_silently_in_a_child():
+    """Jittor's compiling processes inherit the handler, but a pool waits for ever for one that is about to block."""
+    if signal.getsignal(signal.SIGTERM) is _terminate:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+os.register_at_fork(after_in_child=_end_silently_in_a_child)
+
+
+@contextlib.contextmanager
+def _sigterm_raises():
+    try:
+        earlier = signal.signal(signal.SIGTERM, _terminate)
+    except ValueError:  # not in the main thread, which alone may set handlers
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, earlier)
+
+
+def _report(program, message):
+    distributed.let_the_first_report()
+    print(f"{program}: error: {message}{distributed.place()}", file=sys.stderr)
+    return 2
+
+
+def _interrupted_early(kind, error, trace):
+    """Ctrl-C while modules are still imported: no traceback either."""
+    if issubclass(kind, KeyboardInterrupt):
+        print(f"\n{pathlib.Path(sys.argv[0]).name}: stopped", file=sys.stderr)
+    else:
+        sys.__excepthook__(kind, error, trace)
+
+
+require_packages()
+if sys.excepthook is sys.__excepthook__:  # in a notebook it is another
+    sys.excepthook = _interrupted_early

@@ -1,0 +1,43 @@
+"""The scripts that use a finished run: options from a dataclass, then one job."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from jgen import config
+from jgen.cli.exits import exit_cleanly
+from jgen.platform.files import ROOT
+from jgen.training import distributed
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What every such script takes; each adds its own."""
+
+    name: str = config.argument("name of the run, such as beta-vae")
+    out: str = config.option(str(ROOT), "folder that holds results/ and intermediate/")
+    device: str = config.option("auto", "where to compute", choices=("auto", "cpu", "cuda"))
+
+
+def run(script, options_class, job, arguments=None):
+    """Parse the command line into `options_class` and do `job(options)`; exits as exit_cleanly does."""
+    description = (options_class.__doc__ or "").strip().splitlines()[0]
+    parser = config.parser_for(script, description, {"options": (options_class, config.fields_of(options_class))})
+    namespace = parser.parse_args(arguments)
+    _do(script, lambda: job(options_class(**config.explicit_fields(options_class, namespace))))
+
+
+def run_kind(script, description, kinds, job, arguments=None):
+    """`script NAME KIND …` with kinds {name: options class, a subclass of Options}: does `job(kind, options)`."""
+    namespace = config.parser_of_kinds(script, description, Options, kinds).parse_args(arguments)
+    options_class = kinds[namespace.kind]
+    values = config.explicit_fields(options_class, namespace)
+    _do(script, lambda: job(namespace.kind, options_class(**values)))
+
+
+def _do(script, job):
+    def checked():
+        distributed.require_one_process(script)
+        job()
+
+    exit_cleanly(script, checked)

@@ -1,0 +1,1 @@
+"""Judges: classifiers that label and compare images independently of the models."""

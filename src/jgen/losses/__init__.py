@@ -1,0 +1,1 @@
+"""Losses: distributions and their divergences, ISDA, combinations of terms, corruption of inputs."""

@@ -1,0 +1,1 @@
+"""Pictures: grids, films, curves, figures, drawings of networks."""

@@ -1,0 +1,1 @@
+"""Platform: starting Jittor, CPU and GPU, process, files."""

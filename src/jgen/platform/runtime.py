@@ -1,0 +1,232 @@
+"""Everything that makes `import jittor` work anywhere, and picks the device.
+
+    from jgen.platform.runtime import jt, nn       # starts Jittor on first use
+
+Jittor 1.3.11 downloads oneDNN from a single server when it is first imported, crashes on an nvcc without a GPU,
+replaces Python's signal handlers, turns TLS verification off and reseeds the global generators; a signal that arrives
+within oneDNN's matrix product overwrites memory. All of that is put right here, so that no other module needs to know.
+"""
+
+import atexit
+import importlib.metadata
+import os
+import pathlib
+import platform
+import shutil
+import sys
+import sysconfig
+
+from jgen.errors import UserError
+from jgen.platform import gpu, process
+
+JITTOR_VERSION = "1.3.11.0"
+ONEDNN_FOLDER = "dnnl_lnx_2.2.0_cpu_gomp"  # the name under which Jittor 1.3.11 looks for oneDNN
+
+_started = {}
+
+
+def __getattr__(name):
+    if name in ("jt", "nn"):
+        start()
+        return _started[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def start(device="auto", log=print, checking=""):
+    """Import Jittor for `device` (auto | cpu | cuda) and return it; later calls only check the device.
+
+    log: receives the one line that announces a long first compilation, or says why a GPU stays unused. checking:
+    "with cuDNN" or "without cuDNN" in the process that finds out whether they work (cuda_check).
+    Raises UserError where a compiler, a header, a wheel or the asked-for GPU is missing.
+    """
+    if not _started:
+        _check_platform(log)
+        if launched_by_mpirun():
+            _check_mpi_compiler()
+        if checking:
+            cuda, cudnn = True, checking == gpu.WITH
+        elif device == "cpu":
+            cuda = cudnn = False
+        else:
+            folder = _jittor_home() / ".cache/jittor/cuda-home"
+            cuda, cudnn = gpu.set_up(device, log, folder, alone=not launched_by_mpirun())
+        _prepare_environment(cuda)
+        _announce_compilation(log, cuda)
+        with process.python_defaults_kept():
+            _started["jt"] = _import_jittor()
+            _started["jt"].flags.use_cuda = 0
+            if cuda:
+                gpu.switch_on(_started["jt"], cudnn)
+            _close_compile_pool()
+        process.give_signals_a_stack()
+        atexit.register(process.await_idle_threads)  # runs before what Jittor has registered
+        from jittor import nn
+
+        _started["nn"] = nn
+        _check_jittor(_started["jt"], device)
+    elif device == "cuda" and not _started["jt"].flags.use_cuda:
+        raise UserError("--device cuda: Jittor already runs on the CPU in this process; start a new one")
+    return _started["jt"]
+
+
+def device():
+    """The device Jittor runs on: 'cpu' or 'cuda'."""
+    return "cuda" if start().flags.use_cuda else "cpu"
+
+
+def launched_by_mpirun():
+    """Whether this process is one of Open MPI's; the variable is the one that Jittor looks at."""
+    return "OMPI_COMM_WORLD_SIZE" in os.environ
+
+
+def _check_mpi_compiler():
+    if not (os.environ.get("mpicc_path") or shutil.which("mpicc")):
+        raise UserError(
+            "started by mpirun, but mpicc is missing, with which Jittor compiles its MPI part: "
+            "sudo apt install libopenmpi-dev openmpi-bin (make mpi checks for both)"
+        )
+
+
+def _check_platform(log):
+    if sys.platform != "linux" or platform.machine() != "x86_64" or not (3, 10) <= sys.version_info[:2] <= (3, 12):
+        log(
+            f"note: this is Python {platform.python_version()} on {platform.machine()} {sys.platform}; known to work: "
+            "Python 3.10 to 3.12 on x86-64 Linux"
+        )
+    if not (os.environ.get("cc_path") or shutil.which("g++")):
+        raise UserError("g++ is missing, Jittor compiles its kernels with it: sudo apt install g++")
+    if not pathlib.Path(sysconfig.get_paths()["include"], "Python.h").is_file():
+        raise UserError(
+            "Python.h is missing, Jittor compiles against it: "
+            f"sudo apt install python3.{sys.version_info.minor}-dev (or python3-dev)"
+        )
+
+
+def _prepare_environment(cuda):
+    """Set what Jittor reads from the environment when it is imported; what the user has set stays."""
+    environment = os.environ
+    environment["JITTOR_HOME"] = str(_jittor_home())  # otherwise Jittor takes that of whatever run last had one
+    environment.setdefault("cache_name", "default")  # otherwise every git branch compiles a cache of its own
+    # Jittor compiles and loads its MPI part wherever mpicc is on PATH, and offers no other way to leave it out.
+    environment["use_mpi"] = "1" if launched_by_mpirun() else "0"
+    if not cuda:
+        environment["nvcc_path"] = ""  # a stray nvcc without a driver crashes the import
+    # How long a thread that waits for its part of a kernel spins before it sleeps: some milliseconds where the cores
+    # are free, for to wake it up costs a virtual machine so much that a small model's step takes up to 1.8 times as
+    # long; some microseconds where another program runs, from which spinning would take its core (3 times as long).
+    if "GOMP_SPINCOUNT" not in environment:
+        cores = os.cpu_count() or 1
+        threads = environment.get("OMP_NUM_THREADS", "")
+        spare = cores - (int(threads) if threads.isdigit() else cores)
+        environment["GOMP_SPINCOUNT"] = "100000" if process.others_running() < spare + 0.5 else "1000"
+    if not environment.get("log_v"):
+        environment.setdefault("log_silent", "1")
+    config_script = pathlib.Path(sysconfig.get_config_var("BINDIR"), f"python3.{sys.version_info.minor}-config")
+    if config_script.is_file():
+        environment.setdefault("python_config_path", str(config_script))
+    if environment.get("use_mkl", "1") == "1":
+        _link_onednn()
+
+
+def _jittor_home():
+    """The folder whose .cache/jittor Jittor uses: JITTOR_HOME, or the user's home."""
+    return pathlib.Path(os.environ.get("JITTOR_HOME") or pathlib.Path.home()).absolute()
+
+
+def onednn_headers():
+    """The folder for `#include <oneapi/dnnl/dnnl.hpp>`."""
+    return _onednn_folder() / "include"
+
+
+def _onednn_folder():
+    return _jittor_home() / ".cache/jittor/mkl" / ONEDNN_FOLDER
+
+
+def _link_onednn():
+    """Put the oneDNN of PyPI's wheels where Jittor looks for the one it would otherwise download."""
+    home, place = _jittor_home(), _onednn_folder()
+    library = place / "lib/libmkldnn.so"
+    if library.is_file() and not library.is_symlink():
+        return  # Jittor's own download
+    headers = _wheel_file("onednn-devel-cpu-gomp", "dnnl.h").parent
+    shared_object = _wheel_file("onednn-cpu-gomp", "libdnnl.so.2")
+    try:
+        (place / "lib").mkdir(parents=True, exist_ok=True)
+        _symlink(headers, place / "include")
+        _symlink(shared_object, place / "lib/libdnnl.so.2")
+        _symlink(shared_object, library)
+    except OSError as error:
+        raise UserError(
+            f"{place}: {error.strerror}; Jittor keeps its compiled kernels under {home}/.cache/jittor and needs 1 GB "
+            "there: make room or set JITTOR_HOME to a folder that can be written"
+        ) from None
+
+
+def _wheel_file(distribution, name):
+    try:
+        files = importlib.metadata.files(distribution) or []
+    except importlib.metadata.PackageNotFoundError:
+        files = []
+    for file in files:
+        if file.name == name and file.locate().exists():
+            return pathlib.Path(file.locate()).resolve()
+    raise UserError(f"the package {distribution} is missing ({name}): pip install -r requirements.txt")
+
+
+def _symlink(target, link):
+    """Make or replace a link in one step, so that two processes starting at once never see it absent."""
+    if link.is_symlink() and os.readlink(link) == str(target):
+        return
+    temporary = link.with_name(f"{link.name}.{os.getpid()}.tmp")
+    temporary.unlink(missing_ok=True)
+    temporary.symlink_to(target)
+    os.replace(temporary, link)
+
+
+def _announce_compilation(log, cuda=False):
+    pattern = f"jt{JITTOR_VERSION.rsplit('.', 1)[0]}/*/py{platform.python_version()}/**/jittor_core*.so"
+    cores = (_jittor_home() / ".cache/jittor").glob(pattern)
+    if not any(core.parent.name.startswith("cu") == cuda for core in cores):
+        log(
+            "First use: Jittor compiles itself (1.5 to 4 minutes on 2 cores), then each model its kernels (up to a "
+            "minute); both are kept for later runs."
+        )
+
+
+def _import_jittor():
+    try:
+        import jittor
+    except ModuleNotFoundError as error:
+        raise UserError(f"the package {error.name} is missing: pip install -r requirements.txt") from None
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"Jittor could not be set up: {error}; its cache is {_jittor_home()}/.cache/jittor (needs 1 GB)"
+        ) from None
+    return jittor
+
+
+def _close_compile_pool():
+    """End the worker processes that compiled Jittor's core; Jittor makes new ones if it needs them.
+
+    They would live as long as this process and get its terminal's Ctrl-C too. A worker that dies of it holds a lock
+    for which the pool's clean-up at exit then waits for ever.
+    """
+    import jittor_utils
+
+    if jittor_utils.pool_size:
+        jittor_utils.pool_cleanup()
+        atexit.unregister(jittor_utils.pool_cleanup)
+        jittor_utils.pool_size = 0
+
+
+def _check_jittor(jittor, device):
+    """Jittor's quiet mode also silences fatal set-up errors, so look at what it set up."""
+    if os.environ.get("use_mkl", "1") == "1" and jittor.compile_extern.mkl_ops is None:
+        raise UserError(
+            "Jittor runs without oneDNN, every matrix product would be a naive loop: remove "
+            f"{_jittor_home()}/.cache/jittor/mkl and run again with log_silent=0 in the environment"
+        )
+    if launched_by_mpirun() and not jittor.in_mpi:
+        raise UserError("Jittor could not set up MPI; run again with log_silent=0 in the environment to see why")
+    if device == "cuda" and not jittor.compiler.has_cuda:
+        raise UserError("--device cuda: Jittor found no usable CUDA; run with log_silent=0 to see why, or --device cpu")

@@ -1,0 +1,1 @@
+"""Runs: directory, set-up, config.json, checkpoint, metrics, finished runs."""

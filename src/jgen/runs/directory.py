@@ -1,0 +1,175 @@
+"""Where everything of one run lies: results/NAME, intermediate/NAME and results/mp4/NAME.mp4."""
+
+import contextlib
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from jgen.errors import UserError
+from jgen.platform.files import disk_errors, lock_holder, locked
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """The paths of the run NAME below the folder OUT; making one writes nothing.
+
+    Raises UserError unless the name is 1 to 80 letters, digits, '.', '_' or '-', with no '.' or '-' in front.
+    """
+
+    out: Path
+    name: str
+    _still_held: Callable[[], bool] | None = field(default=None, init=False, repr=False, compare=False)
+
+    def __post_init__(self):
+        object.__setattr__(self, "out", Path(self.out))
+        if not re.fullmatch(r"(?![.-])[\w.-]{1,80}", self.name) or len(os.fsencode(self.name)) > 240:
+            raise UserError(
+                f"{self.name!r} cannot name a run: use 1 to 80 letters, digits, '.', '_' or '-', "
+                "and begin with a letter, a digit or '_'"
+            )
+        if self.name == "mp4":
+            raise UserError("a run cannot be named 'mp4': results/mp4 holds the videos of all runs")
+
+    @property
+    def results(self):
+        return self.out / "results" / self.name
+
+    @property
+    def intermediate(self):
+        return self.out / "intermediate" / self.name
+
+    @property
+    def video(self):
+        return self.out / "results" / "mp4" / f"{self.name}.mp4"
+
+    @property
+    def config(self):
+        return self.results / "config.json"
+
+    @property
+    def metrics(self):
+        return self.results / "metrics.jsonl"
+
+    @property
+    def curves(self):
+        return self.results / "curves.png"
+
+    @property
+    def samples(self):
+        return self.results / "samples.png"
+
+    @property
+    def checkpoint(self):
+        return self.results / "checkpoint.safetensors"
+
+    @property
+    def checkpoint_json(self):
+        return self.checkpoint.with_suffix(".json")
+
+    @property
+    def weights(self):
+        return self.results / "weights.safetensors"
+
+    @property
+    def best(self):
+        """The weights of the epoch with the best validation metric, for models that name one."""
+        return self.results / "best.safetensors"
+
+    @property
+    def network(self):
+        """The drawing that --summary makes; not one of the run's files, because it needs no run."""
+        return self.results / "network.svg"
+
+    @property
+    def explored(self):
+        """The pictures that src/explore.py makes."""
+        return self.results / "explore"
+
+    @property
+    def tensorboard(self):
+        return self.results / "tensorboard"
+
+    @property
+    def cache(self):
+        """Prepared data, common to all runs; the leading '.' keeps it apart from every run's folder."""
+        return self.out / "intermediate" / ".cache"
+
+    def kept_weights(self, epoch):
+        """results/NAME/weights_0001.safetensors for epoch 1."""
+        return self.results / f"weights_{epoch:04d}.safetensors"
+
+    def grid(self, kind, epoch):
+        """intermediate/NAME/KIND_0001.png for epoch 1."""
+        return self.intermediate / f"{kind}_{epoch:04d}.png"
+
+    def grids(self, kind="*"):
+        """The grids of this kind that exist, in the order of their epochs."""
+        return _numbered(self.intermediate, f"{kind}_*.png")
+
+    def grid_kinds(self):
+        """The kinds of which there are grids, sorted."""
+        return sorted({path.stem.rpartition("_")[0] for path in self.grids()})
+
+    def files(self):
+        """Every file that this run left; not the lock."""
+        one_each = [self.config, self.metrics, self.curves, self.samples]
+        one_each += [self.checkpoint, self.checkpoint_json, self.weights, self.best, self.video]
+        one_each += [self.results / f"{kind}.png" for kind in self.grid_kinds()]
+        one_each += [self.results / name for name in _EVALUATION]
+        many = _numbered(self.results, "weights_*.safetensors") + sorted(self.tensorboard.glob("events.*"))
+        many += [path for suffix in ("png", "mp4") for path in sorted(self.explored.glob(f"*.{suffix}"))]
+        return [path for path in one_each if path.exists()] + many + self.grids()
+
+    def exists(self):
+        """Whether a run of this name left anything."""
+        return bool(self.files())
+
+    def clear(self):
+        """Delete the run's files, and nothing that is not the run's; for --overwrite, under the lock."""
+        for path in self.files():
+            with disk_errors(path):
+                path.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def lock(self):
+        """Keep other processes from writing this run during the block; raises UserError if another one does."""
+
+        def refusal(holder):
+            return (
+                f"the run {self.name!r} is being written by process {holder}: "
+                "wait until it ends, or choose another --name"
+            )
+
+        with locked(self._lock, refusal) as still_held:
+            object.__setattr__(self, "_still_held", still_held)
+            try:
+                yield
+            finally:
+                object.__setattr__(self, "_still_held", None)
+
+    def require_held(self):
+        """Raise UserError where the folder was deleted or replaced while lock() protects it; else do nothing."""
+        if self._still_held and not self._still_held():
+            raise UserError(
+                f"{self.results} was deleted or replaced while this run was writing it, and its earlier epochs with "
+                "it: start the run again, or put the folder back and go on with --resume"
+            )
+
+    def writer(self):
+        """The process that writes this run just now, as text; "" if there is none."""
+        return lock_holder(self._lock)
+
+    @property
+    def _lock(self):
+        return self.results / ".lock"
+
+
+_EVALUATION = ("evaluation.json", "neighbours.png", "critic.png", "preservation.png", "low-data.jsonl", "low-data.png")
+
+
+def _numbered(folder, pattern):
+    """The folder's files whose names end in _NUMBER before the suffix, in numeric order."""
+    found = [path for path in folder.glob(pattern) if path.stem.rpartition("_")[2].isdigit()]
+    return sorted(found, key=lambda path: (len(path.name), path.name))  # 10000 comes after 9999

@@ -1,0 +1,80 @@
+"""A finished run, loaded through its own config.json: the way in for everything that looks at results."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import pathlib
+import re
+
+from jgen import config, models
+from jgen.errors import UserError
+from jgen.runs import checkpoint
+from jgen.runs.directory import RunDirectory
+from jgen.runs.setup import read_config
+from jgen.training.algorithm import Algorithm, Shape
+
+MAX_SIDE, MAX_CLASSES = 4096, 100_000
+SPARE_VALUES = 2**24
+
+
+@dataclasses.dataclass(frozen=True)
+class FinishedRun:
+    """The trained algorithm with its settings; `record` is the run's whole config.json."""
+
+    algorithm: Algorithm
+    directory: RunDirectory
+    record: dict
+
+
+def load(out, name, device="auto", epoch=None):
+    """Load run `name` below `out`, or its kept weights of `epoch`.
+
+    config.json may come from a stranger: it can only name a model of this package and settings within bounds.
+    Raises UserError for what is missing or does not fit.
+    """
+    from jgen import networks
+    from jgen.platform import runtime
+
+    directory = RunDirectory(pathlib.Path(out), name)
+    record = read_config(directory)
+    algorithm_class = _algorithm_class(record, directory.config)
+    settings = config.from_json(algorithm_class.Config, record["config"], directory.config)
+    shape = _shape(record, directory.config)
+    weights = directory.weights if epoch is None else directory.kept_weights(epoch)
+    if not weights.exists():
+        raise UserError(f"{weights} is not there: the run is not finished (go on with --resume), or never kept it")
+    arrays = checkpoint.load_weights(weights)
+    checkpoint.require_finite(weights, arrays)
+    runtime.start(device)
+    stored = sum(array.size for array in arrays.values())
+    try:
+        with networks.at_most(SPARE_VALUES + 8 * stored):  # weights can lack networks that sampling does not need
+            algorithm = algorithm_class(settings, shape)
+        algorithm.load_weights(arrays)
+    except (ValueError, UserError) as error:
+        raise UserError(f"{weights} does not fit {directory.config}: {error}") from None
+    return FinishedRun(algorithm, directory, record)
+
+
+def _algorithm_class(record, where):
+    module_name, class_name = record["model"], record["class"]
+    known = isinstance(module_name, str) and re.fullmatch(r"[a-z][a-z0-9_]*", module_name)
+    if not known or not (pathlib.Path(models.__file__).parent / f"{module_name}.py").is_file():
+        raise UserError(f"{where} names the model {module_name!r}, which this package does not have")
+    found = vars(importlib.import_module(f"jgen.models.{module_name}")).get(str(class_name))
+    if not (isinstance(found, type) and issubclass(found, Algorithm) and found is not Algorithm):
+        raise UserError(f"{where} names {class_name!r}, which is not an algorithm of jgen.models.{module_name}")
+    return found
+
+
+def _shape(record, where):
+    image_shape, n_classes = record["image_shape"], record["n_classes"]
+    numbers = [*image_shape, n_classes] if isinstance(image_shape, list) and len(image_shape) == 3 else [None]
+    if not all(type(number) is int for number in numbers):
+        raise UserError(f"{where}: image_shape should be [C, H, W] and n_classes a whole number")
+    if not (image_shape[0] in (1, 3) and all(1 <= side <= MAX_SIDE for side in image_shape[1:])):
+        raise UserError(f"{where}: image_shape {image_shape} is out of range")
+    if not 0 <= n_classes <= MAX_CLASSES:
+        raise UserError(f"{where}: n_classes {n_classes} is out of range")
+    return Shape(tuple(image_shape), n_classes)

@@ -1,0 +1,1 @@
+"""Training: the interface of a model, the loop, optimizers, several processes."""

@@ -1,0 +1,211 @@
+"""The interface a model implements, and everything the trainer knows about it."""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+import functools
+import typing
+
+import numpy as np
+
+from jgen import config, networks, random
+from jgen.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class Shape:
+    """What a model must know of its data: image_shape is (C, H, W); n_classes is 0 for unlabelled images."""
+
+    image_shape: tuple[int, int, int]
+    n_classes: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Grid:
+    """Images to be laid out in a picture: a Var [N, C, H, W] in [0, 1], `columns` to a row."""
+
+    images: typing.Any
+    columns: int = 8
+
+    @classmethod
+    def rows(cls, *rows, columns=8):
+        """Equally many images each, as alternating rows: `columns` of the first over `columns` of the second, …
+
+        Fewer images than `columns` make shorter rows; the images of a last row that would stay incomplete are left out.
+        """
+        n = rows[0].shape[0]
+        columns = min(columns, n)
+        blocks = [row[i : i + columns] for i in range(0, n - columns + 1, columns) for row in rows]
+        return cls(networks.concatenate(blocks), columns)
+
+
+@dataclasses.dataclass(frozen=True)
+class NoiseSource:
+    """What the random numbers of all steps of a run have in common."""
+
+    seed: int
+    purpose: int
+    rows: random.Rows | None  # of a minibatch that several processes share, those that the numbers are for
+    n_steps: int | None  # of an epoch
+    epoch: int | None  # of every step, where n_steps is not known
+
+    def epoch_of(self, step):
+        return self.epoch if self.n_steps is None else 1 + step // self.n_steps
+
+
+class Noise:
+    """The random numbers of one step, from the stream keyed by (seed, epoch, step); the first step is 0.
+
+    `step` counts from the start of the run, so that what happens every few steps does not restart in each epoch.
+    `rows` (random.Rows) are those of the minibatch that the numbers are for, where it is shared by several processes;
+    the first axis of every shape is theirs. `n_steps`, how many steps an epoch has, tells which epoch another step is
+    of; without it, it is taken for one of this epoch.
+    """
+
+    def __init__(self, seed, epoch, step, purpose=random.NOISE, rows=None, n_steps=None):
+        self.source = NoiseSource(seed, purpose, rows, n_steps, epoch if n_steps is None else None)
+        self.step, self._epoch = step, epoch
+
+    @functools.cached_property
+    def _generator(self):
+        return random.stream(self.source.seed, self.source.purpose, self._epoch, self.step)
+
+    def of_step(self, step):
+        """The Noise of another step of the same run."""
+        source = self.source
+        return Noise(source.seed, source.epoch_of(step), step, source.purpose, source.rows, source.n_steps)
+
+    def minibatch_size(self, n):
+        """How many rows the whole minibatch has of which this process has n."""
+        return n if self.source.rows is None else self.source.rows.total
+
+    def normal(self, *shape):
+        """Independent N(0, 1) values as a Var of `shape`."""
+        return networks.as_var(self.normal_array(*shape))
+
+    def normal_array(self, *shape):
+        """The same in NumPy."""
+        return self._draw(self._generator.standard_normal, shape)
+
+    def uniform(self, *shape):
+        """Independent values from U[0, 1) as a Var of `shape`."""
+        return networks.as_var(self._draw(self._generator.random, shape))
+
+    def _draw(self, distribution, shape):
+        return random.draw(lambda whole: distribution(whole, dtype=np.float32), shape, self.source.rows)
+
+
+class Algorithm(abc.ABC):
+    """A model with its loss and its update rule.
+
+    A subclass sets `name` (also the default name of its runs), `summary` (one line for --help), `Config`, and in
+    __init__ the networks, optimizers and latent_dim. `published` lists how the source document's recipe differs
+    from the defaults: {field: (value, why it is not the default)}. `presets` holds the defaults of one data set,
+    {data: {field: value}}, and `published_presets` what the document has for it, {data: published}.
+    """
+
+    name: typing.ClassVar[str]
+    summary: typing.ClassVar[str]
+    Config: typing.ClassVar[type[config.Training]]
+    published: typing.ClassVar[dict[str, tuple]] = {}
+    presets: typing.ClassVar[dict[str, dict]] = {}
+    published_presets: typing.ClassVar[dict[str, dict[str, tuple]]] = {}
+    best_metric: typing.ClassVar[str] = ""  # a metric, larger is better, by which the best weights are kept; or none
+    conditional: typing.ClassVar[bool] = False  # whether sample() needs labels
+    has_prior: typing.ClassVar[bool] = True  # whether N(0, I) is where latents come from
+    generative: typing.ClassVar[tuple[str, ...] | None] = None  # networks that sampling needs; None for all
+
+    likelihood: str = ""  # p(x|z) in words; where it is not empty, encode() and log_likelihood() are there
+
+    networks: dict[str, typing.Any]
+    optimizers: dict[str, typing.Any]
+    latent_dim: int
+
+    def __init__(self, settings, shape: Shape):
+        self.config = settings
+        self.shape = shape
+        self.buffers: dict[str, typing.Any] = {}  # what else a resume needs: objects with state() and load_state()
+
+    @classmethod
+    def published_for(cls, data) -> dict[str, tuple]:
+        """`published` for the data set `data`."""
+        return {**cls.published, **cls.published_presets.get(data, {})}
+
+    @classmethod
+    def spread_over_epochs(cls, settings) -> str:
+        """What is laid out over the whole number of epochs, in words, so that a resumed run must keep it; or ''."""
+        return ""
+
+    @abc.abstractmethod
+    def step(self, x, y, noise: Noise) -> dict[str, typing.Any]:
+        """Update on one minibatch: x [N, C, H, W] in [0, 1], y int [N] or None. Returns scalars to log."""
+
+    @abc.abstractmethod
+    def sample(self, z, y=None):
+        """Decode latents z [N, D] (and labels y [N]) to images [N, C, H, W] in [0, 1]."""
+
+    def log_likelihood(self, x, z, y=None):
+        """log p(x|z) in nats per example, [N], for the evaluation of models that set `likelihood`."""
+        raise NotImplementedError(f"{self.name} has no likelihood")
+
+    def validate(self, x, y, noise: Noise) -> dict[str, typing.Any]:
+        """Scalars of a held-out minibatch, without an update; nothing by default."""
+        return {}
+
+    def corrupted(self, x, noise: Noise):
+        """What the model is given in place of images x [N, C, H, W]: x itself, unless it learns to denoise."""
+        return x
+
+    def grids(self, z, x, y, noise: Noise) -> dict[str, Grid]:
+        """Pictures of an epoch: {kind: Grid}. z are the run's fixed latents, x and y fixed held-out examples."""
+        return {"epoch": Grid(self.sample(z))}
+
+    def begin_epoch(self, epoch, epochs):
+        """Set what depends on the epoch (1 .. epochs), such as a learning rate schedule."""
+
+    def explain_divergence(self) -> str:
+        """What to do about a loss that is not finite any more."""
+        return "try a smaller --lr"
+
+    def notes(self) -> list[str]:
+        """Lines to print before training, such as the scale of a loss against another convention."""
+        return []
+
+    def require(self, condition, message):
+        """Refuse data or settings that the model cannot work with."""
+        if not condition:
+            raise UserError(message)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Everything an exact resume needs, as arrays named network.parameter, optimizer.moment or buffer.name."""
+        arrays = {}
+        for owner, part in {**self.networks, **self.optimizers, **self.buffers}.items():
+            for key, value in networks.state_of(part).items():
+                arrays[f"{owner}.{key}"] = value
+        return arrays
+
+    def load_state(self, arrays):
+        """Restore what `state` returned. Raises ValueError for a missing, unknown or mis-shaped array."""
+        parts = {**self.networks, **self.optimizers, **self.buffers}
+        for owner, part in parts.items():
+            prefix = owner + "."
+            networks.load_state(part, {k[len(prefix) :]: v for k, v in arrays.items() if k.startswith(prefix)}, owner)
+        unknown = [key for key in arrays if key.split(".")[0] not in parts]
+        if unknown:
+            raise ValueError(f"unknown array {unknown[0]!r}")
+
+    def weights(self) -> dict[str, np.ndarray]:
+        """The arrays of the networks that sampling needs."""
+        return {
+            f"{owner}.{key}": value
+            for owner in self.generative or self.networks
+            for key, value in networks.state_of(self.networks[owner]).items()
+        }
+
+    def load_weights(self, arrays):
+        """Restore what `weights` returned, in any float precision. Raises ValueError as load_state does."""
+        for owner in self.generative or self.networks:
+            prefix = owner + "."
+            own = {k[len(prefix) :]: v for k, v in arrays.items() if k.startswith(prefix)}
+            networks.load_state(self.networks[owner], own, owner)

@@ -1,0 +1,298 @@
+"""Several processes that train one model, started by Open MPI: the only module that knows of them.
+
+    mpirun -np 2 python src/NAME.py …
+
+Every process holds the whole model and works on its own rows of each global minibatch. What is a mean over a
+minibatch in a model's file is then a mean over fewer rows: an optimizer takes the sum over the processes of their
+gradients, each weighed by its share of the rows, and what is not linear in such means asks for them (`means`,
+`summed`). Noise is drawn for the global minibatch and cut. So N processes compute what one computes, to rounding,
+and a checkpoint does not say how many wrote it.
+
+Transport is Jittor's own MPI module. With one process nothing here does anything: values come back as they are.
+"""
+
+import contextlib
+import functools
+import itertools
+import json
+import os
+import socket
+import sys
+import time
+
+import numpy as np
+
+from jgen.errors import UserError
+from jgen.platform import runtime
+from jgen.random import Rows
+
+PATIENCE = 3.0  # seconds in which another process may report the same error first
+
+_SIZE, _RANK = (int(os.environ.get(f"OMPI_COMM_WORLD_{name}", default)) for name, default in (("SIZE", 1), ("RANK", 0)))
+_state = {"size": _SIZE, "share": 1.0}
+
+
+def world_size():
+    """The number of processes that train together; 1 without mpirun, and within `alone`."""
+    return _state["size"]
+
+
+def rank():
+    """The number of this process: 0 (the first, which alone writes and prints) to world_size() - 1."""
+    return _RANK
+
+
+def is_first():
+    """Whether this process is the one that writes and prints."""
+    return rank() == 0
+
+
+def start(device):
+    """Start Jittor with MPI, if this is one process of several; alone it may wait until it is needed."""
+    if world_size() > 1:
+        runtime.start(device)
+
+
+def require_one_process(program):
+    """Refuse to do in several processes what is not shared out: raises UserError."""
+    if world_size() > 1:
+        raise UserError(f"{program} runs in one process: start it without mpirun")
+
+
+@contextlib.contextmanager
+def alone():
+    """Within, this process computes by itself: nothing is exchanged, and all rows are its own."""
+    earlier = dict(_state)
+    _state.update(size=1, share=1.0)
+    try:
+        yield
+    finally:
+        _state.update(earlier)
+
+
+# --- the global minibatch
+
+
+def rows_of(n, index, count):
+    """The rows of process `index` of `count` in a minibatch of n: contiguous, sizes differ by at most one."""
+    return Rows(n * index // count, n * (index + 1) // count, n)
+
+
+def take_rows(n):
+    """This process's rows of every minibatch of n images from now on; None where it has them all.
+
+    Raises UserError where there are more processes than images.
+    """
+    if world_size() == 1:
+        return None
+    if n < world_size():
+        raise UserError(
+            f"a minibatch of {n} images cannot be shared by {world_size()} processes: raise --batch-size, or start "
+            "fewer (mpirun -np)"
+        )
+    rows = rows_of(n, rank(), world_size())
+    _state["share"] = len(rows) / n
+    return rows
+
+
+def share():
+    """The share of the global minibatch that is this process's."""
+    return _state["share"]
+
+
+# --- what the update needs
+
+
+def reduced(grads):
+    """Gradients of this process's mean loss (float32 Vars) -> those of the global minibatch's mean, in buckets."""
+    if world_size() == 1:
+        return grads
+    from jgen.kernels import buckets
+
+    packed = buckets.pack(grads, share())
+    for bucket in packed:
+        bucket.sync()
+        _mpi().var_all_reduce(bucket)
+    return packed
+
+
+def means(*values):
+    """Means over this process's rows (Vars [1]) -> the same over the global minibatch, differentiable; one message."""
+    if world_size() == 1:
+        return values
+    joined = _mean_class()()(runtime.jt.concat(list(values)))
+    return tuple(joined[i : i + 1] for i in range(len(values)))
+
+
+def own_part_of_sum(value):
+    """A sum over this process's rows -> its estimate of the sum over the global minibatch; `means` makes it exact."""
+    return value if world_size() == 1 else value / share()
+
+
+def summed(value):
+    """The sum over all processes of a Var, without gradient; what one process has alone it gets back as it is."""
+    return value if world_size() == 1 else runtime.jt.array(total(value.numpy())).stop_grad()
+
+
+@functools.cache
+def _mean_class():
+    from jgen.kernels.function import Function  # here, for it needs a Jittor that has started
+
+    class Mean(Function):
+        """sum_r share_r x_r on every process r; backwards, what each process lost by the mean is summed likewise."""
+
+        def execute(self, x):
+            return runtime.jt.array(total(share() * x.numpy()))  # now: messages are exchanged in the program's order
+
+        def grad(self, slope):
+            return (share() * slope).mpi_all_reduce("add")
+
+    return Mean
+
+
+def average_buffers(buffers):
+    """Give all processes the mean of their running statistics (float32 Vars), weighed by their shares of the rows."""
+    if world_size() == 1 or not buffers:
+        return
+    flat = np.concatenate([buffer.numpy().ravel() for buffer in buffers])
+    flat = total(np.float32(share()) * flat)
+    start = 0
+    for buffer in buffers:
+        part = flat[start : start + buffer.numel()]
+        buffer.update(runtime.jt.array(part.reshape(list(buffer.shape))).stop_grad())
+        buffer.sync()
+        start += buffer.numel()
+
+
+# --- numbers, files and decisions that all must share
+
+
+def total(array):
+    """The sum over all processes of a float array, on each of them; of one process the array itself."""
+    if world_size() == 1 or np.size(array) == 0:
+        return array
+    array = np.asarray(array)
+    var = runtime.jt.array(array, dtype=str(array.dtype)).sync()
+    _mpi().var_all_reduce(var)
+    return var.numpy()
+
+
+def average(values):
+    """Numbers that each process has for its rows -> a list of those for the global minibatch."""
+    return values if world_size() == 1 else list(map(float, total(share() * np.asarray(values, np.float64))))
+
+
+def in_turn(items):
+    """This process's of some items that all have: also within `alone`."""
+    return itertools.islice(items, _RANK, None, _SIZE)
+
+
+def from_first(job):
+    """What job() returns on the first process, on all of them (as JSON has it: lists for tuples).
+
+    An error there ends the run (`ending_together`), so the others do not wait in vain.
+    """
+    if world_size() == 1:
+        return job()
+    text = json.dumps(job()).encode() if is_first() else b""
+    length = np.array([len(text)], np.int32)
+    _broadcast(length)
+    content = np.frombuffer(text, np.uint8).copy() if is_first() else np.zeros(int(length[0]), np.uint8)
+    _broadcast(content)
+    return json.loads(content.tobytes())
+
+
+def share_state(part):
+    """Give the first process's state() to load_state() of the others' `part`, such as an algorithm."""
+    if world_size() == 1:
+        return
+    arrays = {name: np.array(array, order="C") for name, array in part.state().items()}
+    for name in sorted(arrays):
+        _broadcast(arrays[name].reshape(-1).view(np.uint8))
+    if not is_first():
+        part.load_state(arrays)
+
+
+def first_of_host_first(job):
+    """job() on the first process of every host, then on the others, which find what it downloaded or decoded."""
+    if world_size() == 1:
+        return job()
+    if _mpi().local_rank() == 0:
+        result = job()
+        barrier()
+        return result
+    barrier()
+    return job()
+
+
+def barrier():
+    """Wait until all processes are here."""
+    if world_size() > 1:
+        _mpi().mpi_barrier()
+
+
+def require_same(value, what):
+    """Raise UserError unless `value` (of JSON) is here what it is on the first process."""
+    if from_first(lambda: value) != value:
+        raise UserError(f"this process {what} than the first: {value}")
+
+
+# --- what people see, and how it ends
+
+
+@contextlib.contextmanager
+def first_parses():
+    """Within, and on stdout from now on, the first process alone speaks; if the command line is wrong, it says so."""
+    errors = sys.stderr
+    if not is_first():
+        sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115 -- for as long as the process lives
+    try:
+        yield
+    except SystemExit as stop:
+        if stop.code:
+            let_the_first_report()
+        raise
+    finally:
+        sys.stderr = errors
+
+
+def let_the_first_report():
+    """Before reporting an error: wait a little, for all may have met the same one, and the first ends the run then."""
+    if not is_first():
+        time.sleep(PATIENCE)
+
+
+@contextlib.contextmanager
+def ending_together():
+    """Whatever ends the block of one process by an exception ends all of them, with the same exit code."""
+    try:
+        yield
+    except BaseException as error:
+        if world_size() == 1:
+            raise
+        if not isinstance(error, SystemExit):
+            let_the_first_report()
+            sys.excepthook(type(error), error, error.__traceback__)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        # Not exit(): MPI would wait there for the others, and they for this process. So mpirun ends them.
+        os._exit(error.code if isinstance(error, SystemExit) and isinstance(error.code, int) else 1)
+
+
+def place():
+    """Which process this is, in words for the end of a message; '' for the first."""
+    return "" if is_first() else f" (process {rank()} of {_SIZE}, on {socket.gethostname()})"
+
+
+def command_prefix():
+    """The words that start a command of this run again with equally many processes."""
+    return [] if world_size() == 1 else ["mpirun", "-np", str(world_size())]
+
+
+def _broadcast(array):
+    if array.size:
+        _mpi().broadcast(array, 0)
+
+
+def _mpi():
+    return runtime.jt.mpi

@@ -1,0 +1,195 @@
+"""What of the campaign is done, as results/ shows it: a run counts only where its settings are those of its command."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import inspect
+import pathlib
+import runpy
+import shlex
+
+from jgen import config
+from jgen.cli.training import training_parser
+from jgen.errors import UserError
+from jgen.platform import files
+from jgen.platform.files import ROOT
+from jgen.runs import metrics, setup
+from jgen.training.algorithm import Algorithm
+
+DONE, PART, MISSING, DIFFERS, RUNNING = "done", "part", "missing", "differs", "running"
+WHERE = ("out", "data_dir", "device")  # options of where to work, which change no number
+
+
+@dataclasses.dataclass(frozen=True)
+class State:
+    """One of DONE, PART, MISSING, DIFFERS and RUNNING, and why it is not done, in a few words."""
+
+    kind: str
+    note: str = ""
+
+
+@functools.cache
+def script(name):
+    """The global names of src/NAME, which is not run as a program."""
+    return runpy.run_path(str(ROOT / "src" / name), run_name=f"reproduction.campaign: {name}")
+
+
+def algorithm_of(name):
+    """The Algorithm that src/NAME trains."""
+    found = [value for value in script(name).values() if inspect.isclass(value) and issubclass(value, Algorithm)]
+    return found[0]
+
+
+def settings_of(command):
+    """(the Algorithm, its settings) that `command`, such as "beta-vae.py -b 0.1", trains."""
+    name, *words = shlex.split(command)
+    algorithm_class = algorithm_of(name)
+    given = training_parser(algorithm_class).parse_args(words)
+    explicit = config.explicit_fields(algorithm_class.Config, given)
+    run = config.Run(**config.explicit_fields(config.Run, given))
+    return algorithm_class, setup.fresh_settings(algorithm_class, explicit, run)
+
+
+def differences(command, directory):
+    """How the settings in the run's config.json differ from those of `command`, one phrase each.
+
+    Raises UserError where config.json cannot be read.
+    """
+    algorithm_class, wanted = settings_of(command)
+    record = setup.read_config(directory)
+    if record["class"] != algorithm_class.__name__:
+        return [f"is a run of {record['class']}, not of {algorithm_class.__name__}"]
+    try:
+        found = config.from_json(algorithm_class.Config, record["config"], directory.config)
+    except UserError as error:
+        return [str(error)]
+    pairs = {name: (vars(found)[name], value) for name, value in vars(wanted).items()}
+    return [
+        f"{name} {_shown(its)} instead of {_shown(ours)}"
+        for name, (its, ours) in pairs.items()
+        if its != ours and not (name == "data" and _same_folder(its, ours))
+    ]
+
+
+def _same_folder(found, wanted):
+    """Whether both are one image folder of data sets, wherever --data-dir had them."""
+    path = pathlib.PurePath(wanted)
+    return path.parts[:1] == ("data",) and pathlib.PurePath(found).match(str(path.relative_to("data")))
+
+
+def _shown(value):
+    return " ".join(map(str, value)) if isinstance(value, tuple) else repr(value) if value == "" else value
+
+
+def of_run(command, directory):
+    """The State of the run that `command` trains; running means that another process is at it."""
+    if not directory.config.exists():
+        return State(MISSING)
+    try:
+        if found := differences(command, directory):
+            return State(DIFFERS, ", ".join(found))
+    except UserError as error:
+        return State(DIFFERS, str(error))
+    epochs, done = settings_of(command)[1].epochs, len(metrics.read_epochs(directory.metrics))
+    # The film is the last thing that a run writes; what only lacks it can be finished if its checkpoint is there.
+    if (
+        done >= epochs
+        and directory.weights.exists()
+        and (directory.video.exists() or not directory.checkpoint.exists())
+    ):
+        return State(DONE)
+    if holder := directory.writer():
+        return State(RUNNING, f"epoch {done} of {epochs} is done, process {holder} is at it")
+    if directory.weights.exists() and not directory.checkpoint.exists():
+        return State(DIFFERS, f"has weights, but {done} of {epochs} epochs and no checkpoint to go on from")
+    return State(PART, f"epoch {done} of {epochs} is done")
+
+
+def of_follow_up(makes, command, directory):
+    """The State of what `command`, such as "evaluate.py vae likelihood", makes of a run.
+
+    Numbers of other weights or with other options do not count; unlike a run they may be measured again unasked.
+    """
+    files = [name for name in makes if not name.startswith("evaluation:")]
+    sections = [name.partition(":")[2] for name in makes if name.startswith("evaluation:")]
+    absent = [name for name in files if not (directory.results / name).is_file()]
+    evaluation = read_evaluation(directory) if sections else {}
+    absent += [name for name in sections if name not in evaluation]
+    if absent:
+        return State(MISSING if len(absent) == len(makes) else PART, f"no {', '.join(absent)}")
+    weights = sha256(directory.weights)
+    for name in sections:
+        protocol = evaluation[name]["protocol"]
+        if protocol.get("sha256") != weights:
+            return State(MISSING, f"{name} is of other weights")
+        if options := _differing_options(protocol, command):
+            return State(PART, f"{name} was measured with another {', '.join(options)}")
+    return State(DONE)
+
+
+def read_evaluation(directory):
+    """{section: {"protocol": …}} of evaluation.json; {} without one, or where it cannot be read."""
+    try:
+        found = files.read_json(directory.results / "evaluation.json").items()
+        return {name: part for name, part in found if all(isinstance(part.get(key), dict) for key in _TABLES)}
+    except (OSError, ValueError, AttributeError):
+        return {}
+
+
+_TABLES = ("protocol", "numbers")
+
+
+def _differing_options(protocol, command):
+    """The options in which the command of a section's protocol differs from `command`."""
+    try:
+        its = _evaluation_options(shlex.split(str(protocol.get("command")))[2:])
+    except ValueError:  # a quotation without its end
+        its = {}
+    ours = _evaluation_options(shlex.split(command)[1:])
+    return [name for name in ours if its.get(name) != ours[name]] if its else ["command"]
+
+
+def _evaluation_options(words):
+    """The options of `evaluate.py WORDS`, but for where to work and which part; {} if it would not take them."""
+    cls = script("evaluate.py")["Evaluation"]
+    try:
+        given = config.parser_for("evaluate.py", "", {"options": (cls, config.fields_of(cls))}).parse_args(words)
+    except SystemExit:
+        return {}
+    options = vars(cls(**config.explicit_fields(cls, given)))
+    return {name: value for name, value in options.items() if name not in (*WHERE, "what", "name")}
+
+
+def sha256(path):
+    """The checksum of a file; None without one."""
+    try:
+        return files.sha256(path)
+    except OSError:
+        return None
+
+
+IN_A_TABLE = (("reconstruction", "mse"), ("likelihood", "nll"), ("labels", "class_entropy"))
+
+
+def of_comparison(directories, target):
+    """The State of the table of the runs in `directories` in the Markdown file `target`."""
+    try:
+        lines = target.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return State(MISSING)
+    rows = {line.split("|")[1].strip(): line for line in lines if line.startswith("|")}
+    missing = [directory.name for directory in directories if directory.name not in rows]
+    if missing:
+        return State(PART, f"without {', '.join(missing)}")
+    old = [directory.name for directory in directories if not _tabled(read_evaluation(directory), rows[directory.name])]
+    return State(PART, f"with other numbers of {', '.join(old)}") if old else State(DONE)
+
+
+def _tabled(evaluation, row):
+    """Whether a row of a table has the numbers of an evaluation."""
+    found = [evaluation.get(section, {}).get("numbers", {}).get(key) for section, key in IN_A_TABLE]
+    try:
+        return all(f" {measured['value']:.4g} " in row for measured in found if measured)
+    except (TypeError, KeyError, ValueError):
+        return False

@@ -1,0 +1,265 @@
+"""The campaign as data: every experiment of the five source documents, what is made of it, and how long that takes.
+
+`python src/report.py --run` (campaign/) carries it out; `--list` shows what of it is done. A new experiment is one
+`Experiment` in its document's tuple. Minutes are of one core of two, measured or estimated; they only serve the
+remaining time.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class FollowUp:
+    """`python src/COMMAND` after a training; {name} stands for the run.
+
+    makes: the files below results/NAME that it leaves, or "evaluation:SECTION" for a part of evaluation.json; it is
+    done when all of them are there. quick: flags that make it small.
+    """
+
+    command: str
+    makes: tuple[str, ...]
+    minutes: float = 0.5
+    quick: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """The run `name`, made by `python src/COMMAND --name NAME --keep-every 0`, on full MNIST unless it says otherwise.
+
+    published: numbers that its source reports, such as {"loss": 0.2213}. quick: flags that make it small, in place of
+    those that the command has.
+    """
+
+    name: str
+    command: str
+    minutes: float
+    follow_ups: tuple[FollowUp, ...] = ()
+    published: dict[str, float] = dataclasses.field(default_factory=dict)
+    quick: str = "--data mnist5k --epochs 1"
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """`python src/evaluate.py --compare RUNS --to NAME`: one table and one picture of the evaluated `runs`."""
+
+    name: str
+    runs: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Document:
+    """A source document: its number, its experiments, and the tables that put them side by side."""
+
+    slug: str
+    number: int
+    experiments: tuple[Experiment, ...]
+    comparisons: tuple[Comparison, ...] = ()
+
+
+def evaluation(words, *sections, minutes=1.0, quick=""):
+    """`evaluate.py NAME WORDS`, done when evaluation.json has `sections` of the run's weights, measured with WORDS."""
+    makes = tuple(f"evaluation:{section}" for section in sections)
+    return FollowUp(f"evaluate.py {{name}} {words}".rstrip(), makes, minutes, f"{QUICK_EVALUATION} {quick}".rstrip())
+
+
+def pictures(words, *files, quick=""):
+    """`explore.py NAME WORDS`, which makes `files` below results/NAME/explore."""
+    return FollowUp(f"explore.py {{name}} {words}", tuple(f"explore/{file}" for file in files), quick=quick)
+
+
+QUICK_EVALUATION = "-n 500 --images 100 --samples 10"
+EVALUATED = evaluation("", "reconstruction", "likelihood", "distances", "labels", "memorisation")
+RECONSTRUCTION = evaluation("reconstruction", "reconstruction", minutes=0.3)
+LIKELIHOOD_5000 = evaluation("likelihood --samples 5000", "likelihood", minutes=10)
+SAMPLED = (
+    evaluation("distances", "distances", minutes=0.6),
+    evaluation("memorisation", "memorisation", minutes=0.6),
+)
+CVAE_EVALUATED = (
+    RECONSTRUCTION,
+    evaluation("likelihood --images 1000 --samples 50", "likelihood", minutes=0.4),
+    evaluation("labels", "labels", minutes=0.2),
+)
+MORPH = pictures("morph", "morph-linear.png", "morph-spherical.png", "morph-linear.mp4", "morph-spherical.mp4")
+RECONSTRUCTED = pictures("reconstruct", "reconstruct.png")
+RECONSTRUCTED_FEW = pictures("reconstruct -n 8", "reconstruct.png")  # large images
+RECONSTRUCTED_TRAIN = pictures("reconstruct -n 8 --split train", "reconstruct-train.png")
+
+IWAE = "--arch iwae --binarise dynamic --schedule cosine"
+# NLL in nats: of the first with 200 importance samples an image (pythae's table), of the others with 5,000 (Burda et
+# al., 2015, table 1). The published runs have 500 and 3,280 epochs.
+VAE_CVAE = (
+    Experiment("vae", "vae.py", 7, (EVALUATED,)),
+    Experiment(
+        "vae-static-40",
+        "vae.py --latent-dim 40 --binarise static --schedule cosine --epochs 500",
+        30,
+        (evaluation("likelihood --samples 200", "likelihood", minutes=1), *SAMPLED),
+        {"nll": 89.78},
+    ),
+    *(
+        Experiment(
+            f"iwae-{k}",
+            f"vae.py {IWAE} --batch-size {batch} --samples {k} --epochs {epochs}",
+            minutes,
+            (LIKELIHOOD_5000, *SAMPLED),
+            {"nll": nll},
+        )
+        # The cost is per image and sample: with 50 samples, smaller batches bring more steps for the same minutes.
+        for k, batch, epochs, minutes, nll in (
+            (1, 50, 1600, 100, 86.76),
+            (5, 50, 1000, 120, 85.54),
+            (50, 20, 90, 110, 84.78),
+        )
+    ),
+)
+
+
+def cvae(name, words, minutes, loss=None, more=()):
+    published = {} if loss is None else {"loss": loss}
+    return Experiment(name, f"cvae.py {words}".rstrip(), minutes, (*CVAE_EVALUATED, *more), published)
+
+
+# The document prints one loss for each batch size; of the rates and the losses it describes the pictures.
+CVAE = (
+    cvae("cvae-batch-32", "--as-published --batch-size 32", 4, loss=0.2222),
+    cvae("cvae-published", "--as-published", 3, loss=0.2213),
+    cvae("cvae-batch-128", "--as-published --batch-size 128", 2.5, loss=0.2213),
+    cvae("cvae-lr-1e-3", "--as-published --lr 1e-3", 3),
+    cvae("cvae-lr-1e-5", "--as-published --lr 1e-5", 3),
+    cvae("cvae-sum", "--as-published --reduction sum", 3),
+    cvae("cvae-sum-0.9", "--as-published --reduction sum --combine power --alpha 0.9", 3),
+    cvae("cvae-sum-0.8", "--as-published --reduction sum --combine power --alpha 0.8", 3),
+    cvae("cvae-mean-6", "--as-published --combine power --alpha 6", 3),
+    cvae("cvae-mlp-published", "--as-published --net mlp", 1),
+    cvae("cvae", "", 12, more=SAMPLED),
+    cvae("cvae-mlp", "--net mlp", 2, more=SAMPLED),
+    # A heavier KL brings the codes closer to the prior: what is drawn from it is more often the digit asked for.
+    cvae("cvae-beta-4", "--beta-weight 4", 12),
+    cvae("cvae-mlp-beta-4", "--net mlp --beta-weight 4", 2),
+)
+
+POKEMON_FOLDER = "--data data/pokemon/pokemon_jpg/pokemon_jpg"
+POKEMON = f"{POKEMON_FOLDER} --size 128"
+AE_POKEMON = (
+    Experiment("ae", "ae.py", 2, (RECONSTRUCTION,)),
+    Experiment("dae", "ae.py --noise 0.5", 3, (RECONSTRUCTION, RECONSTRUCTED)),
+    Experiment(
+        "pokemon",
+        f"conv-vae.py {POKEMON} --batch-size 16 --epochs 150",
+        29,
+        (
+            RECONSTRUCTION,
+            RECONSTRUCTED_FEW,
+            RECONSTRUCTED_TRAIN,
+            MORPH,
+            FollowUp(f"conv-vae.py {POKEMON} --name {{name}} --summary", ("network.svg",)),
+        ),
+        quick="--epochs 1 --latent-dim 100",
+    ),
+    Experiment(
+        "pokemon-as-published",
+        f"conv-vae.py {POKEMON} --as-published --batch-size 16 --epochs 80",
+        24,
+        (RECONSTRUCTION, RECONSTRUCTED_TRAIN),
+        quick="--epochs 1 --latent-dim 100",
+    ),
+)
+
+
+# 40 epochs each, for want of time; "beta-vae" is beta = 0.1 with the document's 100.
+BETA_STUDY = tuple(
+    Experiment(f"beta-vae-{beta}", f"beta-vae.py -b {beta} --epochs 40", 5, (EVALUATED,))
+    for beta in ("0", "0.02", "0.03", "0.05", "0.1", "0.12", "0.15", "1")
+)
+BETA_VAE_WGAN = (
+    *BETA_STUDY,
+    Experiment("beta-vae", "beta-vae.py -b 0.1", 10, (EVALUATED,)),
+    Experiment("beta-vae-as-published", "beta-vae.py -b 0.1 --as-published", 20, (EVALUATED,)),
+    Experiment("wgan", "wgan.py", 24, (evaluation("", "distances", "labels", "memorisation", "critic"),)),
+)
+
+
+def g_vae_pair(
+    name, words, minutes, evaluated, judged=True, plain_words="", plain_minutes=None, quick=Experiment.quick
+):
+    """The same VAE without a classifier, NAME-plain, and the G-VAE `name`, with what shows one beside the other.
+
+    evaluated: the evaluation of each. judged: whether there is an independent classifier of these images. plain_words,
+    plain_minutes: what the plain VAE has besides, and how long it takes if not as long.
+    """
+    plain, command = f"{name}-plain", f"g-vae.py {words}".rstrip()
+    judgement = (
+        evaluation(f"preservation --beside {plain} cvae", "preservation", minutes=3),
+        evaluation("low-data", "low-data", minutes=20, quick="--sizes 5 --seeds 1"),
+    )
+    beside = (
+        *(judgement if judged else ()),
+        pictures(f"augment --beside {plain}", "augment.png"),
+        pictures(f"axes --beside {plain}", "axes.png"),
+        pictures(f"pca --beside {plain}", "pca.png"),
+    )
+    return (
+        Experiment(
+            plain,
+            f"{command} --classifier off {plain_words}".rstrip(),
+            plain_minutes or minutes,
+            (evaluated,),
+            quick=quick,
+        ),
+        Experiment(name, command, minutes, (evaluated, MORPH, *beside), quick=quick),
+    )
+
+
+# 10,000 images with 200 samples each would be two million images to decode for the likelihood.
+G_VAE_EVALUATED = evaluation(
+    "--images 1000 --samples 50", "reconstruction", "likelihood", "distances", "labels", "memorisation", minutes=4
+)
+ON_CIFAR10 = evaluation("--images 1000 --samples 50", "reconstruction", "likelihood", minutes=3)
+G_VAE = (
+    *g_vae_pair("g-vae-mnist", "--epochs 20", 40, G_VAE_EVALUATED),
+    *g_vae_pair(
+        "g-vae-cifar10",
+        "--data cifar10",
+        120,
+        ON_CIFAR10,
+        judged=False,
+        # Few epochs for want of time: its pictures hardly change any more. With the G-VAE's own rate and borders its KL
+        # divergence went to 1e8 in one of the first steps; after three epochs its error was still twice as large.
+        plain_words="--epochs 5 --lr 1e-3 --border black --classifier-weight 20",  # the last plays no part
+        plain_minutes=30,
+        quick="--epochs 1 --batch-size 500 --stem 8 --widths 8 16 32 --latent-dim 32",
+    ),
+    Experiment(
+        "g-vae-unet",
+        "g-vae.py --data mnist5k --decoder unet",
+        5,
+        (RECONSTRUCTION, evaluation("preservation", "preservation"), MORPH, RECONSTRUCTED),
+    ),
+)
+
+DOCUMENTS = (
+    Document("vae-cvae", 1, VAE_CVAE),
+    Document(
+        "cvae-study",
+        2,
+        CVAE,
+        (Comparison("cvae-study", tuple(experiment.name for experiment in CVAE)),),
+    ),
+    Document("ae-pokemon", 3, AE_POKEMON),
+    Document(
+        "beta-vae-wgan",
+        4,
+        BETA_VAE_WGAN,
+        (Comparison("beta-study", tuple(experiment.name for experiment in BETA_STUDY)),),
+    ),
+    Document("g-vae", 5, G_VAE),
+)
+ALL = tuple(experiment for document in DOCUMENTS for experiment in document.experiments)
+
+
+def published(name):
+    """The numbers that a source document reports of run `name`; {} where it reports none."""
+    return next((experiment.published for experiment in ALL if experiment.name == name), {})

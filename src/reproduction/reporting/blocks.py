@@ -1,0 +1,134 @@
+"""What a section is made of; html.py and markdown.py each know how to show every one of these."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from reproduction.reporting.verdicts import Claim
+
+
+@dataclasses.dataclass(frozen=True)
+class Prose:
+    """Markdown, with $…$ for formulas."""
+
+    text: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Heading:
+    text: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """Cells are Markdown; all columns but the first `words` are numbers."""
+
+    head: tuple[str, ...]
+    rows: list[tuple[str, ...]]
+    caption: str = ""
+    words: int = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Folded:
+    """Blocks behind a line that opens them."""
+
+    summary: str
+    blocks: tuple
+
+
+@dataclasses.dataclass(frozen=True)
+class Picture:
+    """A picture below results/. sharp: pixels are shown as squares. wide: it takes a row of its own."""
+
+    parts: tuple[str, ...]  # of its path below results/
+    alt: str
+    caption: str = ""
+    sharp: bool = True
+    wide: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Film:
+    """An MP4 below results/; poster: the picture that stands there before it plays, else its middle frame.
+
+    linked: it plays from results/, so that the page stays small.
+    """
+
+    parts: tuple[str, ...]
+    caption: str
+    poster: tuple[str, ...] = ()
+    linked: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Gallery:
+    """Pictures and films side by side; what does not exist is left out. large: two in a row instead of three."""
+
+    items: tuple[Picture | Film, ...]
+    large: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Mistake:
+    """published and corrected: Markdown, in which $$…$$ is a formula on a line of its own."""
+
+    what: str
+    published: str
+    corrected: str
+    effect: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Chart:
+    """An SVG that was drawn from numbers. name: of its file for README.md."""
+
+    name: str
+    svg: str
+    alt: str
+    caption: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Raw:
+    """HTML of its own, and the blocks that README.md has in its place."""
+
+    html: str
+    instead: tuple = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Missing:
+    """A part whose numbers or pictures are not there yet, and the command that makes them."""
+
+    what: str
+    command: str = ""
+    state: str = "Not run yet"
+
+
+@dataclasses.dataclass(frozen=True)
+class Document:
+    """One source document: what it claims, in one line and one by one, and everything that shows what came out.
+
+    key: its slug in reproduction.experiments, which says what its runs are. source: its file.
+    """
+
+    key: str
+    title: str
+    source: str
+    line: str
+    claims: tuple[Claim, ...]
+    mistakes: tuple[Mistake, ...]
+    blocks: tuple
+
+
+@dataclasses.dataclass(frozen=True)
+class Section:
+    """A part that belongs to no single document."""
+
+    key: str
+    title: str
+    blocks: tuple
+
+
+Block = Prose | Heading | Table | Folded | Gallery | Chart | Raw | Missing

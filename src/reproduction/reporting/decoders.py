@@ -1,0 +1,126 @@
+"""Fully connected decoders of finished runs as plain chains of layers, small enough to travel inside a page.
+
+Everything here is NumPy: what a page's script must compute is written down once more, and tested against Jittor.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+
+import numpy as np
+
+from jgen.runs import quantised
+
+SLOPE = 0.01  # of the leaky ReLU for negative values
+ACTIVATIONS = {
+    "relu": lambda x: np.maximum(x, 0),
+    "leaky-relu": lambda x: np.maximum(x, np.float32(SLOPE) * x),
+    "tanh": np.tanh,
+    "sigmoid": lambda x: np.float32(0.5) + np.float32(0.5) * np.tanh(x / 2),  # exp(-x) would overflow
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Layer:
+    """activation(weight x + bias): weight float32 [R, C], bias float32 [R]."""
+
+    weight: np.ndarray
+    bias: np.ndarray
+    activation: str
+
+    def packed(self):
+        """As JSON: int8 codes [R, C] with a float32 scale per row, and the biases, each in base64."""
+        codes, scale = quantised.quantise(self.weight)
+        coded = {"codes": _base64(codes), "scale": _base64(scale), "bias": _base64(self.bias)}
+        return {"rows": codes.shape[0], "columns": codes.shape[1], **coded, "activation": self.activation}
+
+
+@dataclasses.dataclass(frozen=True)
+class Chain:
+    """Layers from latents z [N, D] to pixels; `labels` [K, L] are embeddings that follow z into the first (L may be 0).
+
+    The same decoder in Jittor: networks.ImageDecoder with its sigmoid, or networks.Generator in evaluation.
+    """
+
+    layers: tuple[Layer, ...]
+    labels: np.ndarray
+
+    @property
+    def latents(self):
+        return self.layers[0].weight.shape[1] - self.labels.shape[1]
+
+    def decode(self, z, y=None):
+        """Pixels [N, C H W] in [0, 1] of latents z [N, D] and, for a conditional model, of labels y [N]."""
+        values = np.asarray(z, np.float32)
+        if self.labels.size:
+            values = np.concatenate([values, self.labels[y]], 1)
+        for layer in self.layers:
+            values = ACTIVATIONS[layer.activation](values @ layer.weight.T + layer.bias)
+        return values
+
+    def packed(self):
+        """As JSON: {"layers": …, "labels": base64}, with eight bits a weight."""
+        return {"layers": [layer.packed() for layer in self.layers], "labels": _base64(self.labels)}
+
+
+def unpacked(packed, n_classes=0):
+    """The Chain of `Chain.packed`, with the weights that are left of it."""
+    layers = []
+    for layer in packed["layers"]:
+        shape = layer["rows"], layer["columns"]
+        weight = quantised.restore(_array(layer["codes"], "i1").reshape(shape), _array(layer["scale"], "<f4"))
+        layers.append(Layer(weight, _array(layer["bias"], "<f4"), layer["activation"]))
+    return Chain(tuple(layers), _array(packed["labels"], "<f4").reshape(n_classes, -1 if n_classes else 0))
+
+
+def _base64(array):
+    """Numbers in a page's script: int8, or float32 with the little end first."""
+    return base64.b64encode(array.astype("i1" if array.dtype == np.int8 else "<f4").tobytes()).decode("ascii")
+
+
+def _array(text, kind):
+    return np.frombuffer(base64.b64decode(text), kind)
+
+
+def chain(record, arrays):
+    """The decoder of the run with config.json `record` and weights `arrays`, as a Chain.
+
+    None where it is not a chain of fully connected layers.
+    """
+    settings, none = record["config"], np.zeros((0, 0), np.float32)
+    if record["model"] in ("vae", "beta_vae"):
+        return Chain(_decoder(arrays, "tanh" if settings.get("arch") == "iwae" else "relu"), none)
+    if record["model"] == "cvae" and settings["net"] == "mlp":
+        return Chain(_decoder(arrays, "relu"), arrays["label.embedding.weight"])
+    return Chain(_generator(arrays, settings["bn_epsilon"]), none) if record["model"] == "wgan" else None
+
+
+def _decoder(arrays, activation):
+    linear = _linear(arrays, "decoder.body.layers.")
+    return tuple(Layer(w, b, activation if n < linear[-1][0] else "sigmoid") for n, w, b in linear)
+
+
+def _generator(arrays, epsilon):
+    """A BatchNorm with fixed statistics is part of the layer before it.
+
+    At the end (tanh x + 1) / 2 = sigmoid(2 x): twice the last layer, and its pixels are in [0, 1] as all others are.
+    """
+    linear = _linear(arrays, "generator.layers.")
+    layers = []
+    for number, weight, bias in linear[:-1]:
+        norm = f"generator.layers.{number + 1}."
+        if norm + "running_var" in arrays:
+            gain = arrays[norm + "weight"] / np.sqrt(arrays[norm + "running_var"] + np.float32(epsilon))
+            weight = weight * gain[:, None]
+            bias = (bias - arrays[norm + "running_mean"]) * gain + arrays[norm + "bias"]
+        layers.append(Layer(weight, bias, "leaky-relu"))
+    _, weight, bias = linear[-1]
+    return (*layers, Layer(2 * weight, 2 * bias, "sigmoid"))
+
+
+def _linear(arrays, prefix):
+    """(number, weight [R, C], bias [R]) of every Linear of a Sequential, in its order."""
+    weights = {name: array for name, array in arrays.items() if name.startswith(prefix) and array.ndim == 2}
+    numbers = sorted(int(name.split(".")[-2]) for name in weights)
+    return [(n, weights[f"{prefix}{n}.weight"], arrays[f"{prefix}{n}.bias"]) for n in numbers]

@@ -1,0 +1,164 @@
+"""The section of the page in which a reader moves through the latent space of trained models."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pathlib
+
+import numpy as np
+
+from jgen import random
+from jgen.evaluation import report
+from jgen.runs import checkpoint, setup
+from jgen.runs.directory import RunDirectory
+from reproduction.reporting import decoders
+from reproduction.reporting.fragment import Fragment
+
+ASSETS = pathlib.Path(__file__).parent / "assets"
+SHOWN = 8  # sliders at first sight, at most
+SILENT = 0.01  # nats; a latent with a smaller KL carries nothing
+REACH = 2.0  # standard deviations, where pictures are compared without an encoder
+DRAWS = 256  # over which the eight bits' error is measured
+START = 18  # seed of the two draws that the section opens with
+
+
+@dataclasses.dataclass(frozen=True)
+class Shown:
+    """A model of the section: the runs that can stand for it, the preferred one first."""
+
+    label: str
+    runs: tuple[str, ...]
+    about: str
+
+
+MODELS = (
+    Shown("VAE", ("vae",), "The variational autoencoder trained with the plain ELBO: every latent is in use."),
+    Shown(
+        "beta-VAE",
+        ("beta-vae",),
+        "The KL weighs more here: the model keeps few latents, and what they do not tell it draws as a blur.",
+    ),
+    Shown(
+        "CVAE",
+        ("cvae-mlp-beta-4", "cvae-mlp"),
+        "The decoder is told the class, so the latents hold what is left: slant, width, stroke. Keep them, and change "
+        "the class.",
+    ),
+    Shown(
+        "WGAN",
+        ("wgan",),
+        "A generator that has only ever met a critic: sharper strokes, but no encoder, and no latent that stands out.",
+    ),
+)
+
+
+def fragment(out):
+    """The section over the runs below the folder `out`; None where there is none of them.
+
+    Raises UserError for a run whose files cannot be read.
+    """
+    models = [model for shown in MODELS if (model := _model(pathlib.Path(out), shown))]
+    if not models:
+        return None
+    data = json.dumps(models, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c")
+    read = {path.name: path.read_text(encoding="utf-8") for path in ASSETS.iterdir() if path.is_file()}
+    return Fragment(
+        title="A latent space to touch",
+        html=read["latent_space.html"].replace("{{data}}", data),
+        css=read["latent_space.css"],
+        js=read["decoders.js"] + read["latent_space.js"],
+        markdown=_markdown(models),
+    )
+
+
+def _model(out, shown):
+    """What the page must know of the first run of `shown` that is there and can be shown, as JSON; or None."""
+    for name in shown.runs:
+        directory = RunDirectory(out, name)
+        if directory.config.exists() and directory.weights.exists():
+            record = setup.read_config(directory)
+            chain = decoders.chain(record, checkpoint.load_weights(directory.weights))
+            if chain is not None:
+                return _described(shown, directory, record, chain)
+    return None
+
+
+def _described(shown, directory, record, chain):
+    classes = record["data"]["classes"] if chain.labels.size else []
+    sizes = "-".join(map(str, [chain.layers[0].weight.shape[1], *(len(layer.weight) for layer in chain.layers)]))
+    packed = chain.packed()
+    error = _error(chain, decoders.unpacked(packed, len(classes)))
+    draws = random.stream(START, random.PREVIEW).standard_normal((2, chain.latents))
+    return {
+        "name": directory.name,
+        "label": shown.label,
+        "about": shown.about,
+        "sizes": sizes,
+        "facts": f"Run {directory.name}, {sizes}, eight bits a weight: {_compared(error)}.",
+        "shape": record["image_shape"],
+        "latents": chain.latents,
+        "classes": [str(name) for name in classes],
+        "start": {"pair": np.round(draws, 2).tolist(), "label": min(3, max(0, len(classes) - 1))},
+        "error": error,
+        **_ranking(directory, chain),
+        **packed,
+    }
+
+
+def _ranking(directory, chain):
+    """The latents' order and what it follows: the encoder's KL, or else how far the pixels move, RMS, from -2 to 2."""
+    latents = chain.latents
+    likelihood = report.read(directory).get("likelihood", {"numbers": {}})
+    kl = likelihood["numbers"].get("kl_per_dimension", {}).get("values")
+    if kl is not None and len(kl) == latents:
+        values, unit, active = np.asarray(kl), "nats", int((np.asarray(kl) >= SILENT).sum())
+        heading = f"Latents by KL: {active} of {latents} carry at least {SILENT} nats"
+        note = "" if active == latents else f"Below {SILENT} nats a latent carries nothing: its slider changes nothing."
+    else:
+        steps = REACH * np.eye(latents, dtype=np.float32)
+        labels = np.zeros(latents, int)
+        change = chain.decode(steps, labels) - chain.decode(-steps, labels)
+        values, unit, active = np.sqrt((change**2).mean(1)), "RMS", latents
+        heading = f"Latents by how much they move the pixels, from {-REACH:g} to {REACH:g}"
+        note = "Without an encoder there is no KL: this is the order of the pixels' root mean square change."
+    return {
+        "values": np.round(values.astype(float), 5).tolist(),
+        "order": np.argsort(-values, kind="stable").tolist(),
+        "unit": unit,
+        "shown": min(SHOWN, max(2, active), latents),
+        "heading": heading,
+        "note": note,
+    }
+
+
+def _error(chain, eight_bit):
+    """How far eight bits a weight move the pixels, in 255ths, over draws of the prior."""
+    generator = random.stream(0, random.SAMPLES)
+    z = generator.standard_normal((DRAWS, chain.latents), dtype=np.float32)
+    y = generator.integers(0, max(1, len(chain.labels)), DRAWS)
+    difference = 255 * np.abs(eight_bit.decode(z, y) - chain.decode(z, y))
+    return {"mean": round(float(difference.mean()), 4), "largest": round(float(difference.max()), 4)}
+
+
+def _compared(error):
+    drawn = f"over {DRAWS} draws its pixels"
+    if error["largest"] < 0.005:
+        return f"{drawn} are those of weights.safetensors"
+    average, most = error["mean"], error["largest"]
+    return f"{drawn} differ from those of weights.safetensors by {average:.2f} of 255 on average, by {most:.1f} at most"
+
+
+def _markdown(models):
+    lines = [
+        "On the page (`index.html`) these decoders run in the browser, from weights of eight bits: sliders for the",
+        "latents, a map over two of them, draws and morphs. How far their pixels are from those of",
+        f"weights.safetensors, in 255ths, over {DRAWS} draws of the prior:",
+        "",
+        "| model | run | decoder | mean difference | largest |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for model in models:
+        named = f"| {model['label']} | `{model['name']}` | {model['sizes']} "
+        lines.append(f"{named}| {model['error']['mean']:.2f} | {model['error']['largest']:.2f} |")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,106 @@
+"""The report's contents, before it becomes Markdown or HTML."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+
+from reproduction import experiments
+from reproduction.reporting import documents, likelihoods, runs, speed
+from reproduction.reporting.blocks import Document, Folded, Gallery, Heading, Section
+from reproduction.reporting.fragment import Fragment
+from reproduction.reporting.verdicts import Claim, Outcome, Verdict, together
+
+TITLE = "Five documents on image generation, run again"
+INTRO = (
+    "Five documents describe autoencoders, VAEs, CVAEs, a G-VAE and a WGAN. This project builds all of them on "
+    "[Jittor](https://github.com/Jittor/jittor), runs what the documents ran, and says what holds. Every number on "
+    "this page is read from a file below [`results/`](../results), which the named command wrote."
+)
+SMALL = "mnist5k"
+VERDICTS = (
+    "A verdict follows from the numbers by the rule that stands beside it; a claim without a number is judged with "
+    "the evidence given. A document is *reproduced*, or *not*, where all of its claims are, else *partly*; "
+    "where most of its claims have not been run, it is *not run yet*."
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Judgement:
+    """A document with the outcome of each of its claims."""
+
+    document: Document
+    outcomes: tuple[tuple[Claim, Outcome], ...]
+    number: int
+    runs: Folded
+
+    @property
+    def verdict(self):
+        return together([outcome.verdict for _, outcome in self.outcomes])
+
+    @property
+    def counts(self):
+        """Such as "4 reproduced, 1 partly"."""
+        found = collections.Counter(outcome.verdict for _, outcome in self.outcomes)
+        return ", ".join(f"{found[verdict]} {verdict.value}" for verdict in Verdict if found[verdict])
+
+
+@dataclasses.dataclass(frozen=True)
+class Page:
+    judgements: tuple[Judgement, ...]
+    sections: tuple[Section, ...]
+    fragments: tuple[Fragment, ...]
+    warning: str
+    title: str = TITLE
+    intro: str = INTRO
+    verdicts: str = VERDICTS
+
+    @property
+    def entries(self):
+        """(anchor, title) of everything after the documents."""
+        found = [(section.key, section.title) for section in self.sections]
+        return [(fragment.anchor, fragment.title) for fragment in self.fragments] + found
+
+
+def contents(results, fragments):
+    judged = []
+    for module in documents.ALL:
+        document = module.document(results)
+        document = dataclasses.replace(document, blocks=without_gaps(document.blocks, results))
+        outcomes = tuple((claim, claim.outcome(results)) for claim in document.claims)
+        planned = next(each for each in experiments.DOCUMENTS if each.slug == document.key)
+        line = f"Commands, protocol, seconds: {runs.summary(results, planned.experiments)}"
+        table = Folded(line, (runs.table(results, planned.experiments),))
+        judged.append(Judgement(document, outcomes, planned.number, table))
+    sections = (likelihoods.section(results), speed.section(results))
+    return Page(tuple(judged), sections, tuple(fragments), _warning(results))
+
+
+def _warning(results):
+    """Names the runs of a small campaign (--quick): verdicts on them say nothing about the documents."""
+    small = [
+        each.name
+        for each in experiments.ALL
+        if results.has(each.name)
+        and SMALL in str(results.run(each.name).settings.get("data"))
+        and SMALL not in each.command
+    ]
+    if not small:
+        return ""
+    names = ", ".join(f"`{name}`" for name in small)
+    return f"**A small version.** These runs saw 5,000 images only, and verdicts on them are no verdicts: {names}."
+
+
+def without_gaps(blocks, results):
+    """The blocks without galleries of which nothing exists, and without headings that head nothing then."""
+    kept = [block for block in blocks if not isinstance(block, Gallery) or _any_exists(block, results)]
+    following = [*kept[1:], None]
+    return tuple(
+        block
+        for block, after in zip(kept, following)
+        if not isinstance(block, Heading) or (after is not None and not isinstance(after, Heading))
+    )
+
+
+def _any_exists(gallery, results):
+    return any(results.folder.joinpath(*item.parts).is_file() for item in gallery.items)

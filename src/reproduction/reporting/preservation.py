@@ -1,0 +1,176 @@
+"""Does augmentation keep the class? What G-VAE's evaluation says, beside the plain VAE's."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+
+from reproduction.reporting import charts
+from reproduction.reporting.blocks import Chart, Missing, Prose
+from reproduction.reporting.results import NotRunYet
+from reproduction.reporting.verdicts import Outcome, graded
+
+RUN, PLAIN, UNET = "g-vae-mnist", "g-vae-mnist-plain", "g-vae-unet"
+SECTION = "preservation"
+DIRECTIONS, STEP, FROM_PRIOR = "top10%", "3", "mu+N(0,I)"
+SURE = 2  # standard errors
+WORDS = {
+    RUN: "G-VAE",
+    PLAIN: "plain VAE",
+    "vae": "fully connected VAE",
+    "cvae": "CVAE",
+    "cvae-mlp": "CVAE, fully connected",
+}
+
+
+def _series(results, run, label):
+    """{step: number} of `run`, which is evaluated beside RUN on the same images."""
+    section_of = results.run(RUN)
+    return section_of.measured(SECTION, label if run == RUN else f"{run}: {label}")["values"]
+
+
+def _movement(results):
+    """Pixel distances: what the largest step makes of the reconstruction, and the reconstruction's from the image."""
+    moved = _series(results, RUN, f"pixel_distance {DIRECTIONS}")[STEP]
+    return moved, results.run(RUN).measured(SECTION, "pixel_distance_of_reconstruction")["value"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Retention:
+    """At the largest step along the top directions, G-VAE keeps at least `least` per cent of the labels."""
+
+    least: float = 99.0
+    partly: float = 95.0
+
+    @property
+    def text(self):
+        return (
+            f"labels kept at ±{STEP}σ along the top 10 % of directions ≥ {self.least:g} %, by steps that move an image "
+            f"further than its reconstruction is off; partly from {self.partly:g} %, or by smaller steps"
+        )
+
+    def judge(self, results):
+        kept = _series(results, RUN, f"retention {DIRECTIONS}")[STEP]
+        moved, off = _movement(results)
+        verdict = graded(kept >= self.least and moved > off, kept >= self.partly)
+        return Outcome(verdict, f"{kept:.1f} %, by {moved:.2f} in pixels; the reconstruction is {off:.2f} off")
+
+
+@dataclasses.dataclass(frozen=True)
+class _KeepsMore:
+    """G-VAE keeps clearly more labels than the plain VAE: by `margin` percentage points, and beyond chance."""
+
+    margin: float = 1.0
+
+    where: typing.ClassVar[str]
+
+    @property
+    def text(self):
+        return (
+            f"labels kept {self.where}: G-VAE's share above the plain VAE's by ≥ {self.margin:g} percentage point "
+            f"and {SURE} standard errors; partly if only by {SURE} standard errors"
+        )
+
+    def judge(self, results):
+        ours, plain, more, error = self.found(results)
+        sure = more > SURE * error
+        found = f"{ours:.1f} % against {plain:.1f} %: {more:+.2f} ± {error:.2f} percentage points"
+        return Outcome(graded(sure and more >= self.margin, sure), found)
+
+
+class KeepsMoreThanPlain(_KeepsMore):
+    """Along the top directions, at equal pixel distance from the reconstruction."""
+
+    where = "at equal pixel distance"
+
+    def found(self, results):
+        """(G-VAE's share, the plain VAE's, the gain, its standard error) in % or percentage points."""
+        run = results.run(RUN)
+        kept = run.measured(SECTION, f"retention_at_equal_diversity {DIRECTIONS}")["values"]
+        if PLAIN not in kept:
+            raise NotRunYet(f"the preservation of {PLAIN}")
+        gain = run.measured(SECTION, f"gain_at_equal_diversity {DIRECTIONS}")
+        return kept[RUN], kept[PLAIN], gain["values"][PLAIN], gain["standard_errors"][PLAIN]
+
+
+class KeepsMoreUnderNoise(_KeepsMore):
+    """With mu + N(0, I), the last column of the document's pictures."""
+
+    where = "with mu + N(0, I)"
+
+    def found(self, results):
+        """As KeepsMoreThanPlain.found."""
+        ours, plain = (_series(results, name, f"retention {FROM_PRIOR}")["1"] for name in (RUN, PLAIN))
+        gain = results.run(RUN).measured(SECTION, f"gain_over {PLAIN} {FROM_PRIOR}")
+        return ours, plain, gain["values"]["1"], gain["standard_errors"]["1"]
+
+
+@dataclasses.dataclass(frozen=True)
+class SkipsCarryTheImage:
+    """Replacing z by mu + N(0, I) changes the U-Net's images far less than it changes those of G-VAE."""
+
+    most: float = 0.25
+    partly: float = 0.5
+
+    @property
+    def text(self):
+        return (
+            "pixel distance that mu + N(0, I) in place of mu makes, against the same of G-VAE without skip connections "
+            f"≤ {self.most:.0%}; partly up to {self.partly:.0%} (the U-Net was trained on 5,000 of the images)"
+        )
+
+    def judge(self, results):
+        moved = {
+            name: results.run(name).measured(SECTION, f"pixel_distance {FROM_PRIOR}")["values"]["1"]
+            for name in (UNET, RUN)
+        }
+        share = moved[UNET] / moved[RUN]
+        found = f"{share:.0%}: {moved[UNET]:.2f} against {moved[RUN]:.2f}"
+        return Outcome(graded(share <= self.most, share <= self.partly), found)
+
+
+def retention_blocks(results):
+    """The retention curve and its table of numbers."""
+    try:
+        run = results.run(RUN)
+        run.measured(SECTION, f"retention {DIRECTIONS}")
+    except NotRunYet:
+        return [Missing("the retention curve", f"python src/evaluate.py {RUN} preservation --beside {PLAIN}")]
+    names = [RUN, *run.protocol(SECTION).get("beside", {})]
+    by_step, by_distance = [], []
+    for name in names:
+        kept = _series(results, name, f"retention {DIRECTIONS}")
+        moved = _series(results, name, f"pixel_distance {DIRECTIONS}")
+        word = WORDS.get(name, name)
+        by_step.append(charts.Series(word, [(float(step), share) for step, share in kept.items()]))
+        by_distance.append(charts.Series(word, [(moved[step], share) for step, share in kept.items()]))
+    images = run.protocol(SECTION).get("images", 0)
+    return [
+        *_how_far(results),
+        _curve("retention", by_step, charts.Axis("step along the top 10 % of directions, in sigma", low=0), images),
+        _curve(
+            "retention-at-distance", by_distance, charts.Axis("pixel distance from the reconstruction", low=0), images
+        ),
+    ]
+
+
+def _how_far(results):
+    """How large a step is at all: what hardly moves an image keeps its class."""
+    try:
+        moved, reconstructed = _movement(results)
+    except NotRunYet:
+        return []
+    words = (
+        f"A step of {STEP} sigma moves G-VAE's reconstruction by {moved:.2f} (Euclidean distance of pixels); the "
+        f"reconstruction itself is {reconstructed:.2f} away from its image. What hardly moves an image keeps its class "
+        "whatever the model: read the first curve beside the second."
+    )
+    return [Prose(words)]
+
+
+def _curve(name, series, x_axis, images):
+    alt = f"Share of labels kept against {x_axis.label}"
+    svg = charts.lines(series, x_axis, charts.Axis("labels kept, %", high=100), alt)
+    words = "A step of sigma is another distance in every model; at equal distance the models compare fairly."
+    caption = f"{images:,} test images, judged by the independent classifier. {words if 'distance' in name else ''}"
+    return Chart(name, svg, alt, caption.strip())

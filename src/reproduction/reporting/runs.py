@@ -1,0 +1,71 @@
+"""A table of runs: command, data, recipe, seconds, and how each was evaluated."""
+
+from __future__ import annotations
+
+from reproduction.reporting.blocks import Table
+
+HEAD = ("run", "command", "data", "recipe", "evaluated on", "training, s", "evaluation, s")
+SETTINGS = (("epochs", "epochs"), ("batch_size", "batch"), ("lr", "rate"), ("seed", "seed"))
+
+
+def table(results, experiments):
+    """One row for each of `experiments`, also for those that are not run yet, with the command that makes them."""
+    rows = [_row(results.run(each.name)) if results.has(each.name) else _planned(each) for each in experiments]
+    return Table(HEAD, rows, "Every file of a run is in its folder below results/", words=5)
+
+
+def summary(results, experiments):
+    """One line: how many of the runs are there, and how long they trained."""
+    runs = results.existing([each.name for each in experiments])
+    minutes = sum(run.seconds for run in runs) / 60
+    return f"{len(runs)} of {len(experiments)} runs, {minutes:,.0f} minutes of training"
+
+
+def _row(run):
+    name = f"[`{run.name}`](../results/{run.name})"
+    seconds = sum(part["protocol"].get("seconds", 0) for part in run.evaluation.values())
+    evaluated = f"{seconds:,.0f}" if run.evaluation else "–"
+    return (name, f"`{run.command}`", _data(run), _recipe(run), _evaluated(run), f"{run.seconds:,.0f}", evaluated)
+
+
+def _planned(experiment):
+    command = f"`python src/{experiment.command} --name {experiment.name}`"
+    return (f"`{experiment.name}`", command, "–", "–", "not run yet", "–", "–")
+
+
+def _data(run):
+    data = run.config["data"]
+    words = [str(data.get("name", run.settings.get("data", "")))]
+    if "train" in data and "test" in data:
+        words.append(f"{data['train']:,} training, {data['test']:,} test images")
+    if data.get("split"):
+        words.append(f"split: {data['split']}")
+    return ", ".join(words)
+
+
+def _recipe(run):
+    words = [f"{label} {run.settings[key]}" for key, label in SETTINGS if key in run.settings]
+    if run.rows and len(run.rows) != run.settings.get("epochs"):
+        words[0] = f"epochs {len(run.rows)} of {run.settings.get('epochs')}"
+    words.append(f"binarised: {run.settings.get('binarise', 'none')}")
+    if run.config["as_published"]:
+        words.append("as published")
+    return ", ".join(words)
+
+
+def _evaluated(run):
+    """The protocol of the sections, what they share said once."""
+    words = []
+    for section, fact, unit in (
+        ("reconstruction", "images", "test images"),
+        ("likelihood", "samples", "importance samples"),
+        ("distances", "samples", "samples of the model"),
+        ("labels", "samples", "samples named"),
+    ):
+        if fact in run.protocol(section):
+            words.append(f"{run.protocol(section)[fact]:,} {unit}")
+    protocols = [part["protocol"] for part in run.evaluation.values()]
+    if protocols:
+        words.append(f"seed {protocols[0].get('seed')}")
+    words += [f"**{protocol['warning']}**" for protocol in protocols if "warning" in protocol]
+    return ", ".join(words) or "not evaluated yet"

@@ -1,0 +1,51 @@
+"""The shipped classifier is what its record says; shifts move whole images."""
+
+import json
+
+import numpy as np
+import pytest
+
+from jgen import data
+from jgen.errors import UserError
+from jgen.judges import classifier, training
+
+
+def test_the_shipped_weights_are_small_and_recorded_as_accurate():
+    record = json.loads(classifier.WEIGHTS.with_suffix(".json").read_text())
+    assert classifier.WEIGHTS.stat().st_size < 1_000_000
+    assert record["test_accuracy"] >= 0.993 and record["test_images"] == 10_000
+    assert {"command", "data", "epochs", "seconds"} <= record.keys()
+
+
+def test_the_shipped_classifier_reads_digits(tmp_path):
+    digits = data.load("mnist5k", tmp_path)
+    judge = classifier.load((1, 28, 28))
+    features, probabilities = judge.judge(digits.x_test)
+    assert classifier.accuracy(probabilities, digits.y_test) > 0.99
+    assert features.shape == (len(digits.x_test), classifier.FEATURE_DIM) and (features >= 0).all()
+    np.testing.assert_allclose(probabilities.sum(1), 1, atol=1e-5)
+    as_floats, _ = judge.judge(digits.x_test[:9] / np.float32(255))
+    np.testing.assert_allclose(as_floats, features[:9], rtol=1e-4, atol=1e-4)
+
+
+def test_images_of_another_shape_are_refused_with_the_way_out():
+    with pytest.raises(UserError, match="train_classifier"):
+        classifier.load((3, 32, 32))
+
+
+def test_shifts_move_whole_images_and_repeat_edges():
+    x = np.zeros((200, 1, 9, 9), np.uint8)
+    x[:, 0, 4, 4] = 255
+    moved = training.shifted(x, 2, np.random.default_rng(0))
+    rows, columns = np.argwhere(moved[:, 0])[:, 1:].T
+    assert moved.sum() == x.sum() and set(rows) == set(columns) == {2, 3, 4, 5, 6}
+    ramp = np.tile(np.arange(9, dtype=np.uint8), (5, 1, 9, 1))
+    assert training.shifted(ramp, 2, np.random.default_rng(0)).shape == ramp.shape
+    assert training.shifted(x, 0, None) is x
+
+
+def test_mirroring_takes_half_of_the_images_left_to_right():
+    x = np.tile(np.arange(4, dtype=np.uint8), (400, 1, 3, 1))
+    mirrored = training.mirrored(x, np.random.default_rng(0))
+    changed = (mirrored == x[..., ::-1]).all((1, 2, 3))
+    assert (changed | (mirrored == x).all((1, 2, 3))).all() and 0.4 < changed.mean() < 0.6

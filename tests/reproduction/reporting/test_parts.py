@@ -1,0 +1,218 @@
+"""Charts, media and the beta study."""
+
+import itertools
+import json
+import re
+import xml.etree.ElementTree as ElementTree
+
+import imageio.v3
+import numpy as np
+import pytest
+from PIL import Image
+
+from jgen.errors import UserError
+from jgen.pictures import film
+from reproduction.reporting import beta_study, charts, low_data, markdown, media, preservation, templates
+from reproduction.reporting.blocks import Mistake, Table
+from reproduction.reporting.verdicts import Verdict
+from written_results import write_betas, write_run
+
+EVERY_BETA = {beta: (0.01 + beta / 10, 40 / (1 + 30 * beta), 20, 300.0) for beta in beta_study.BETAS}
+
+
+def positions(svg, tag, *names):
+    root = ElementTree.fromstring(svg)
+    return [[float(element.get(name)) for name in names] for element in root.iter() if element.tag.endswith(tag)]
+
+
+def test_points_lie_on_the_scale_of_their_axes():
+    points = [(0.0, 0.0), (5.0, 1.0), (10.0, 2.0)]
+    svg = charts.lines([charts.Series("one", points)], charts.Axis("x", low=0), charts.Axis("y", low=0), "alt")
+    (x0, y0), (x1, y1), (x2, y2) = positions(svg, "circle", "cx", "cy")
+    assert x1 - x0 == pytest.approx(x2 - x1, abs=0.11) and x0 < x1
+    assert y0 - y1 == pytest.approx(y1 - y2, abs=0.11) and y0 > y1  # upwards
+
+
+def test_a_logarithmic_axis_spaces_decades_evenly():
+    points = [(1.0, 0.001), (2.0, 0.01), (3.0, 0.1)]
+    svg = charts.lines([charts.Series("one", points)], charts.Axis("x"), charts.Axis("y", scale="log"), "alt")
+    heights = [y for (y,) in positions(svg, "circle", "cy")]
+    assert heights[0] - heights[1] == pytest.approx(heights[1] - heights[2], abs=0.11)
+    assert ">0.01<" in svg
+
+
+def test_an_asinh_axis_shows_zero_and_large_values_alike():
+    points = [(0.0, 0.0), (1.0, 1.0), (15.0, 2.0), (350.0, 3.0)]
+    svg = charts.lines([charts.Series("one", points)], charts.Axis("x", low=0, scale="asinh"), charts.Axis("y"), "alt")
+    spots = [x for (x,) in positions(svg, "circle", "cx")]
+    assert min(after - before for before, after in itertools.pairwise(spots)) > 0.1 * (spots[-1] - spots[0])
+    assert all(f">{tick}<" in svg for tick in (0, 1, 3, 10, 30, 100, 300))
+
+
+def test_bars_are_as_long_as_their_values():
+    svg = charts.bars({"vae": [("ours", 2.0, 0), ("peer <5>", 4.0, 4)]}, "ms", "alt & more")
+    (short,), (long,) = positions(svg, "rect", "width")
+    assert long == pytest.approx(2 * short, abs=0.2)
+    assert "peer &lt;5&gt;" in svg and "alt &amp; more" in svg
+
+
+def test_a_chart_stands_alone_as_a_file():
+    svg = charts.lines([charts.Series("one", [(0, 1), (1, 2)])], charts.Axis("x"), charts.Axis("y"), "alt")
+    root = ElementTree.fromstring(charts.standalone(svg, templates.chart_css()))
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    assert "prefers-color-scheme:dark" in root[0].text
+
+
+def test_a_large_picture_is_made_smaller_and_a_small_one_kept(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 255, (1200, 1600, 3), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "large.png")
+    Image.fromarray(pixels[:28, :28]).save(tmp_path / "small.png")
+    large, small = media.picture(tmp_path / "large.png"), media.picture(tmp_path / "small.png")
+    assert (large.width, large.height) == (1600, 1200)
+    assert len(large.uri) < (tmp_path / "large.png").stat().st_size / 4
+    assert (small.width, small.height) == (28, 28) and small.uri.startswith("data:image/webp;base64,")
+
+
+def test_films_are_embedded_until_the_budget_is_spent():
+    budget = media.FilmBudget(one=100, total=110)
+    assert [budget.embed(b"x" * size) is not None for size in (101, 60, 60, 40)] == [False, True, False, True]
+
+
+def test_a_film_in_the_page_is_smaller_and_as_long(tmp_path):
+    frames = [tmp_path / f"{number}.png" for number in range(6)]
+    for number, frame in enumerate(frames):
+        Image.fromarray(np.random.default_rng(number).integers(0, 255, (60, 60), np.uint8)).save(frame)
+    film.stitch(frames, tmp_path / "film.mp4", fps=2)
+    data = media.small_film(tmp_path / "film.mp4")
+    assert data == media.small_film(tmp_path / "film.mp4"), "the same film gives the same bytes"
+    assert len(data) < (tmp_path / "film.mp4").stat().st_size
+    (tmp_path / "small.mp4").write_bytes(data)
+    before, after = (imageio.v3.immeta(tmp_path / f"{name}.mp4", plugin="FFMPEG") for name in ("film", "small"))
+    assert after["duration"] == pytest.approx(before["duration"], abs=0.1)
+    assert after["size"][0] == before["size"][0] // 4 * 2
+
+
+def test_a_broken_picture_and_a_broken_film_are_named(tmp_path):
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    (tmp_path / "broken.mp4").write_bytes(b"no film")
+    with pytest.raises(UserError, match=r"broken\.png"):
+        media.picture(tmp_path / "broken.png")
+    for use in (media.film_size, media.small_film):
+        with pytest.raises(UserError, match=r"broken\.mp4"):
+            use(tmp_path / "broken.mp4")
+
+
+def test_the_slider_has_a_stop_for_each_trained_beta_and_finds_its_point(results):
+    write_betas(results.out, {beta: EVERY_BETA[beta] for beta in (0.0, 0.1, 1.0)})
+    write_run(results.out, "beta-vae-0.05", {"beta": 0.05})  # trained, not evaluated: no point
+    words, slider = beta_study.blocks(results)[:2]
+    assert "1 epochs for 0, 0.1, 1" in words.text
+    html = slider.html
+    assert re.findall(r'class="stop" data-beta="([\d.]+)" data-point="(\d*)"', html) == [
+        ("0", "0"), ("0.05", ""), ("0.1", "1"), ("1", "2"),
+    ]  # fmt: skip
+    assert 'max="3"' in html and 'value="2"' in html  # it begins at the document's own choice
+    assert html.count('class="mark series-0"') == 3
+
+
+def test_the_best_beta_is_judged_over_all_of_them(results):
+    rule = beta_study.Smallest("reconstruction", "mse", "squared error", betas=(0.0,))
+    write_betas(results.out, EVERY_BETA)
+    assert rule.judge(results).verdict is Verdict.REPRODUCED
+    other = beta_study.Smallest("reconstruction", "mse", "squared error", betas=(0.05, 0.1))
+    assert other.judge(results).verdict is Verdict.NOT
+
+
+@pytest.mark.parametrize(
+    ("inside", "ends", "expected"),
+    [(300.0, 500.0, Verdict.REPRODUCED), (600.0, 500.0, Verdict.NOT)],
+)
+def test_the_good_range_beats_both_ends(results, inside, ends, expected):
+    values = {beta: (0.01, 3.0, 5, ends if beta in (0.0, 1.0) else inside) for beta in beta_study.BETAS}
+    write_betas(results.out, values)
+    assert beta_study.BetterThanTheEnds().judge(results).verdict is expected
+
+
+@pytest.mark.parametrize(
+    ("ours", "off", "expected"),
+    [
+        (99.4, 2.5, Verdict.REPRODUCED),
+        (99.4, 5.0, Verdict.PARTLY),  # a step of 4 hardly shows beside the reconstruction's own error
+        (97.0, 2.5, Verdict.PARTLY),
+        (80.0, 2.5, Verdict.NOT),
+    ],
+)
+def test_preservation_is_judged_at_three_sigma(results, ours, off, expected):
+    numbers = {
+        "retention top10%": {"0.5": 99.9, "3": ours},
+        "pixel_distance top10%": {"0.5": 1.0, "3": 4.0},
+        "pixel_distance_of_reconstruction": off,
+    }
+    write_run(results.out, "g-vae-mnist", evaluation={"preservation": numbers})
+    assert preservation.Retention().judge(results).verdict is expected
+    words, *curves = preservation.retention_blocks(results)
+    assert "by 4.00" in words.text and f"is {off:.2f} away" in words.text
+    assert [curve.name for curve in curves] == ["retention", "retention-at-distance"]
+
+
+@pytest.mark.parametrize(
+    ("more", "error", "expected"),
+    [(3.0, 1.0, Verdict.REPRODUCED), (3.0, 2.0, Verdict.NOT), (0.5, 0.1, Verdict.PARTLY), (-3.0, 0.1, Verdict.NOT)],
+)
+def test_more_than_the_plain_vae_means_clearly_more(results, more, error, expected):
+    numbers = {
+        "retention_at_equal_diversity top10%": {"g-vae-mnist": 90 + more, "g-vae-mnist-plain": 90.0},
+        "gain_at_equal_diversity top10%": {"g-vae-mnist-plain": more},
+        "retention mu+N(0,I)": {"1": 90 + more},
+        "g-vae-mnist-plain: retention mu+N(0,I)": {"1": 90.0},
+        "gain_over g-vae-mnist-plain mu+N(0,I)": {"1": more},
+    }
+    folder = write_run(results.out, "g-vae-mnist", evaluation={"preservation": numbers})
+    with_errors(folder, "preservation", "gain_at_equal_diversity top10%", {"g-vae-mnist-plain": error})
+    with_errors(folder, "preservation", "gain_over g-vae-mnist-plain mu+N(0,I)", {"1": error})
+    assert preservation.KeepsMoreThanPlain().judge(results).verdict is expected
+    assert preservation.KeepsMoreUnderNoise().judge(results).verdict is expected
+
+
+def with_errors(folder, section, key, errors):
+    """Write the standard errors of a series into a run's evaluation."""
+    path = folder / "evaluation.json"
+    found = json.loads(path.read_text())
+    found[section]["numbers"][key]["standard_errors"] = errors
+    path.write_text(json.dumps(found))
+
+
+@pytest.mark.parametrize(("moved", "expected"), [(1.0, Verdict.REPRODUCED), (3.0, Verdict.PARTLY), (7.0, Verdict.NOT)])
+def test_the_u_net_is_judged_by_how_little_z_moves_it(results, moved, expected):
+    for name, distance in (("g-vae-unet", moved), ("g-vae-mnist", 8.0)):
+        numbers = {"pixel_distance mu+N(0,I)": {"1": distance}}
+        write_run(results.out, name, evaluation={"preservation": numbers})
+    assert preservation.SkipsCarryTheImage().judge(results).verdict is expected
+
+
+@pytest.mark.parametrize(
+    ("gains", "expected"),
+    [((2.0, 1.0), Verdict.REPRODUCED), ((2.0, 0.5), Verdict.PARTLY), ((-2.0, 0.3), Verdict.NOT)],
+)
+def test_a_gain_counts_above_students_bound(results, gains, expected):
+    """Five seeds: 2.8 standard errors, so that 0.5 ± 0.2 is none."""
+    numbers = {way: {"10": 80.0, "50": 90.0} for way in low_data.WAYS}
+    numbers[low_data.GAIN] = dict(zip(("10", "50"), gains))
+    folder = write_run(results.out, "g-vae-mnist", evaluation={"low-data": numbers})
+    with_errors(folder, "low-data", low_data.GAIN, {"10": 0.2, "50": 0.2})
+    assert low_data.Helps().judge(results).verdict is expected
+    table, chart = low_data.blocks(results)
+    assert [row[1] for row in table.rows] == ["80.00"] * 5 and chart.svg.count("<circle") == 10
+
+
+def test_a_formula_becomes_mathml_and_a_fence():
+    mistake = Mistake("what", "`code_with_underscores`", r"$$\frac{a}{b}$$", "effect")
+    assert "```math\n\\frac{a}{b}\n```" in markdown._mistake(mistake)
+    assert "<mfrac>" in templates.paragraphs(mistake.corrected)
+    assert "<code>code_with_underscores</code>" in templates.inline(mistake.published)
+    assert "<script>" not in templates.inline("<script>alert(1)</script>")
+
+
+def test_a_pipe_in_a_cell_does_not_break_the_table(results):
+    table = markdown._block(Table(("a", "b"), [("|x|", "1")]), results)
+    assert table.splitlines()[-1] == r"| \|x\| | 1 |"
