@@ -1,5 +1,7 @@
 """What several tests of data need: files of tiny images, and the lines that were announced."""
 
+import struct
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -36,3 +38,9 @@ def noise():
         return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
 
     return noise
+
+
+@pytest.fixture
+def written():
+    """The bytes of an IDX file that holds a uint8 array."""
+    return lambda array: struct.pack(f">2xBB{array.ndim}I", 8, array.ndim, *array.shape) + array.tobytes()

