@@ -28,7 +28,7 @@ def test_the_optimizer_updates_every_element_once(tmp_path, count, largest):
     m = generator.random(starts[-1], dtype=np.float32)
     v = generator.random(starts[-1], dtype=np.float32)
     expected = [
-        adam.definition(grad, p, m[a : a + p.size], v[a : a + p.size], 1, 1e-3, weight_decay=0.1)
+        adam.reference(grad, p, m[a : a + p.size], v[a : a + p.size], 1, 1e-3, weight_decay=0.1)
         for grad, p, a in zip(grads, params, starts)
     ]
     data = {**SCALARS, "tensors": count}
@@ -131,11 +131,11 @@ def test_columns_join_and_part(tmp_path):
         np.testing.assert_array_equal(found, wanted)
 
 
-def test_rows_in_turn(tmp_path):
+def test_rows_interleave(tmp_path):
     first, second = _drawn((7, 90), (4, 90))
     (both,) = outputs = _empty((8, 90))
     data = {"start": 2, "scale": 2.0, "shift": -1.0}
-    cuda_emulation.play(tmp_path, layout.IN_TURN, [first, second], outputs, data)
+    cuda_emulation.play(tmp_path, layout.INTERLEAVE, [first, second], outputs, data)
     _close([both[::2], both[1::2]], [first[2:6], 2 * second - 1])
 
 
@@ -220,7 +220,7 @@ def _cases():
     yield "its gradient", gaussian.BACKWARD, _empty((4, 16), two, two, 4), _empty((4, 16)), {}
     yield "join", layout.JOIN, _empty(two, two), _empty((4, 16)), {}
     yield "split", layout.SPLIT, _empty((4, 16)), _empty(two, two), {}
-    yield "in turn", layout.IN_TURN, _empty(two, two), _empty((8, 8)), {"start": 0, "scale": 2.0, "shift": -1.0}
+    yield "interleave", layout.INTERLEAVE, _empty(two, two), _empty((8, 8)), {"start": 0, "scale": 2.0, "shift": -1.0}
     labels = np.zeros(4, np.int32)
     yield "embedding", embedding.FORWARD, [*_empty(two), labels], _empty(two), {}
     yield "its gradient", embedding.BACKWARD, [*_empty(two), labels], _empty(two), {}

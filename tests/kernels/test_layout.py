@@ -58,14 +58,14 @@ def test_an_odd_number_of_columns_has_no_halves():
 
 # Of the last, more than what one thread copies.
 @pytest.mark.parametrize("m, n, start, width", [(1, 1, 0, 1), (7, 3, 2, 5), (7, 3, 4, 5), (200, 100, 100, 170)])
-def test_rows_in_turn(threads, m, n, start, width):
+def test_rows_interleave(threads, m, n, start, width):
     first, second = (array.astype(np.float32) for array in drawn((m, width), (n, width)))
     expected = np.empty((2 * n, width))
     expected[::2], expected[1::2] = first[start : start + n], 2 * second - 1
-    got = layout.in_turn(*as_vars([first, second]), start, 2.0, -1.0)
+    got = layout.interleave(*as_vars([first, second]), start, 2.0, -1.0)
     np.testing.assert_allclose(got.numpy(), expected, rtol=1e-6, atol=1e-6)
     with kernels.composed():
-        composed = networks.in_turn(*as_vars([first, second]), start, 2.0, -1.0)
+        composed = networks.interleave(*as_vars([first, second]), start, 2.0, -1.0)
     np.testing.assert_allclose(composed.numpy(), expected, rtol=1e-6, atol=1e-6)
     assert got.is_stop_grad() and composed.is_stop_grad()
 
@@ -73,4 +73,4 @@ def test_rows_in_turn(threads, m, n, start, width):
 def test_rows_that_are_not_there_are_refused():
     for start, width in ((-1, 4), (3, 4), (0, 5)):
         with pytest.raises(AssertionError, match="has no rows"):
-            layout.in_turn(*as_vars(drawn((5, 4), (3, width))), start)
+            layout.interleave(*as_vars(drawn((5, 4), (3, width))), start)

@@ -51,8 +51,8 @@ def unfused_optimizer(definition):
 
 # What `kernels.composed` does not replace, for these have no other form.
 UNFUSED = {
-    adam: ("update", unfused_optimizer(adam.definition)),
-    rmsprop: ("update", unfused_optimizer(rmsprop.definition)),
+    adam: ("update", unfused_optimizer(adam.reference)),
+    rmsprop: ("update", unfused_optimizer(rmsprop.reference)),
 }
 
 

@@ -57,7 +57,7 @@ def _compare_batch_norm(slope, with_residual):
     leaves = [jt.array(x), norm.weight, norm.bias, jt.array(residual)][: 3 + with_residual]
     images = [_as_features(leaf) for leaf in (leaves[0], *leaves[3:])]
     y = norm(*images)
-    y = y if kernels.usable(y) else y.permute(0, 2, 3, 1)
+    y = y if kernels.can_fuse(y) else y.permute(0, 2, 3, 1)
     np.testing.assert_allclose(y.numpy(), definition(x, gamma, beta, residual), rtol=1e-4, atol=1e-5)
     gradients = jt.grad((y * jt.array(direction)).sum(), leaves)
     values = [array.astype(np.float64) for array in (x, gamma, beta, residual)]
@@ -73,7 +73,7 @@ def _compare_batch_norm(slope, with_residual):
 
 def _as_features(x):
     """[N, H, W, C] -> features, in the layout that serves now."""
-    return x if kernels.usable(x) else x.permute(0, 3, 1, 2)
+    return x if kernels.can_fuse(x) else x.permute(0, 3, 1, 2)
 
 
 def test_evaluation_uses_the_running_statistics():

@@ -54,7 +54,7 @@ def test_adam_is_its_definition_in_float64(weight_decay, betas, eps):
         p, m, v = w.astype(np.float64), 0.0, 0.0
         for t in range(1, STEPS + 1):
             grad = _gradients(t)[index].astype(np.float64)
-            p, m, v = adam.definition(grad, p, m, v, t, _learning_rate(t), betas, eps, weight_decay)
+            p, m, v = adam.reference(grad, p, m, v, t, _learning_rate(t), betas, eps, weight_decay)
         expected.append(p)
     _assert_close(params, expected)
 
@@ -68,7 +68,7 @@ def test_rmsprop_is_its_definition_in_float64(clip):
         p, v = w.astype(np.float64), 0.0
         for t in range(1, STEPS + 1):
             grad = _gradients(t)[index].astype(np.float64)
-            p, v = rmsprop.definition(grad, p, v, _learning_rate(t), clip=clip)
+            p, v = rmsprop.reference(grad, p, v, _learning_rate(t), clip=clip)
         expected.append(p)
     _assert_close(params, expected)
     if clip:
@@ -191,8 +191,8 @@ def test_one_kernel_takes_150_tensors():
     optimizer.apply([jt.array(grad) for grad in grads])
     assert _kernels() == kernels
     for p, w, grad in zip(params, _weights(shapes), grads):
-        step1 = adam.definition(grad, w, 0.0, 0.0, 1, 0.01)
-        np.testing.assert_allclose(p.numpy(), adam.definition(grad, *step1, 2, 0.02)[0], rtol=1e-5, atol=1e-6)
+        step1 = adam.reference(grad, w, 0.0, 0.0, 1, 0.01)
+        np.testing.assert_allclose(p.numpy(), adam.reference(grad, *step1, 2, 0.02)[0], rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("make", [optim.Adam, optim.RMSprop])

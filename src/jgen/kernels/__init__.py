@@ -16,7 +16,7 @@ def on_gpu():
     return bool(jt.flags.use_cuda)
 
 
-def usable(*inputs, with_cuda=False):
+def can_fuse(*inputs, with_cuda=False):
     """Whether kernels may be used on these Vars, all of them float32: on the CPU where oneDNN is there.
 
     with_cuda: those that have a form for CUDA, too; the others never are on a GPU, where features then lie as Jittor

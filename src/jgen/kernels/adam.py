@@ -34,7 +34,7 @@ def update(grads, params, m, v, t, lr, betas, eps, weight_decay):
     _kernel.launch(grads, params, [m, v], scalars)
 
 
-def definition(grad, p, m, v, t, lr, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0):
+def reference(grad, p, m, v, t, lr, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0):
     """The same step on NumPy arrays: the new (p, m, v)."""
     beta1, beta2 = betas
     grad = grad + weight_decay * p

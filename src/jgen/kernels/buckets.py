@@ -48,7 +48,7 @@ def pack(grads, weight):
     return Buckets(flat)
 
 
-def definition(grads, weight):
+def reference(grads, weight):
     """The same on NumPy arrays, all buckets end to end."""
     start = offsets([grad.size for grad in grads])
     flat = np.zeros(start[-1], np.float32)

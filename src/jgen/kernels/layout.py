@@ -99,7 +99,7 @@ for (auto* part : _outputs) {{
 }
 
 
-IN_TURN = {
+INTERLEAVE = {
     "cpu_header": _CPU_HEADER,
     "cpu_src": """
 const long N = in1_shape0, width = in1_shape1, start = data["start"];
@@ -114,7 +114,7 @@ for (long n = 0; n < N; n++) {
 """,
     "cuda_header": """
 namespace jittor { namespace {
-__global__ void in_turn(long long size, long long width, const float* first, const float* second, float scale,
+__global__ void interleave(long long size, long long width, const float* first, const float* second, float scale,
                         float shift, float* to) {
     const long long i = blockIdx.x * (long long)blockDim.x + threadIdx.x;
     if (i >= size) return;
@@ -127,24 +127,24 @@ __global__ void in_turn(long long size, long long width, const float* first, con
     "cuda_src": f"""
 const long long width = in1_shape1, size = in1_shape0 * width, start = data["start"];
 if (size)
-    in_turn<<<(size + {THREADS - 1}) / {THREADS}, {THREADS}>>>(size, width, in0_p + start * width, in1_p, data["scale"],
+    interleave<<<(size + {THREADS - 1}) / {THREADS}, {THREADS}>>>(size, width, in0_p + start * width, in1_p, data["scale"],
                                                                data["shift"], out0_p);
 """,
 }
 
 
-def in_turn(first, second, start=0, scale=1.0, shift=0.0):
+def interleave(first, second, start=0, scale=1.0, shift=0.0):
     """Rows of first [M, D] from `start` on, each followed by one of scale * second + shift, [N, D] -> [2 N, D].
 
     Without gradients.
     """
-    assert_in_turn(first, second, start)
+    assert_interleaves(first, second, start)
     n, width = second.shape
     data = {"start": start, "scale": scale, "shift": shift}
-    return jt.code([2 * n, width], "float32", [first, second], data=data, **IN_TURN).stop_grad()
+    return jt.code([2 * n, width], "float32", [first, second], data=data, **INTERLEAVE).stop_grad()
 
 
-def assert_in_turn(first, second, start):
+def assert_interleaves(first, second, start):
     """Fail where `first` has no row for one of `second`."""
     (m, width), (n, width_of_second) = first.shape, second.shape
     fits = width == width_of_second and 0 <= start <= m - n

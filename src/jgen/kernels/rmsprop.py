@@ -27,7 +27,7 @@ def update(grads, params, v, lr, alpha, eps, clip):
         _clipping_kernel.launch(grads, params, [v], scalars | {"clip": clip})
 
 
-def definition(grad, p, v, lr, alpha=0.99, eps=1e-8, clip=None):
+def reference(grad, p, v, lr, alpha=0.99, eps=1e-8, clip=None):
     """The same step on NumPy arrays: the new (p, v)."""
     v = alpha * v + (1 - alpha) * grad**2
     p = p - lr * grad / (np.sqrt(v) + eps)

@@ -38,7 +38,7 @@ def sample(mu_logvar, noise):
 
     mu_logvar: both side by side [N, 2 D]; noise [N, D].
     """
-    if kernels.usable(mu_logvar, noise, with_cuda=True):
+    if kernels.can_fuse(mu_logvar, noise, with_cuda=True):
         return Sample()(mu_logvar, noise)
     mu, logvar = halves(mu_logvar)
     return reparameterise(mu, logvar, noise), kl_to_standard_normal(mu, logvar)
@@ -46,7 +46,7 @@ def sample(mu_logvar, noise):
 
 def halves(mu_logvar):
     """Both side by side, as most encoders make them [N, 2 D] -> mu, logvar, [N, D] each."""
-    if kernels.usable(mu_logvar, with_cuda=True):
+    if kernels.can_fuse(mu_logvar, with_cuda=True):
         return Halves()(mu_logvar)
     half = mu_logvar.shape[1] // 2
     return mu_logvar[:, :half], mu_logvar[:, half:]
@@ -66,7 +66,7 @@ def bernoulli_log_likelihood(logits, x):
 
     Every x is compared with K logits in a row; it is data, without a gradient.
     """
-    if kernels.usable(logits, x, with_cuda=True):
+    if kernels.can_fuse(logits, x, with_cuda=True):
         return PixelSum(BERNOULLI)(logits, x)
     x = repeat(x, logits.shape[0] // x.shape[0])
     return flat(x * logits - softplus(logits)).sum(1)
@@ -103,7 +103,7 @@ def squared_error_of_logits(logits, x):
 
     Every x [N, ...] is compared with K logits in a row; it is data, without a gradient.
     """
-    if kernels.usable(logits, x, with_cuda=True):
+    if kernels.can_fuse(logits, x, with_cuda=True):
         return PixelSum(SQUARED_ERROR)(logits, x)
     return squared_error(sigmoid(logits), repeat(x, logits.shape[0] // x.shape[0]))
 

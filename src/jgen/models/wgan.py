@@ -82,7 +82,7 @@ class WGAN(Algorithm):
         first = (noise.step - self._passed.first_step) * len(x)
         # Both at once, so that the weights are read and their gradients added up in one pass; and in turn, so that what
         # both have in common, such as the last bias's gradient, cancels without a rounding.
-        both = networks.in_turn(self._passed.images, distributions.flat(x), first, _SCALE, _SHIFT)  # [2 N, P]
+        both = networks.interleave(self._passed.images, distributions.flat(x), first, _SCALE, _SHIFT)  # [2 N, P]
         scores = self.critic(both.reshape((-1, *self.shape.image_shape)))  # [2 N, 1]
         critic_loss = _mean_difference(scores)
         self.optimizers["critic_rmsprop"].step(critic_loss)

@@ -4,7 +4,7 @@ from jgen.kernels import constant_parameters
 from jgen.networks.convolutional import ConvDecoder, ConvEncoder, ConvGaussianEncoder, label_planes, n_stages
 from jgen.networks.critic import Critic, Generator
 from jgen.networks.labels import LabelEmbedding, repeated_labels
-from jgen.networks.layers import in_turn, join
+from jgen.networks.layers import interleave, join
 from jgen.networks.mlp import MLP, GaussianEncoder, ImageDecoder
 from jgen.networks.normalisation import minibatches, normalises_batches
 from jgen.networks.published_conv import PublishedConvDecoder, PublishedConvEncoder
@@ -47,7 +47,7 @@ __all__ = [
     "constant_parameters",
     "evaluating",
     "flip_and_shift",
-    "in_turn",
+    "interleave",
     "initialise",
     "join",
     "label_planes",

@@ -15,7 +15,7 @@ class LabelEmbedding(nn.Module):
         self.embedding = nn.Embedding(n_classes, label_dim)
 
     def execute(self, y):
-        if kernels.usable(self.embedding.weight, with_cuda=True):
+        if kernels.can_fuse(self.embedding.weight, with_cuda=True):
             return embedding.Rows()(self.embedding.weight, y)
         one_hot = (y.reshape((-1, 1)) == jt.arange(self.n_classes).reshape((1, -1))).float32()  # [N, K]
         return nn.matmul(one_hot, self.embedding.weight)  # [N, L]

@@ -1,7 +1,7 @@
 """Convolutions, layers in a row, and the layout of features.
 
 Between a network's first and last convolution features are [N, H, W, C] where this package's kernels convolve and
-[N, C, H, W] where Jittor's operators do (jgen.kernels.usable) and on a GPU; only this module and BatchNorm know which.
+[N, C, H, W] where Jittor's operators do (jgen.kernels.can_fuse) and on a GPU; only this module and BatchNorm know which.
 Images and weights are always as Jittor has them, [N, C, H, W] and [O, I, h, w].
 """
 
@@ -27,7 +27,7 @@ class Conv(nn.Conv):
         self.images = images
 
     def execute(self, x):
-        return self.activated(x, 1.0) if kernels.usable(x, with_cuda=True) else super().execute(x)
+        return self.activated(x, 1.0) if kernels.can_fuse(x, with_cuda=True) else super().execute(x)
 
     def activated(self, x, slope):
         """The same and a leaky ReLU of `slope` (1 is none); on the CPU features come from one kernel."""
@@ -50,7 +50,7 @@ class ConvTranspose(nn.ConvTranspose):
         self.images, self.size = images, tuple(size)
 
     def execute(self, x):
-        return self.activated(x, 1.0) if kernels.usable(x, with_cuda=True) else self._cut(super().execute(x))
+        return self.activated(x, 1.0) if kernels.can_fuse(x, with_cuda=True) else self._cut(super().execute(x))
 
     def _cut(self, y):
         height, width = self.size
@@ -72,7 +72,7 @@ class Linear(nn.Linear):
     """[N, I] -> [N, O]."""
 
     def execute(self, x):
-        return _one_layer(self, "", x) if kernels.usable(x, with_cuda=True) else super().execute(x)
+        return _one_layer(self, "", x) if kernels.can_fuse(x, with_cuda=True) else super().execute(x)
 
 
 class Layers(nn.Sequential):
@@ -84,7 +84,7 @@ class Layers(nn.Sequential):
 
     def execute(self, x, *more):
         """more: features [N, J] that are joined to x [N, I] as its last columns, for linear layers."""
-        if not kernels.usable(x, *more, with_cuda=True):
+        if not kernels.can_fuse(x, *more, with_cuda=True):
             return super().execute(join(x, *more))
         first, *others = self._fused()
         x = first(x, *more)
@@ -188,7 +188,7 @@ def _parameters(layer):
 
 def flat_features(x):
     """Features -> [N, C H W], as a linear layer has always known them, channel after channel."""
-    if not kernels.usable(x):
+    if not kernels.can_fuse(x):
         return flat(x)
     n, height, width, channels = x.shape
     return flat(Transposed()(x.reshape((n, height * width, channels))))
@@ -196,7 +196,7 @@ def flat_features(x):
 
 def as_features(x, shape):
     """[N, C H W] -> features of shape (C, H, W)."""
-    if not kernels.usable(x):
+    if not kernels.can_fuse(x):
         return x.reshape((x.shape[0], *shape))
     channels, height, width = shape
     return Transposed()(x.reshape((x.shape[0], channels, height * width))).reshape((-1, height, width, channels))
@@ -206,21 +206,21 @@ def join(*parts):
     """Vars joined along their second axis: features [N, F] or channels of images [N, C, H, W]."""
     if len(parts) == 1:
         return parts[0]
-    return Joined()(*parts) if kernels.usable(*parts, with_cuda=True) else jt.concat(parts, dim=1)
+    return Joined()(*parts) if kernels.can_fuse(*parts, with_cuda=True) else jt.concat(parts, dim=1)
 
 
 def joined_features(*parts):
     """Features joined along their channels."""
-    return jt.concat(parts, dim=3 if kernels.usable(*parts) else 1)
+    return jt.concat(parts, dim=3 if kernels.can_fuse(*parts) else 1)
 
 
-def in_turn(first, second, start=0, scale=1.0, shift=0.0):
+def interleave(first, second, start=0, scale=1.0, shift=0.0):
     """Rows of first [M, D] from `start` on, each followed by one of scale * second + shift, [N, D] -> [2 N, D].
 
     Without gradients.
     """
-    if kernels.usable(first, second, with_cuda=True):
-        return layout.in_turn(first, second, start, scale, shift)
-    layout.assert_in_turn(first, second, start)
+    if kernels.can_fuse(first, second, with_cuda=True):
+        return layout.interleave(first, second, start, scale, shift)
+    layout.assert_interleaves(first, second, start)
     n, width = second.shape
     return jt.stack([first[start : start + n], scale * second + shift], dim=1).reshape((2 * n, width)).stop_grad()

@@ -63,7 +63,7 @@ class BatchNorm(nn.Module):
 
     def _normalised(self, x, residual):
         """The same of one minibatch, in training."""
-        normalise = batch_norm.Normalise if kernels.usable(x, with_cuda=True) else ComposedNormalise
+        normalise = batch_norm.Normalise if kernels.can_fuse(x, with_cuda=True) else ComposedNormalise
         normalise = normalise(self.slope, self.eps, self.momentum)
         y = normalise(x, *self.values(), *(() if residual is None else (residual,)))
         self.follow(*normalise.running)
@@ -107,7 +107,7 @@ def _parts(x, count):
 
 def _all_but_channels(x):
     """The axes of features or of [N, C] that are summed over."""
-    channels = len(x.shape) - 1 if kernels.usable(x) else 1
+    channels = len(x.shape) - 1 if kernels.can_fuse(x) else 1
     return tuple(axis for axis in range(len(x.shape)) if axis != channels)
 
 
