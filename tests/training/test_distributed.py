@@ -99,9 +99,7 @@ def test_an_update_from_buckets_is_that_from_separate_gradients(monkeypatch):
     arrays = [generator.standard_normal(shape, dtype=np.float32) for shape in SHAPES]
     grads = [generator.standard_normal(shape, dtype=np.float32) for shape in SHAPES]
     packed = buckets.pack([jt.array(grad) for grad in grads], 0.25)
-    assert np.concatenate([bucket.numpy() for bucket in packed]).tobytes() == (
-        buckets.reference(grads, 0.25).tobytes()
-    )
+    assert np.concatenate([bucket.numpy() for bucket in packed]).tobytes() == (buckets.reference(grads, 0.25).tobytes())
     found = []
     for given in (packed, [jt.array(np.float32(0.25) * grad) for grad in grads]):
         params = [jt.array(array).sync() for array in arrays]

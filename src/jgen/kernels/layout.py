@@ -127,8 +127,8 @@ __global__ void interleave(long long size, long long width, const float* first, 
     "cuda_src": f"""
 const long long width = in1_shape1, size = in1_shape0 * width, start = data["start"];
 if (size)
-    interleave<<<(size + {THREADS - 1}) / {THREADS}, {THREADS}>>>(size, width, in0_p + start * width, in1_p, data["scale"],
-                                                               data["shift"], out0_p);
+    interleave<<<(size + {THREADS - 1}) / {THREADS}, {THREADS}>>>(size, width, in0_p + start * width, in1_p,
+                                                                  data["scale"], data["shift"], out0_p);
 """,
 }
 

@@ -1,8 +1,8 @@
 """Convolutions, layers in a row, and the layout of features.
 
 Between a network's first and last convolution features are [N, H, W, C] where this package's kernels convolve and
-[N, C, H, W] where Jittor's operators do (jgen.kernels.can_fuse) and on a GPU; only this module and BatchNorm know which.
-Images and weights are always as Jittor has them, [N, C, H, W] and [O, I, h, w].
+[N, C, H, W] where Jittor's operators do (jgen.kernels.can_fuse) and on a GPU; only this module and BatchNorm
+know which. Images and weights are always as Jittor has them, [N, C, H, W] and [O, I, h, w].
 """
 
 import functools
