@@ -15,6 +15,8 @@ SRC = TESTS.parent / "src"
 # The package is used from a checkout and never installed; reference.py serves several tests.
 sys.path[:0] = [str(SRC), str(TESTS)]
 
+pytest_plugins = ["tiny_runs"]
+
 
 def make_folder(root, classes, per_class, shape, grey=False):
     """Images of (H, W) pixels below root/CLASS; each class is a brightness of its own, with some noise."""

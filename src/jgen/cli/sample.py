@@ -12,7 +12,9 @@ from jgen.config import option
 from jgen.errors import UserError
 from jgen.pictures import grid
 from jgen.platform import files
-from jgen.runs import finished, sampling
+from jgen.platform.files import ROOT
+from jgen.runs import density, finished, run_data, sampling
+from jgen.runs.finished import FinishedRun
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -20,20 +22,26 @@ class Sampling(tool.Options):
     """Draw images from a finished run."""
 
     n: int = option(64, "how many images", "-n", at_least=1)
-    npz: str = option("", "write x float32 [N,C,H,W] in [0,1] here, and y where the model is conditional")
+    prior: str = option("normal", density.PRIOR_HELP, choices=density.PRIORS)
+    label: str = option("", "images of this class only, by name or number (default: all)")
+    npz: str = option("", "write x float32 [N,C,H,W] in [0,1] here, and y where there are labels")
     png: str = option("", "write a grid of at most 16 rows here (default: results/NAME/sampled.png)")
     seed: int = option(0, "seed of the latents", at_least=0)
     epoch: int = option(0, "use the weights kept at this epoch (default: the last)", at_least=0)
+    data_dir: str = option(str(ROOT / "data"), "folder that holds the data sets, to fit a density to")
 
 
-def sample(options):
+def sample(options: Sampling) -> None:
     """Draw `options.n` images of run `options.name` and write them where the options say."""
     from tqdm import tqdm
 
     loaded = finished.load(options.out, options.name, options.device, options.epoch or None)
-    if not loaded.algorithm.has_prior:
-        raise UserError(f"{options.name} is of model {loaded.algorithm.name}, which has no prior to draw from")
-    x, y = sampling.draw(loaded.algorithm, options.n, options.seed, progress=lambda starts: tqdm(starts, unit="batch"))
+    label = finished.label_number(options.label, loaded)
+    densities = _densities(loaded, label, options)
+    labels = None if label is None else np.full(options.n, label)
+    x, y = sampling.draw(
+        loaded.algorithm, options.n, options.seed, labels, densities, lambda starts: tqdm(starts, unit="batch")
+    )
     if options.npz:
         buffer = io.BytesIO()
         np.savez_compressed(buffer, **({"x": x} if y is None else {"x": x, "y": y}))
@@ -41,7 +49,21 @@ def sample(options):
         print(f"{options.npz}: x float32 {list(x.shape)}" + ("" if y is None else f", y int64 {list(y.shape)}"))
     picture = options.png or (None if options.npz else loaded.directory.results / "sampled.png")
     if picture:
-        columns = 8 if y is None else loaded.algorithm.shape.n_classes
+        columns = 8 if y is None or label is not None else loaded.algorithm.shape.n_classes
         shown = x[: columns * 16]
         grid.write_png(picture, grid.image_grid(shown, columns))
         print(f"{picture}: the first {len(shown)} of {len(x)} samples")
+
+
+def _densities(run: FinishedRun, label: int | None, options: Sampling) -> density.Densities | None:
+    """What latents are drawn from, None for N(0, I). Raises UserError for what the model cannot do."""
+    name, algorithm = options.name, run.algorithm
+    if options.prior == density.FITTED:
+        if options.epoch:
+            raise UserError("--prior fitted belongs to the last weights: leave --epoch out")
+        return density.of_run(run, run_data.Later(run, options.data_dir))
+    if not algorithm.has_prior:
+        raise UserError(f"{name} is of model {algorithm.name}, which has no prior to draw from: give --prior fitted")
+    if label is not None and not algorithm.conditional:
+        raise UserError(f"{name} ({algorithm.name}) is not conditional: --label needs --prior fitted")
+    return None

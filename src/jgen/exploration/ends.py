@@ -13,7 +13,7 @@ from jgen.data import images
 from jgen.errors import UserError
 from jgen.exploration import chosen
 from jgen.platform.files import ROOT
-from jgen.runs import latents
+from jgen.runs import finished, latents
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -55,7 +55,7 @@ def find(text, run, dataset, label=""):
     if text.startswith("seed:"):
         return _drawn(text, run, label)
     require_encoder(run.algorithm, f"start from image {text} (seed:0, seed:1, … are draws of the prior)")
-    asked = label_number(label, run)
+    asked = finished.label_number(label, run)
     if text.isdecimal():
         x, y = chosen.images(dataset, 1, given=(int(text),))
     else:
@@ -75,21 +75,9 @@ def _drawn(text, run, label):
     return End(z, label=label_or_first(label, run))
 
 
-def label_number(text, run):
-    """The number of the class called `text`, by name or number; None for ''. Raises UserError for no such class."""
-    classes = run.record["data"]["classes"]
-    if text == "":
-        return None
-    if text in classes:
-        return classes.index(text)
-    if text.isdecimal() and int(text) < len(classes):
-        return int(text)
-    raise UserError(f"{run.directory.name} knows no class {text!r}: it has {', '.join(classes) or 'none'}")
-
-
 def label_or_first(text, run):
     """`label_number`, and where it is None the first class for a conditional model."""
-    found = label_number(text, run)
+    found = finished.label_number(text, run)
     return 0 if found is None and run.algorithm.conditional else found
 
 

@@ -1,4 +1,4 @@
-"""Images drawn from the prior; for a conditional model one row per class, with the same latents in every row."""
+"""Images drawn from the prior or a fitted density, one row per class where one of them knows classes."""
 
 from __future__ import annotations
 
@@ -7,32 +7,40 @@ import dataclasses
 import numpy as np
 
 from jgen import random
-from jgen.cli import tool
 from jgen.config import option
+from jgen.data.dataset import Dataset
 from jgen.exploration import captions, ends
 from jgen.pictures import grid
-from jgen.runs import latents
+from jgen.runs import density, latents, sampling
+from jgen.runs.finished import FinishedRun
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Options(tool.Options):
-    """Images drawn from the prior; one row per class where the model is conditional."""
+class Options(ends.Looking):
+    """Images drawn from the prior, or from a density fitted to the latents; one row per class where there are some."""
 
-    n: int = option(64, "how many images, where the model is not conditional", "-n", at_least=1)
+    n: int = option(64, "how many images, where there are no rows of classes", "-n", at_least=1)
     columns: int = option(8, "images in a row", at_least=1)
-    seed: int = option(0, "seed of the latents", at_least=0)
+    prior: str = option("normal", density.PRIOR_HELP, choices=density.PRIORS)
 
 
-def pictures(run, dataset, options):
-    """{"sample": uint8 [H, W, 3]}."""
+def pictures(run: FinishedRun, dataset: Dataset, options: Options) -> dict[str, np.ndarray]:
+    """{"sample" or "sample-fitted": uint8 [H, W, 3]}; a row for each class that the model or the density knows."""
     algorithm, columns = run.algorithm, options.columns
-    ends.require_prior(algorithm, "draw samples")
     generator = random.stream(options.seed, random.SAMPLES)
-    if not algorithm.conditional:
-        z = generator.standard_normal((options.n, algorithm.latent_dim), dtype=np.float32)
-        return {"sample": grid.image_grid(latents.decode(algorithm, z), columns)}
-    classes = run.record["data"]["classes"]
-    z = generator.standard_normal((columns, algorithm.latent_dim), dtype=np.float32)
+    densities, name = None, "sample"
+    if options.prior == density.FITTED:
+        densities, name = density.of_run(run, dataset), "sample-fitted"
+    else:
+        ends.require_prior(algorithm, "draw samples (--prior fitted can)")
+    classes = run.record["data"]["classes"] if algorithm.conditional or (densities and densities.of_class) else []
+    if not classes:
+        z = sampling.draw_latents(algorithm, options.n, generator, None, densities)
+        return {name: grid.image_grid(latents.decode(algorithm, z), columns)}
     labels = np.arange(len(classes)).repeat(columns)
-    images = latents.decode(algorithm, np.tile(z, (len(classes), 1)), y=labels)
-    return {"sample": captions.captioned(images, columns, classes)}
+    if densities is None:  # the same latents in every row
+        z = np.tile(sampling.draw_latents(algorithm, columns, generator), (len(classes), 1))
+    else:
+        z = sampling.draw_latents(algorithm, len(labels), generator, labels, densities)
+    images = latents.decode(algorithm, z, y=labels if algorithm.conditional else None)
+    return {name: captions.captioned(images, columns, classes)}

@@ -78,6 +78,11 @@ class RunDirectory:
         return self.results / "best.safetensors"
 
     @property
+    def density(self):
+        """Gaussian mixtures fitted to the run's latents."""
+        return self.results / "density.safetensors"
+
+    @property
     def network(self):
         """The drawing that --summary makes; not one of the run's files, because it needs no run."""
         return self.results / "network.svg"
@@ -116,6 +121,7 @@ class RunDirectory:
         """Every file that this run left; not the lock."""
         one_each = [self.config, self.metrics, self.curves, self.samples]
         one_each += [self.checkpoint, self.checkpoint_json, self.weights, self.best, self.video]
+        one_each += [self.density, self.density.with_suffix(".json")]
         one_each += [self.results / f"{kind}.png" for kind in self.grid_kinds()]
         one_each += [self.results / name for name in _EVALUATION]
         many = _numbered(self.results, "weights_*.safetensors") + sorted(self.tensorboard.glob("events.*"))

@@ -57,6 +57,18 @@ def load(out, name, device="auto", epoch=None):
     return FinishedRun(algorithm, directory, record)
 
 
+def label_number(text: str, run: FinishedRun) -> int | None:
+    """The number of the class called `text`, by name or number; None for ''. Raises UserError for no such class."""
+    classes = run.record["data"]["classes"]
+    if text == "":
+        return None
+    if text in classes:
+        return classes.index(text)
+    if text.isdecimal() and int(text) < len(classes):
+        return int(text)
+    raise UserError(f"{run.directory.name} knows no class {text!r}: it has {', '.join(classes) or 'none'}")
+
+
 def _algorithm_class(record, where):
     module_name, class_name = record["model"], record["class"]
     known = isinstance(module_name, str) and re.fullmatch(r"[a-z][a-z0-9_]*", module_name)
