@@ -64,17 +64,6 @@ def test_colour_becomes_grey_by_its_luma(draw):
     assert (images.decode(draw("x.png", (255, 0, 0)), (6, 6), 1) == 76).all()  # 0.299 * 255
 
 
-def test_a_photograph_is_turned_upright(tmp_path):
-    pixels = np.zeros((8, 16, 3), np.uint8)
-    pixels[:, :8] = 255  # the left half is white
-    exif = Image.Exif()
-    exif[0x0112] = 6  # to be turned by 90 degrees clockwise: the left side goes up
-    Image.fromarray(pixels).save(tmp_path / "x.png", exif=exif)
-    assert images.stored_size(tmp_path / "x.png") == (16, 8)
-    x = images.decode(tmp_path / "x.png", (16, 8), 1)[0]
-    assert (x[:8] == 255).all() and (x[8:] == 0).all()
-
-
 def test_a_damaged_exif_block_does_not_lose_the_picture(draw):
     path = draw("x.jpg", exif=b"Exif\0\0II*\0" + b"\xff" * 40)
     with images.decoding():
@@ -82,12 +71,22 @@ def test_a_damaged_exif_block_does_not_lose_the_picture(draw):
 
 
 def test_a_bomb_is_an_error(draw, monkeypatch):
-    path = draw("x.png", size=(20, 20))
     for limit in (399, 100):  # Pillow warns above its limit, and raises above twice its limit
-        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
-        with images.decoding(), pytest.raises(Exception) as caught:
-            images.decode(path, (4, 4), 3)
-        assert images.reason(caught.value) == "more pixels than Pillow accepts"
+        for path in (draw("x.png", size=(20, 20)), draw("x.jpg", size=(20, 20), progressive=True)):
+            monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
+            with images.decoding(), pytest.raises(Exception) as caught:
+                images.decode(path, (4, 4), 3)
+            assert images.reason(caught.value) == "more pixels than Pillow accepts"
+
+
+def test_a_huge_jpeg_is_reduced_while_it_is_decoded(draw, monkeypatch):
+    path = draw("x.jpg", (40, 120, 200), (800, 640))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10_000)
+    with images.decoding():
+        assert images.stored_size(path) == (800, 640)
+        assert np.abs(images.decode(path, (8, 8), 3).mean((1, 2)) - (40, 120, 200)).max() < 4
+        with pytest.raises(Image.DecompressionBombError):
+            images.decode(path, (400, 400), 3)  # too many pixels are left
 
 
 def test_large_images_are_decoded_as_well(draw, monkeypatch):

@@ -23,7 +23,7 @@ from jgen.platform import files
 ATTRIBUTES = ("Male", "Smiling")
 _IMAGES, _ATTRIBUTES, _PARTITION = "img_align_celeba", "list_attr_celeba.txt", "list_eval_partition.txt"
 _PARTS = _TRAIN, _, _TEST = ("0", "1", "2")  # train, validation, test
-_VERSION = 2  # part of every key; raise it when decoding changes its pixels
+_VERSION = 3  # part of every key; raise it when decoding changes its pixels
 _MOST = 6  # attributes: 64 classes
 
 

@@ -13,7 +13,7 @@ from jgen.data.dataset import Dataset
 from jgen.data.listing import shown
 from jgen.errors import UserError
 
-_VERSION = 2  # part of every key; raise it when decoding changes its pixels
+_VERSION = 3  # part of every key; raise it when decoding changes its pixels
 _LARGEST_OWN_SIZE = 512  # images larger than this are photographs: their size has to be chosen
 _NAMED = 10  # skipped files that an announcement names
 

@@ -1,25 +1,42 @@
 """One image file, or one array of pixels, -> uint8 [C, H, W] of a given size."""
 
+from __future__ import annotations
+
 import contextlib
+import os
+import struct
 import threading
 import warnings
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, JpegImagePlugin, UnidentifiedImageError
+
+from jgen.data import colour, orientation, png
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP")  # what may be inside a file, whatever it is called
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+SUFFIXES = (".jpg", ".jpeg", ".jfif", ".jpe", ".png", ".webp", ".bmp")
 
 # An image near Pillow's limit takes half a gigabyte while it is decoded: large ones go one at a time.
 _LARGE_PIXELS = 16_000_000
 _one_large = threading.Lock()
 
 
+class _Opened(NamedTuple):
+    """An image whose header is read, how it has to be turned, its ICC profile and bits per value."""
+
+    image: Image.Image
+    turn: int  # as in Exif, 1 to 8
+    icc: bytes
+    depth: int  # 0 unless it is a PNG
+
+
 @contextlib.contextmanager
-def decoding():
+def decoding() -> Iterator[None]:
     """Within, Pillow's size warning is an error and its other warnings are silent.
 
-    Filters are the process's, not a thread's: to be entered before any thread starts, not around one image.
+    Filters belong to the process, not to a thread: enter before any thread starts, not around one image.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -27,39 +44,62 @@ def decoding():
         yield
 
 
-def stored_size(path):
-    """(H, W) as the file's header says, turned upright; raises what Pillow raises."""
-    with Image.open(path, formats=FORMATS) as image:
-        # Exif orientations 5 to 8 exchange the sides. (Untested, a PNG is decoded in search of Exif.)
-        turned = "exif" in image.info and image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
-        return image.size if turned else image.size[::-1]
+def stored_size(path: str | os.PathLike) -> tuple[int, int]:
+    """(H, W) of the image at `path`, turned upright, from its header; raises what Pillow raises."""
+    with _open(path) as opened:
+        width, height = opened.image.size
+        return (width, height) if orientation.exchanges_sides(opened.turn) else (height, width)
 
 
-def decode(path, size, channels):
-    """The image at `path`, upright, on white where transparent, cropped centrally: uint8 [channels, *size].
+def decode(path: str | os.PathLike, size: tuple[int, int], channels: int) -> np.ndarray:
+    """The image at `path` as uint8 [channels, *size], channels 1 or 3.
 
-    Raises whatever Pillow raises; `reason` puts it in words.
+    It is turned upright, converted to sRGB, laid on white where it is transparent, and cropped centrally. Raises
+    whatever Pillow raises; `reason` puts it in words.
     """
-    with Image.open(path, formats=FORMATS) as image:
+    with _open(path) as opened:
+        image = opened.image
         # A JPEG can be halved as it is decoded; three times the size leaves the filter enough to work on.
         image.draft(None, (3 * max(size),) * 2)
+        _refuse_bomb(image)
         with _one_large if image.width * image.height > _LARGE_PIXELS else contextlib.nullcontext():
             image.load()
-            with contextlib.suppress(Exception):  # a damaged Exif block does not make the picture unusable
-                ImageOps.exif_transpose(image, in_place=True)
-            return resize(_opaque(image, "L" if channels == 1 else "RGB"), size)
+            image = colour.plain(image, opened.icc, opened.depth, "L" if channels == 1 else "RGB")
+            return resize(orientation.upright(image, opened.turn), size)
 
 
-def _opaque(image, mode):
-    if image.mode.startswith("I"):  # 16 bits of grey; Pillow's own conversion would clip them at 255
-        image = Image.fromarray((np.asarray(image).clip(0, 65535) // 257).astype(np.uint8))
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image.convert(mode)
+@contextlib.contextmanager
+def _open(path):
+    with open(path, "rb") as file:
+        start = file.read(8)
+        file.seek(0)
+        if start == png.SIGNATURE:
+            stream, about = png.separate(file)
+            with Image.open(stream, formats=("PNG",)) as image:
+                yield _Opened(image, orientation.of(about.exif, about.xmp), about.icc, about.depth)
+        else:
+            with _jpeg(file) if start.startswith(b"\xff\xd8\xff") else Image.open(file, formats=FORMATS) as image:
+                exif, xmp, icc = (image.info.get(name) or b"" for name in ("exif", "xmp", "icc_profile"))
+                yield _Opened(image, orientation.of(exif, xmp), icc, 0)
 
 
-def resize(image, size):
+def _jpeg(file):
+    """A JPEG of any size: Image.open refuses a large one before `draft` can reduce it."""
+    try:
+        image = JpegImagePlugin.JpegImageFile(file)
+    except (SyntaxError, IndexError, TypeError, struct.error) as error:
+        raise UnidentifiedImageError(str(error)) from error
+    if image.info.get("progressive"):
+        _refuse_bomb(image)  # its coefficients are kept for the whole picture, whatever size comes out
+    return image
+
+
+def _refuse_bomb(image):
+    if image.width * image.height > Image.MAX_IMAGE_PIXELS:
+        raise Image.DecompressionBombError(f"{image.width}x{image.height} pixels")
+
+
+def resize(image: Image.Image, size: tuple[int, int]) -> np.ndarray:
     """A Pillow image, L or RGB, -> uint8 [C, H, W]: the largest central part of that shape, by Lanczos."""
     height, width = size
     if image.size != (width, height):
@@ -72,14 +112,14 @@ def resize(image, size):
     return np.ascontiguousarray(pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1))
 
 
-def convert(pixels, size, channels):
+def convert(pixels: np.ndarray, size: tuple[int, int], channels: int) -> np.ndarray:
     """uint8 [C, H, W], C 1 or 3, -> uint8 [channels, *size]; colour becomes grey by its luma (BT.601)."""
     interleaved = np.ascontiguousarray(pixels.transpose(1, 2, 0))
     image = Image.fromarray(interleaved if len(pixels) == 3 else pixels[0])
     return resize(image.convert("L" if channels == 1 else "RGB"), size)
 
 
-def reason(error):
+def reason(error: BaseException) -> str:
     """Why a file could not be used, in a few words."""
     if isinstance(error, UnidentifiedImageError):
         return "not a JPEG, PNG, WebP or BMP image"
