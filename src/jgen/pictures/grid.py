@@ -7,8 +7,10 @@ from PIL import Image
 
 from jgen.platform.files import atomic_write
 
+LINE = 2  # pixels: the black lines around images
 
-def image_grid(x, columns, pad=2):
+
+def image_grid(x, columns, pad=LINE):
     """Lay out float images [N, C, H, W] in [0, 1], C = 1 or 3, row by row -> uint8 [H', W', 3].
 
     Values are clipped and rounded, never rescaled to their minimum and maximum; NaN becomes black. `pad` is
