@@ -38,7 +38,7 @@ PITCH = 28 + 2  # pixels from one digit of a grid to the next
 
 
 def missing(name):
-    return [file for file in USED if not (ROOT / "results" / name / file).is_file()]
+    return [file for file in USED if not (ROOT / "results" / "published" / name / file).is_file()]
 
 
 def clone(place, with_runs):
@@ -50,7 +50,7 @@ def clone(place, with_runs):
     for name in RUNS if with_runs else ():
         (place / "results" / name).mkdir(parents=True)
         for file in USED:
-            shutil.copy(ROOT / "results" / name / file, place / "results" / name)
+            shutil.copy(ROOT / "results" / "published" / name / file, place / "results" / name)
     return place
 
 

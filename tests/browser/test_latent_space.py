@@ -16,6 +16,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 import eight_bit
 from jgen.runs import finished
 from reproduction.reporting import decoders, latent_space
+from reproduction.reporting.results import Results
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 MODELS = ("vae", "beta-vae", "cvae-mlp-beta-4", "wgan")
@@ -27,7 +28,7 @@ return Array.from(c.getContext("2d").getImageData(0, 0, c.width, c.height).data.
 @pytest.fixture(scope="session")
 def alone(tmp_path_factory):
     """A page with this section and nothing else."""
-    part = latent_space.fragment(ROOT)
+    part = latent_space.fragment(Results(ROOT))
     path = tmp_path_factory.mktemp("alone") / "index.html"
     path.write_text(
         '<!DOCTYPE html><html lang="en"><meta charset="utf-8"><link rel="icon" href="data:,">'

@@ -195,3 +195,40 @@ def test_a_model_without_a_prior_is_not_sampled(train, grey_folder, tmp_path, ca
     assert train(AE, *words)[0] == 0
     code, printed = sample(capsys, "ae", "--out", tmp_path)
     assert code == 2 and "no prior" in printed
+
+
+@pytest.fixture
+def published(out):
+    """`out` whose run is published, as in a fresh clone."""
+    (out / "results/published").mkdir()
+    for name in ("vae", "mp4"):
+        shutil.move(out / "results" / name, out / "results/published" / name)
+    return out
+
+
+def contents(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_published_run_is_used_and_stays_as_it_is(published, capsys):
+    before = contents(published / "results/published")
+    code, printed = sample(capsys, "vae", "--out", published, "-n", 3)
+    assert code == 0 and f"run: {published / 'results/published/vae'} (published)\n" in printed
+    assert f"{published / 'results/vae/sampled.png'}: the first 3" in printed
+    code, printed = video(capsys, "vae", "--out", published)
+    assert code == 0 and str(published / "results/mp4/vae.mp4") in printed
+    assert contents(published / "results/published") == before
+
+
+def test_the_users_own_run_comes_first(published, capsys):
+    shutil.copytree(published / "results/published/vae", published / "results/vae")
+    code, printed = sample(capsys, "vae", "--out", published, "-n", 3)
+    assert code == 0 and f"run: {published / 'results/vae'}\n" in printed
+
+
+def test_a_run_published_without_weights_names_the_command_that_trains_it(published, capsys):
+    (published / "results/published/vae/weights.safetensors").unlink()
+    code, printed = sample(capsys, "vae", "--out", published)
+    command = json.loads((published / "results/published/vae/config.json").read_text())["command"]
+    assert code == 2 and printed.count("\n") == 1
+    assert f"vae is published without these weights; train it again (about 1 minutes): {command}" in printed

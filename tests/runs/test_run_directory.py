@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from jgen.errors import UserError
-from jgen.runs.directory import RunDirectory
+from jgen.runs.directory import RunDirectory, find
 
 SRC = str(Path(__file__).resolve().parents[2] / "src")
 
@@ -170,3 +170,20 @@ def test_a_folder_that_is_deleted_under_the_lock_is_noticed(tmp_path, again):
         with pytest.raises(UserError, match=r"results/run was deleted or replaced.*start the run again"):
             run.require_held()
     run.require_held()
+
+
+def test_the_users_run_comes_before_the_published_one(tmp_path):
+    own, published = RunDirectory(tmp_path, "vae"), RunDirectory(tmp_path, "vae", published=True)
+    assert published.results == tmp_path / "results/published/vae" and published.own == own
+    assert published.video == tmp_path / "results/published/mp4/vae.mp4"
+    assert find(tmp_path, "vae") == own
+    touch(published.config)
+    assert find(tmp_path, "vae") == published
+    touch(own.config)
+    assert find(tmp_path, "vae") == own
+
+
+@pytest.mark.parametrize("name", ["mp4", "published"])
+def test_a_run_cannot_have_the_name_of_a_common_folder(tmp_path, name):
+    with pytest.raises(UserError, match=f"cannot be named '{name}'"):
+        RunDirectory(tmp_path, name)

@@ -52,7 +52,7 @@ def augment(options):
     """Do what the options say; goes on with an unfinished job of the same options."""
     target = pathlib.Path(options.target).expanduser()
     _refuse_overlap(options.source, target)
-    run = finished.load(options.out, options.name, options.device)
+    run = finished.load(options.out, options.name, options.device, log=print)
     latents.require_encoder(run)
     shape = run.algorithm.shape.image_shape
     found = sources.find(options.source, pathlib.Path(options.data_dir), shape, run.directory.cache)

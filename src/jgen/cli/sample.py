@@ -35,7 +35,7 @@ def sample(options: Sampling) -> None:
     """Draw `options.n` images of run `options.name` and write them where the options say."""
     from tqdm import tqdm
 
-    loaded = finished.load(options.out, options.name, options.device, options.epoch or None)
+    loaded = finished.load(options.out, options.name, options.device, options.epoch or None, print)
     label = finished.label_number(options.label, loaded)
     densities = _densities(loaded, label, options)
     labels = None if label is None else np.full(options.n, label)
@@ -47,7 +47,7 @@ def sample(options: Sampling) -> None:
         np.savez_compressed(buffer, **({"x": x} if y is None else {"x": x, "y": y}))
         files.atomic_write(options.npz, buffer.getvalue())
         print(f"{options.npz}: x float32 {list(x.shape)}" + ("" if y is None else f", y int64 {list(y.shape)}"))
-    picture = options.png or (None if options.npz else loaded.directory.results / "sampled.png")
+    picture = options.png or (None if options.npz else loaded.outputs.results / "sampled.png")
     if picture:
         columns = 8 if y is None or label is not None else loaded.algorithm.shape.n_classes
         shown = x[: columns * 16]

@@ -11,7 +11,7 @@ from jgen.config import option
 from jgen.errors import UserError
 from jgen.pictures import film
 from jgen.runs import metrics
-from jgen.runs.directory import RunDirectory
+from jgen.runs.directory import find
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -28,9 +28,9 @@ def _check_kind(text):
 
 
 def stitch(options):
-    directory = RunDirectory(pathlib.Path(options.out), options.name)
+    directory = find(pathlib.Path(options.out), options.name)
     suffix = "" if options.kind == "epoch" else f"-{options.kind}"
-    target = directory.video.with_name(f"{options.name}{suffix}.mp4")
+    target = directory.own.video.with_name(f"{options.name}{suffix}.mp4")
     frames, epochs = directory.grids(options.kind), metrics.read_epochs(directory.metrics)
     if 0 < len(frames) < len(epochs):
         raise UserError(
@@ -38,4 +38,5 @@ def stitch(options):
             "training; train again, or copy the grids there"
         )
     made = film.stitch(frames, target, seconds=options.seconds, fps=film.frames_per_second(len(frames)))
+    print(f"run: {directory.described}")
     print(f"{target}: {made['frames']} frames, {made['size'][0]}x{made['size'][1]}, {made['fps']} per second")

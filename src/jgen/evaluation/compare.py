@@ -10,7 +10,7 @@ from jgen.pictures import figures
 from jgen.platform import files
 from jgen.platform.files import sha256
 from jgen.runs import metrics
-from jgen.runs.directory import RunDirectory
+from jgen.runs.directory import RunDirectory, find
 from jgen.runs.setup import read_config
 
 # Heading, section, number; a column that no run has is left out.
@@ -60,8 +60,8 @@ def compare(options, published=lambda name: {}):
 
 
 def _evaluation(out, name, published):
-    directory = RunDirectory(pathlib.Path(out), name)
-    found = report.read(directory)
+    directory = find(pathlib.Path(out), name)
+    found = report.read_all(directory)
     if not found:
         raise UserError(f"{directory.results} has no evaluation.json: python src/evaluate.py {name} first")
     if directory.weights.exists() and sha256(directory.weights) != next(iter(found.values()))["protocol"].get("sha256"):
@@ -120,7 +120,7 @@ def _brief(value):
 
 def _beta(out, name):
     """The run's setting of that name, or None."""
-    beta = read_config(RunDirectory(pathlib.Path(out), name))["config"].get("beta")
+    beta = read_config(find(pathlib.Path(out), name))["config"].get("beta")
     return beta if isinstance(beta, (int, float)) else None
 
 

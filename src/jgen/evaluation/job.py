@@ -76,4 +76,4 @@ def evaluate(options, published=lambda name: {}):
         print("\n".join(report.table({name: measured[name]})), flush=True)
     if not measured:
         raise UserError(f"{options.name}: nothing could be measured")
-    print(f"made: {report.write(subject.directory, measured)}")
+    print(f"made: {report.write(subject.outputs, measured)}")

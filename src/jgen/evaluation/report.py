@@ -7,6 +7,8 @@ import json
 from jgen.errors import UserError
 from jgen.platform import files
 
+OTHER_DATA = "trained_on"  # a protocol's entry where the run was trained on other data than were measured
+
 
 def path_of(directory):
     return directory.results / "evaluation.json"
@@ -26,6 +28,16 @@ def read(directory):
         raise UserError(f"{path} cannot be read as an evaluation ({error!r}): delete it and evaluate again") from None
 
 
+def read_all(directory):
+    """`read`, and for a published run also what the user measured of its weights since then, which comes first."""
+    found = read(directory)
+    if directory.published:
+        digests = {part["protocol"].get("sha256") for part in found.values()}
+        later = read(directory.own)
+        found |= {name: part for name, part in later.items() if part["protocol"].get("sha256") in digests}
+    return found
+
+
 def _section(name, part):
     """The section's two tables. Raises ValueError where one of them is none, or holds what cannot be shown."""
     protocol, numbers = part["protocol"], part["numbers"]
@@ -41,7 +53,9 @@ def _section(name, part):
 
 
 _OF_PROTOCOL = {
-    **dict.fromkeys(("data", "sha256", "split", "binarisation", "likelihood", "warning", "command", "weights"), str),
+    **dict.fromkeys(
+        ("data", "sha256", "split", "binarisation", "likelihood", "warning", "command", "weights", OTHER_DATA), str
+    ),
     **dict.fromkeys(("images", "samples", "seed", "seconds", "neighbours", "training_images"), (int, float)),
 }
 
@@ -79,9 +93,16 @@ def table(sections):
             if "detail" in measured:
                 continue
             lines.append(f"  {label.replace('_', ' '):38} {shown(measured)}")
-        if "warning" in part["protocol"]:
-            lines.append(f"  warning: {part['protocol']['warning']}")
+        lines += [f"  warning: {text}" for text in warnings_of(part["protocol"])]
     return lines
+
+
+def warnings_of(protocol):
+    """What a reader of the numbers must be warned of, one sentence each."""
+    found = []
+    if OTHER_DATA in protocol:
+        found.append(f"measured on {protocol['data']}, but the run was trained on {protocol[OTHER_DATA]}")
+    return [*found, protocol["warning"]] if "warning" in protocol else found
 
 
 def _facts(protocol):

@@ -107,7 +107,7 @@ def memorisation_section(subject):
     measured, picture = memorisation.measure(
         samples, held_out, subject.dataset.x_train, subject.progress("nearest training images")
     )
-    path = subject.directory.results / "neighbours.png"
+    path = subject.outputs.results / "neighbours.png"
     grid.write_png(path, picture)
     protocol = subject.protocol(
         samples=len(samples),
@@ -145,7 +145,7 @@ def critic_section(subject):
         checkpoint_sha256=sha256(directory.checkpoint),
     )
     if len(epochs):
-        path = directory.results / "critic.png"
+        path = subject.outputs.results / "critic.png"
         critic.draw_curve(path, epochs, values, filtered)
         protocol["picture"] = f"{path.name}: negated critic loss, median-filtered over {critic.WIDTH} epochs"
         measured["negated_critic_loss_first"] = {"value": float(filtered[0]), "unit": "median-filtered"}
@@ -183,7 +183,7 @@ def preservation_section(subject):
         )
         for name, run in runs.items()
     }
-    path = subject.directory.results / "preservation.png"
+    path = subject.outputs.results / "preservation.png"
     files.atomic_write(path, preservation_picture.draw(found))
     protocol = subject.protocol(
         split=subject.split,
@@ -212,7 +212,7 @@ def low_data_section(subject):
         raise NotApplicable(f"{dataset.name} has no held-out images")
     recipe = few_images.Recipe(flip=algorithm.config.flip == "on")
     wanted = low_data.cells(options.sizes, options.seed, options.seeds)
-    rows = subject.directory.results / "low-data.jsonl"
+    rows = subject.outputs.results / "low-data.jsonl"
     accuracies = low_data.make(rows, dataset, algorithm, recipe, wanted)
     picture = rows.with_suffix(".png")
     files.atomic_write(picture, low_data.draw(accuracies, wanted))

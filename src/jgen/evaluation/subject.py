@@ -13,6 +13,7 @@ from tqdm import tqdm
 from jgen import data, random
 from jgen.data import binarise
 from jgen.errors import UserError
+from jgen.evaluation import report
 from jgen.judges import classifier
 from jgen.platform import runtime
 from jgen.platform.files import sha256
@@ -31,8 +32,9 @@ class Subject:
 
     def __init__(self, options):
         self.options = options
-        self.run = finished.load(options.out, options.name, options.device)
+        self.run = finished.load(options.out, options.name, options.device, log=print)
         self.algorithm, self.directory = self.run.algorithm, self.run.directory
+        self.outputs = self.run.outputs
 
     @functools.cached_property
     def dataset(self):
@@ -107,7 +109,7 @@ class Subject:
             raise NotApplicable(f"{self.dataset.name} has no labels to be kept")
         runs = {self.options.name: self.run}
         for name in self.options.beside:
-            runs[name] = finished.load(self.options.out, name, self.options.device)
+            runs[name] = finished.load(self.options.out, name, self.options.device, log=print)
         for name, run in runs.items():
             algorithm = run.algorithm
             if not hasattr(algorithm, "encode") or not algorithm.has_prior:
@@ -146,11 +148,13 @@ class Subject:
     def protocol(self, **more):
         """What every number's reader must know; `more` adds what is particular to a section."""
         weights = self.directory.weights
+        same = run_data.is_trained_on(self.run, self.dataset)
         return {
             "weights": weights.name,
             "sha256": sha256(weights),
             "data": self.dataset.name,
             "seed": self.options.seed,
+            **({} if same else {report.OTHER_DATA: self.run.record["data"].get("name", "")}),
             **more,
             "device": runtime.device(),
             "versions": {name: importlib.metadata.version(name) for name in PACKAGES},

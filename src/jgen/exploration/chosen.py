@@ -66,7 +66,7 @@ def beside(run, options):
     latents.require_encoder(run)
     if not options.beside:
         return [run]
-    other = finished.load(pathlib.Path(options.out), options.beside, options.device)
+    other = finished.load(pathlib.Path(options.out), options.beside, options.device, log=print)
     latents.require_encoder(other)
     ours, theirs = run.algorithm.shape, other.algorithm.shape
     if ours.image_shape != theirs.image_shape:

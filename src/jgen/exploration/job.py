@@ -37,9 +37,9 @@ FPS = 24
 
 def explore(kind, options):
     """Make the pictures of one kind in results/NAME/explore and print their names."""
-    run = finished.load(options.out, options.name, options.device)
+    run = finished.load(options.out, options.name, options.device, log=print)
     dataset = run_data.Later(run, getattr(options, "data_dir", ROOT / "data"))
-    folder = run.directory.explored
+    folder = run.outputs.explored
     for name, pixels in PICTURES[kind].pictures(run, dataset, options).items():
         if pixels.ndim == 4:
             path = folder / name

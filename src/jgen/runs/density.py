@@ -129,7 +129,7 @@ def of_run(run: FinishedRun, dataset: Dataset) -> Densities:
 
     `dataset` is only looked at where they must be fitted. Raises UserError for a model without encoder.
     """
-    path, digest = run.directory.density, sha256(run.directory.weights)
+    path, digest = run.outputs.density, sha256(run.directory.weights)
     if path.exists():
         tensors, metadata = checkpoint.load(path)
         if metadata.get("weights") == digest:

@@ -1,6 +1,11 @@
-"""Where everything of one run lies: results/NAME, intermediate/NAME and results/mp4/NAME.mp4."""
+"""The paths of a run: results/NAME, intermediate/NAME and results/mp4/NAME.mp4.
+
+results/ belongs to the user. The runs that the project ships are in results/published/NAME and
+results/published/mp4/NAME.mp4; only `report.py --publish` writes there.
+"""
 
 import contextlib
+import dataclasses
 import os
 import re
 from collections.abc import Callable
@@ -15,11 +20,13 @@ from jgen.platform.files import disk_errors, lock_holder, locked
 class RunDirectory:
     """The paths of the run NAME below the folder OUT; making one writes nothing.
 
+    published: the run that the project ships under this name, not the user's own.
     Raises UserError unless the name is 1 to 80 letters, digits, '.', '_' or '-', with no '.' or '-' in front.
     """
 
     out: Path
     name: str
+    published: bool = False
     _still_held: Callable[[], bool] | None = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self):
@@ -29,12 +36,26 @@ class RunDirectory:
                 f"{self.name!r} cannot name a run: use 1 to 80 letters, digits, '.', '_' or '-', "
                 "and begin with a letter, a digit or '_'"
             )
-        if self.name == "mp4":
-            raise UserError("a run cannot be named 'mp4': results/mp4 holds the videos of all runs")
+        if self.name in _RESERVED:
+            raise UserError(f"a run cannot be named {self.name!r}: results/{self.name} holds {_RESERVED[self.name]}")
+
+    @property
+    def own(self):
+        """The user's directory of this name, which receives whatever is made of a published run."""
+        return dataclasses.replace(self, published=False) if self.published else self
+
+    @property
+    def described(self) -> str:
+        """The folder of its results, and whether it is the published run."""
+        return f"{self.results} (published)" if self.published else str(self.results)
+
+    @property
+    def _root(self):
+        return self.out / "results" / "published" if self.published else self.out / "results"
 
     @property
     def results(self):
-        return self.out / "results" / self.name
+        return self._root / self.name
 
     @property
     def intermediate(self):
@@ -42,7 +63,7 @@ class RunDirectory:
 
     @property
     def video(self):
-        return self.out / "results" / "mp4" / f"{self.name}.mp4"
+        return self._root / "mp4" / f"{self.name}.mp4"
 
     @property
     def config(self):
@@ -172,6 +193,14 @@ class RunDirectory:
         return self.results / ".lock"
 
 
+def find(out, name) -> RunDirectory:
+    """The user's run NAME below OUT; where there is none, the published one, if there is one."""
+    own = RunDirectory(out, name)
+    published = dataclasses.replace(own, published=True)
+    return published if published.config.exists() and not own.config.exists() else own
+
+
+_RESERVED = {"mp4": "the videos of all runs", "published": "the runs that the project ships"}
 _EVALUATION = ("evaluation.json", "neighbours.png", "critic.png", "preservation.png", "low-data.jsonl", "low-data.png")
 
 

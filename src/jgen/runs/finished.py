@@ -9,8 +9,8 @@ import re
 
 from jgen import config, models
 from jgen.errors import UserError
-from jgen.runs import checkpoint
-from jgen.runs.directory import RunDirectory
+from jgen.runs import checkpoint, metrics
+from jgen.runs.directory import RunDirectory, find
 from jgen.runs.setup import read_config
 from jgen.training.algorithm import Algorithm, Shape
 
@@ -26,22 +26,30 @@ class FinishedRun:
     directory: RunDirectory
     record: dict
 
+    @property
+    def outputs(self) -> RunDirectory:
+        """Where pictures and numbers of the run go: a published run itself stays as it is."""
+        return self.directory.own
 
-def load(out, name, device="auto", epoch=None):
-    """Load run `name` below `out`, or its kept weights of `epoch`.
 
+def load(out, name, device="auto", epoch=None, log=lambda line: None):
+    """Load run `name` below `out`, or its kept weights of `epoch`: the user's run, or else the published one.
+
+    log: receives the line that says which of the two it is.
     config.json may come from a stranger: it can only name a model of this package and settings within bounds.
     Raises UserError for what is missing or does not fit.
     """
     from jgen import networks
     from jgen.platform import runtime
 
-    directory = RunDirectory(pathlib.Path(out), name)
+    directory = find(pathlib.Path(out), name)
     record = read_config(directory)
     algorithm_class = _algorithm_class(record, directory.config)
     settings = config.from_json(algorithm_class.Config, record["config"], directory.config)
     shape = _shape(record, directory.config)
     weights = directory.weights if epoch is None else directory.kept_weights(epoch)
+    if not weights.exists() and directory.published:
+        raise UserError(_without_weights(directory, record))
     if not weights.exists():
         raise UserError(f"{weights} is not there: the run is not finished (go on with --resume), or never kept it")
     arrays = checkpoint.load_weights(weights)
@@ -54,6 +62,7 @@ def load(out, name, device="auto", epoch=None):
         algorithm.load_weights(arrays)
     except (ValueError, UserError) as error:
         raise UserError(f"{weights} does not fit {directory.config}: {error}") from None
+    log(f"run: {directory.described}")
     return FinishedRun(algorithm, directory, record)
 
 
@@ -67,6 +76,14 @@ def label_number(text: str, run: FinishedRun) -> int | None:
     if text.isdecimal() and int(text) < len(classes):
         return int(text)
     raise UserError(f"{run.directory.name} knows no class {text!r}: it has {', '.join(classes) or 'none'}")
+
+
+def _without_weights(directory, record):
+    minutes = sum(row.get("seconds", 0) for row in metrics.read_epochs(directory.metrics)) / 60
+    return (
+        f"{directory.name} is published without these weights; train it again (about {max(minutes, 1):.0f} minutes): "
+        f"{record.get('command', '')}"
+    )
 
 
 def _algorithm_class(record, where):

@@ -36,6 +36,14 @@ def load(run, data_dir, log=print):
     return loaded
 
 
+def is_trained_on(run, dataset):
+    """Whether `dataset` is the one that config.json of `run` names: the same split of the same files."""
+    recorded = {key: run.record["data"][key] for key in ("train", "test", "files") if key in run.record["data"]}
+    if not recorded:
+        return run.record["data"].get("name", dataset.name) == dataset.name
+    return all(dataset.source.get(key) == value for key, value in recorded.items())
+
+
 def as_trained(run, data_dir, log=print):
     """`load`, its images black and white where the run was trained on such; one fixed draw."""
     loaded = load(run, data_dir, log)

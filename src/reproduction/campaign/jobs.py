@@ -15,7 +15,7 @@ from jgen import data
 from jgen.errors import UserError
 from jgen.platform.files import ROOT
 from jgen.runs import metrics
-from jgen.runs.directory import RunDirectory
+from jgen.runs.directory import RunDirectory, find
 from reproduction import experiments
 from reproduction.campaign import state
 
@@ -30,9 +30,20 @@ class Place:
     data_dir: str = ""  # "" is the repository's own
     device: str = "auto"
     quick: bool = False
+    named: frozenset[str] = frozenset()  # the runs that are asked for by name
 
     def run(self, name):
         return RunDirectory(self.out, name)
+
+    def directory(self, name, command):
+        """Where the run of `command` is, or will be: the user's own where it has these settings, else the published.
+
+        A run that is published without weights is trained again where it is asked for by name.
+        """
+        own, published = self.run(name), RunDirectory(self.out, name, published=True)
+        if not published.config.exists() or (name in self.named and not published.weights.exists()):
+            return own
+        return own if state.has_settings(command, own) else published
 
     @property
     def log_folder(self):
@@ -109,10 +120,10 @@ def training_key(name):
 def training(experiment, place):
     """The job that trains `experiment`."""
     words = place.words(experiment.command, experiment.quick)
-    command, directory = shlex.join(words), place.run(experiment.name)
+    command, own = shlex.join(words), place.run(experiment.name)
 
     def process(overwrite):
-        if directory.config.exists() and not overwrite:  # its settings are the command's; resume keeps them
+        if own.config.exists() and not overwrite:  # its settings are the command's; resume keeps them
             return place.command([words[0], "--name", experiment.name, "--keep-every", "0", "--resume"])
         again = ["--overwrite"] if overwrite else []
         return place.command([*words, "--name", experiment.name, "--keep-every", "0", *again])
@@ -123,9 +134,9 @@ def training(experiment, place):
         run=experiment.name,
         data=settings.data,
         needs=(),
-        look=lambda: state.of_run(command, directory),
+        look=lambda: state.of_run(command, place.directory(experiment.name, command)),
         process=process,
-        seconds=lambda: _training_seconds(experiment, directory, settings.epochs, place),
+        seconds=lambda: _training_seconds(experiment, own, settings.epochs, place),
     )
 
 
@@ -141,13 +152,13 @@ def _training_seconds(experiment, directory, epochs, place):
 def follow_up(step, experiment, data_name, place):
     """The job of a FollowUp of `experiment`; it also needs the runs that it names after --beside."""
     words = place.words(step.command.format(name=experiment.name), step.quick)
-    directory = place.run(experiment.name)
+    trained_by = shlex.join(place.words(experiment.command, experiment.quick))
     return Job(
         key=shlex.join(words),
         run=experiment.name,
         data=data_name,
         needs=tuple(training_key(name) for name in (experiment.name, *_values(words, "--beside"))),
-        look=lambda: state.of_follow_up(step.makes, shlex.join(words), directory),
+        look=lambda: state.of_follow_up(step.makes, shlex.join(words), place.directory(experiment.name, trained_by)),
         process=lambda overwrite: place.command(words),
         seconds=lambda: 60 * (QUICK_MINUTES if place.quick else step.minutes),
     )
@@ -163,13 +174,16 @@ def _values(words, flag):
 def comparison(table, evaluations, place):
     """The job of a Comparison; it needs `evaluations`, the keys of its runs' evaluations."""
     words = ["evaluate.py", "--compare", *table.runs, "--to", table.name]
-    target = place.out / "results" / f"{table.name}.md"
+    results = place.out / "results"
+    targets = [results / f"{table.name}.md", results / "published" / f"{table.name}.md"]
     return Job(
         key=f"evaluate.py --compare … --to {table.name}",
         run="",
         data="",
         needs=tuple(evaluations),
-        look=lambda: state.of_comparison([place.run(name) for name in table.runs], target),
+        look=lambda: state.best(
+            [state.of_comparison([find(place.out, name) for name in table.runs], path) for path in targets]
+        ),
         process=lambda overwrite: place.command(words),
         seconds=lambda: 10.0,
     )

@@ -8,6 +8,7 @@ import sys
 import time
 
 from jgen.runs import metrics
+from jgen.runs.directory import find
 from reproduction import experiments
 from reproduction.campaign import jobs
 from reproduction.campaign.scheduler import AT_HAND, FAILED, LEFT_OUT, MADE, STOPPED
@@ -104,7 +105,7 @@ def _row(document, experiment, training, chosen, place):
     found = training.look()
     state = f"{found.kind}: {found.note}" if found.note else found.kind
     later = [job.look().kind for job in chosen if job.run == experiment.name and job is not training]
-    rows = metrics.read_epochs(place.run(experiment.name).metrics) if found.kind == DONE else []
+    rows = metrics.read_epochs(find(place.out, experiment.name).metrics) if found.kind == DONE else []
     measured = sum(row.get("seconds", 0) for row in rows) / 60
     minutes = f"{measured:.1f}" if rows else f"about {max(training.seconds() / 60, 0.1):.1f}"
     command = shlex.join(place.words(experiment.command, experiment.quick))

@@ -12,6 +12,7 @@ import shlex
 from jgen import config
 from jgen.cli.training import training_parser
 from jgen.errors import UserError
+from jgen.evaluation import report
 from jgen.platform import files
 from jgen.platform.files import ROOT
 from jgen.runs import metrics, setup
@@ -72,6 +73,14 @@ def differences(command, directory):
     ]
 
 
+def has_settings(command, directory):
+    """Whether the directory holds a run with the settings of `command`."""
+    try:
+        return directory.config.exists() and not differences(command, directory)
+    except UserError:
+        return False
+
+
 def _same_folder(found, wanted):
     """Whether both are one image folder of data sets, wherever --data-dir had them."""
     path = pathlib.PurePath(wanted)
@@ -93,6 +102,8 @@ def of_run(command, directory):
         return State(DIFFERS, str(error))
     epochs, done = settings_of(command)[1].epochs, len(metrics.read_epochs(directory.metrics))
     # The film is the last thing that a run writes; what only lacks it can be finished if its checkpoint is there.
+    if directory.published:
+        return State(DONE, "" if directory.weights.exists() else "without weights")
     if (
         done >= epochs
         and directory.weights.exists()
@@ -113,7 +124,8 @@ def of_follow_up(makes, command, directory):
     """
     files = [name for name in makes if not name.startswith("evaluation:")]
     sections = [name.partition(":")[2] for name in makes if name.startswith("evaluation:")]
-    absent = [name for name in files if not (directory.results / name).is_file()]
+    folders = {directory.results, directory.own.results}  # what is made of a published run is in the user's folder
+    absent = [name for name in files if not any((folder / name).is_file() for folder in folders)]
     evaluation = read_evaluation(directory) if sections else {}
     absent += [name for name in sections if name not in evaluation]
     if absent:
@@ -121,7 +133,7 @@ def of_follow_up(makes, command, directory):
     weights = sha256(directory.weights)
     for name in sections:
         protocol = evaluation[name]["protocol"]
-        if protocol.get("sha256") != weights:
+        if weights and protocol.get("sha256") != weights:
             return State(MISSING, f"{name} is of other weights")
         if options := _differing_options(protocol, command):
             return State(PART, f"{name} was measured with another {', '.join(options)}")
@@ -131,13 +143,9 @@ def of_follow_up(makes, command, directory):
 def read_evaluation(directory):
     """{section: {"protocol": …}} of evaluation.json; {} without one, or where it cannot be read."""
     try:
-        found = files.read_json(directory.results / "evaluation.json").items()
-        return {name: part for name, part in found if all(isinstance(part.get(key), dict) for key in _TABLES)}
-    except (OSError, ValueError, AttributeError):
+        return report.read_all(directory)
+    except UserError:
         return {}
-
-
-_TABLES = ("protocol", "numbers")
 
 
 def _differing_options(protocol, command):
@@ -167,6 +175,11 @@ def sha256(path):
         return files.sha256(path)
     except OSError:
         return None
+
+
+def best(states):
+    """The first state that is done, or else the first."""
+    return next((state for state in states if state.kind == DONE), states[0])
 
 
 IN_A_TABLE = (("reconstruction", "mse"), ("likelihood", "nll"), ("labels", "class_entropy"))

@@ -1,4 +1,4 @@
-"""The report: report/README.md and report/index.html, built from results/ alone.
+"""The report: report/README.md and report/index.html, built from results/published (or OUT/results) alone.
 
 results, verdicts     what the runs' files say; a verdict follows from it by a stated rule
 documents/            the five source documents: claims, mistakes, pictures
@@ -15,7 +15,7 @@ import pathlib
 
 
 def build(out):
-    """Write OUT/report/ from OUT/results/; returns the paths written.
+    """Write OUT/report/ from OUT/results/published, or from OUT/results where that is not there; returns the paths.
 
     What was not run yet is named, never guessed. Raises UserError where a file below results/ is broken. The same
     results give the same bytes.
@@ -27,7 +27,7 @@ def build(out):
 
     out = pathlib.Path(out)
     results = Results(out)
-    fragments = [latent_space.fragment(out)]
+    fragments = [latent_space.fragment(results)]
     page = contents(results, [fragment for fragment in fragments if fragment])
     folder = out / "report"
     texts = {folder / "README.md": markdown.render(page, results), folder / "index.html": html.render(page, results)}

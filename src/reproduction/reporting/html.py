@@ -15,6 +15,7 @@ def render(page, results):
     waiting = (f"ready(() => {{\n{script}\n}});" for script in scripts)
     return template("page.html").render(
         page=page,
+        results=results,
         embed=_Embedding(results),
         css=Markup(_closed("\n".join(css), "</style")),
         script=Markup(_closed("\n".join([asset("theme.js"), *waiting]), "</script")),
@@ -31,7 +32,7 @@ class _Embedding:
     """The files of results/ as the page holds them; films in the order of the page, until their budget is spent."""
 
     def __init__(self, results):
-        self._folder = results.folder
+        self._folder, self._results = results.folder, results
         self._budget = media.FilmBudget()
 
     def _path(self, parts):
@@ -40,10 +41,9 @@ class _Embedding:
     def exists(self, item):
         return self._path(item.parts).is_file()
 
-    @staticmethod
-    def link(item):
+    def link(self, item):
         """Where the original lies, seen from report/."""
-        return "/".join(("..", "results", *item.parts))
+        return self._results.link(*item.parts)
 
     def picture(self, item):
         return media.picture(self._path(item.parts))

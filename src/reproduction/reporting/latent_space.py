@@ -11,7 +11,6 @@ import numpy as np
 from jgen import random
 from jgen.evaluation import report
 from jgen.runs import checkpoint, setup
-from jgen.runs.directory import RunDirectory
 from reproduction.reporting import decoders
 from reproduction.reporting.fragment import Fragment
 
@@ -53,12 +52,12 @@ MODELS = (
 )
 
 
-def fragment(out):
-    """The section over the runs below the folder `out`; None where there is none of them.
+def fragment(results):
+    """The section over the runs of `results`; None where there is none of them.
 
     Raises UserError for a run whose files cannot be read.
     """
-    models = [model for shown in MODELS if (model := _model(pathlib.Path(out), shown))]
+    models = [model for shown in MODELS if (model := _model(results, shown))]
     if not models:
         return None
     data = json.dumps(models, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c")
@@ -72,10 +71,10 @@ def fragment(out):
     )
 
 
-def _model(out, shown):
+def _model(results, shown):
     """What the page must know of the first run of `shown` that is there and can be shown, as JSON; or None."""
     for name in shown.runs:
-        directory = RunDirectory(out, name)
+        directory = results.directory(name)
         if directory.config.exists() and directory.weights.exists():
             record = setup.read_config(directory)
             chain = decoders.chain(record, checkpoint.load_weights(directory.weights))

@@ -84,29 +84,27 @@ def _block(block, results):
 
 def _gallery(block, results):
     found = [item for item in block.items if results.folder.joinpath(*item.parts).is_file()]
-    films = [f"- film: [{item.caption}]({_link(item)})" for item in found if isinstance(item, Film)]
+    films = [f"- film: [{item.caption}]({results.link(*item.parts)})" for item in found if isinstance(item, Film)]
     pictures = [item for item in found if isinstance(item, Picture)]
-    wide = [f"{item.caption}:\n\n{_image(item)}" for item in pictures if item.wide]
+    wide = [f"{item.caption}:\n\n{_image(item, results)}" for item in pictures if item.wide]
     narrow = [item for item in pictures if not item.wide]
-    return "\n\n".join([*(["\n".join(films)] if films else []), *_grid(narrow, 2 if block.large else COLUMNS), *wide])
+    return "\n\n".join(
+        [*(["\n".join(films)] if films else []), *_grid(narrow, 2 if block.large else COLUMNS, results), *wide]
+    )
 
 
-def _grid(pictures, columns):
+def _grid(pictures, columns, results):
     """Pictures side by side, as a table without a heading."""
     if not pictures:
         return []
     columns = min(columns, len(pictures))
-    cells = [f"{_image(item)}<br>{item.caption}" for item in pictures]
+    cells = [f"{_image(item, results)}<br>{item.caption}" for item in pictures]
     cells += [""] * (-len(cells) % columns)
     return [_table([" "] * columns, list(zip(*[iter(cells)] * columns)), words=columns)]
 
 
-def _image(item):
-    return f"![{item.alt}]({_link(item)})"
-
-
-def _link(item):
-    return "/".join(("..", "results", *item.parts))
+def _image(item, results):
+    return f"![{item.alt}]({results.link(*item.parts)})"
 
 
 def _folded(block, results):

@@ -15,7 +15,7 @@ TITLE = "Five documents on image generation, run again"
 INTRO = (
     "Five documents describe autoencoders, VAEs, CVAEs, a G-VAE and a WGAN. This project builds all of them on "
     "[Jittor](https://github.com/Jittor/jittor), runs what the documents ran, and says what holds. Every number on "
-    "this page is read from a file below [`results/`](../results), which the named command wrote."
+    "this page is read from a file that the named command wrote."
 )
 SMALL = "mnist5k"
 VERDICTS = (

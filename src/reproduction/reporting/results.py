@@ -52,11 +52,17 @@ class Run:
         return self.rows[-1][key]
 
     def measured(self, section, key):
-        """A number of the evaluation as it is stored: {"value": …} or {"values": …}; NotRunYet if it has none."""
+        """A number of the evaluation as it is stored: {"value": …} or {"values": …}.
+
+        NotRunYet where there is none, or one that was measured on other data than the run was trained on.
+        """
+        what = f"{key.replace('_', ' ')} of {self.name}"
+        if report.OTHER_DATA in self.protocol(section):
+            raise NotRunYet(f"{what} on the data it was trained on")
         try:
             return self.evaluation[section]["numbers"][key]
         except KeyError:
-            raise NotRunYet(f"{key.replace('_', ' ')} of {self.name}") from None
+            raise NotRunYet(what) from None
 
     def value(self, section, key):
         return self.measured(section, key)["value"]
@@ -66,15 +72,20 @@ class Run:
 
 
 class Results:
-    """The results below the folder OUT; nothing is read before it is asked for, and nothing is written."""
+    """The published results below the folder OUT, or the user's where it has no published ones; read when asked for."""
 
     def __init__(self, out):
         self.out = pathlib.Path(out)
         self._runs = {}
 
+        self.published = (self.out / "results" / "published").is_dir()
+
     @property
     def folder(self):
-        return self.out / "results"
+        return self.out / "results" / "published" if self.published else self.out / "results"
+
+    def directory(self, name):
+        return RunDirectory(self.out, name, self.published)
 
     def run(self, name):
         """The finished run `name`. NotRunYet without one; UserError where one of its files is broken."""
@@ -95,16 +106,21 @@ class Results:
         return [self.run(name) for name in names if self.has(name)]
 
     def _read(self, name):
-        directory = RunDirectory(self.out, name)
-        if not directory.config.exists() or not directory.weights.exists():  # weights come with a run's end
+        directory = self.directory(name)
+        finished = directory.published or directory.weights.exists()  # weights come with a run's end
+        if not directory.config.exists() or not finished:
             return None
         return Run(directory, read_config(directory), metrics.read_epochs(directory.metrics), report.read(directory))
 
+    def link(self, *parts):
+        """Where FOLDER/PARTS lies, seen from report/."""
+        return "/".join(("..", *self.folder.relative_to(self.out).parts, *parts))
+
     def path(self, *parts):
-        """results/PARTS if it is a file; NotRunYet if not."""
+        """FOLDER/PARTS if it is a file; NotRunYet if not."""
         path = self.folder.joinpath(*parts)
         if not path.is_file():
-            raise NotRunYet(f"results/{'/'.join(parts)}")
+            raise NotRunYet(str(path.relative_to(self.out)))
         return path
 
 

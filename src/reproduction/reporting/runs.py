@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from jgen.evaluation import report
 from reproduction.reporting.blocks import Table
 
 HEAD = ("run", "command", "data", "recipe", "evaluated on", "training, s", "evaluation, s")
@@ -10,8 +11,8 @@ SETTINGS = (("epochs", "epochs"), ("batch_size", "batch"), ("lr", "rate"), ("see
 
 def table(results, experiments):
     """One row for each of `experiments`, also for those that are not run yet, with the command that makes them."""
-    rows = [_row(results.run(each.name)) if results.has(each.name) else _planned(each) for each in experiments]
-    return Table(HEAD, rows, "Every file of a run is in its folder below results/", words=5)
+    rows = [_row(results.run(each.name), results) if results.has(each.name) else _planned(each) for each in experiments]
+    return Table(HEAD, rows, f"Every file of a run is in its folder below {results.link()[3:]}/", words=5)
 
 
 def summary(results, experiments):
@@ -21,8 +22,8 @@ def summary(results, experiments):
     return f"{len(runs)} of {len(experiments)} runs, {minutes:,.0f} minutes of training"
 
 
-def _row(run):
-    name = f"[`{run.name}`](../results/{run.name})"
+def _row(run, results):
+    name = f"[`{run.name}`]({results.link(run.name)})"
     seconds = sum(part["protocol"].get("seconds", 0) for part in run.evaluation.values())
     evaluated = f"{seconds:,.0f}" if run.evaluation else "–"
     return (name, f"`{run.command}`", _data(run), _recipe(run), _evaluated(run), f"{run.seconds:,.0f}", evaluated)
@@ -67,5 +68,5 @@ def _evaluated(run):
     protocols = [part["protocol"] for part in run.evaluation.values()]
     if protocols:
         words.append(f"seed {protocols[0].get('seed')}")
-    words += [f"**{protocol['warning']}**" for protocol in protocols if "warning" in protocol]
+    words += [f"**{text}**" for protocol in protocols for text in report.warnings_of(protocol)]
     return ", ".join(words) or "not evaluated yet"

@@ -134,7 +134,7 @@ print(stopped, sorted(outcomes.items()))
 def campaign_that_waits(tmp_path):
     """A process that schedules one endless job, and one that needs it; begun."""
     begun = tmp_path / "begun"
-    paths = [str(ROOT / "src"), str(ROOT / "tests/campaign")]
+    paths = [str(ROOT / "src"), str(ROOT / "tests/reproduction/campaign")]
     code = DRIVER.format(paths=paths, out=str(tmp_path), stoppable=STOPPABLE, begun=str(begun))
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, start_new_session=True)
     wait_for(begun.exists)

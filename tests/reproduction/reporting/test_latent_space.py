@@ -13,6 +13,7 @@ from jgen.models import cvae, vae, wgan
 from jgen.runs import checkpoint, finished, latents
 from jgen.training.algorithm import Shape
 from reproduction.reporting import decoders, latent_space
+from reproduction.reporting.results import Results
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 RUNS = ("vae", "beta-vae", "cvae-mlp-beta-4", "wgan")  # committed
@@ -67,7 +68,7 @@ def test_a_convolutional_decoder_is_no_chain():
 
 
 def test_the_committed_runs_fill_the_section():
-    fragment = latent_space.fragment(ROOT)
+    fragment = latent_space.fragment(Results(ROOT))
     models = data_of(fragment)
     assert [model["name"] for model in models] == list(RUNS)
     assert len(fragment.html) < 4_000_000
@@ -77,14 +78,14 @@ def test_the_committed_runs_fill_the_section():
         assert (np.diff(values[model["order"]]) <= 0).all(), "the most informative one comes first"
         assert 2 <= model["shown"] <= 8
         assert f"`{model['name']}`" in fragment.markdown
-    evaluation = json.loads((ROOT / "results/beta-vae/evaluation.json").read_text())
+    evaluation = json.loads((ROOT / "results/published/beta-vae/evaluation.json").read_text())
     assert models[1]["values"] == evaluation["likelihood"]["numbers"]["kl_per_dimension"]["values"]
     assert models[1]["shown"] == evaluation["likelihood"]["numbers"]["active_units"]["value"]
     assert [len(model["classes"]) for model in models] == [0, 0, 10, 0]
 
 
 def test_without_an_evaluation_latents_are_ordered_by_what_they_move(trained_vae):
-    (model,) = data_of(latent_space.fragment(trained_vae))
+    (model,) = data_of(latent_space.fragment(Results(trained_vae)))
     assert (model["name"], model["unit"], model["shape"]) == ("vae", "RMS", [1, 5, 6])
     arrays = checkpoint.load_weights(trained_vae / "results" / "vae" / "weights.safetensors")
     record = json.loads((trained_vae / "results" / "vae" / "config.json").read_text())
@@ -95,7 +96,7 @@ def test_without_an_evaluation_latents_are_ordered_by_what_they_move(trained_vae
 
 
 def test_without_runs_there_is_no_section(tmp_path):
-    assert latent_space.fragment(tmp_path) is None
+    assert latent_space.fragment(Results(tmp_path)) is None
 
 
 def test_a_class_name_cannot_end_the_data(tmp_path):
@@ -107,6 +108,6 @@ def test_a_class_name_cannot_end_the_data(tmp_path):
     record |= {"image_shape": [1, 5, 4], "n_classes": 2, "data": {"classes": ["</script><b>", "b"], "requested": "x"}}
     (folder / "config.json").write_text(json.dumps(record))
     checkpoint.save_weights(folder / "weights.safetensors", algorithm.weights())
-    fragment = latent_space.fragment(tmp_path)
+    fragment = latent_space.fragment(Results(tmp_path))
     assert fragment.html.count("</script>") == 1
     assert data_of(fragment)[0]["classes"] == ["</script><b>", "b"]
