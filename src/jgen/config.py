@@ -45,8 +45,9 @@ class Training:
 
     data: str = option(
         "mnist",
-        "mnist, mnist5k (5,000 images that come with a package), cifar10, celeba[:ATTRIBUTES], or an image folder",
+        "mnist, mnist5k (5,000 images that come with the package), cifar10, celeba[:ATTRIBUTES], or an image folder",
     )
+    follow_links: bool = option(False, "read images through links that lead out of the image folder")
     size: str = option(
         "", "resize images to N or HxW pixels (default: as the data set has them)", parse=lambda text: parse_size(text)
     )

@@ -16,8 +16,8 @@ from jgen.errors import UserError
 def load(tmp_path, log):
     """Load tmp_path/images, with a cache beside it."""
 
-    def load(size=(4, 4), channels=None, folder="images"):
-        return data.load(str(tmp_path / folder), tmp_path, size, channels, tmp_path / "cache", log)
+    def load(size=(4, 4), channels=None, folder="images", **options):
+        return data.load(str(tmp_path / folder), tmp_path, size, channels, tmp_path / "cache", log, **options)
 
     return load
 
@@ -53,7 +53,65 @@ def test_split_folders_and_what_lies_beside_them(draw, load, log):
     dataset = load()
     assert dataset.x_train[:, 0, 0, 0].tolist() == [0, 1, 2] and dataset.y_train.tolist() == [0, 0, 0]
     assert dataset.x_test[:, 0, 0, 0].tolist() == [100, 101, 102] and dataset.y_test.tolist() == [1, 1, 1]
-    assert "outside its training and test folders, 1 in" in log[0]
+    assert any("extra.png (outside train/ and test/)" in line for line in log)
+    assert any("no test images of a/" in line for line in log)
+
+
+@pytest.mark.parametrize(
+    "kept", ["@eaDir", "#recycle", ".thumbnails", "__MACOSX", "$RECYCLE.BIN", "lost+found", "System Volume Information"]
+)
+def test_folders_of_systems_hold_no_images_of_the_user(draw, load, log, kept):
+    for i in range(3):
+        draw(f"a/{i}.png")
+        draw(f"b/{i}.png")
+    draw(f"{kept}/x/thumb.png")
+    draw(f"a/{kept}/thumb.png")
+    dataset = load()
+    assert dataset.classes == ("a", "b") and len(dataset.x_train) == 6
+    hidden = kept.startswith(".")
+    assert hidden or f"a/{kept} (a folder of the system's own)" in log[-1]
+
+
+def test_links_out_of_the_folder_are_followed_when_asked_for(tmp_path, draw, load, log):
+    store = draw("a.png", (9, 9, 9)).parent.rename(tmp_path / "store")
+    folder = tmp_path / "images"
+    (folder / "cat").mkdir(parents=True)
+    for i in range(3):
+        (folder / "cat" / f"{i}.png").symlink_to(store / "a.png")
+    (folder / "dog").symlink_to(store)
+    (store / "circle").symlink_to(folder)
+    (store / "broken.png").symlink_to(store / "nowhere.png")
+    with pytest.raises(UserError, match=r"leads out of the folder \(--follow-links\)"):
+        load()
+    dataset = load(follow_links=True)
+    assert dataset.classes == ("cat", "dog") and dataset.y_train.tolist() == [0, 0, 0, 1]
+    assert "dog/circle (a link to a folder that is read already)" in log[-1] and "dog/broken.png" in log[-1]
+
+
+def test_files_are_named_in_the_order_of_their_rows(draw, load):
+    for i in range(12):
+        draw(f"a/{i}.png", (i, 1, 0))
+        draw(f"b/{i}.png", (i, 2, 0))
+    for i in range(4):
+        draw(f"unlabelled/{i}.png", (i, 3, 0))
+    dataset = load()
+    rows = np.concatenate([dataset.x_train, dataset.x_test])[:, :2, 0, 0]
+    assert dataset.files == tuple(f"{' ab'[kind]}/{i}.png" for i, kind in rows)
+    assert dataset.x_unlabelled[:, :2, 0, 0].tolist() == [[i, 3] for i in range(4)] and dataset.n_classes == 2
+    assert dataset.describe() == f"{dataset.name}, 22 training, 2 test and 4 unlabelled images, 3x4x4, 2 classes"
+    assert dataset.describe_split().endswith("classes (training+test images): a 11+1, b 11+1")
+
+
+def test_many_skipped_files_are_counted_by_reason(draw, load, log, tmp_path):
+    for i in range(30):
+        draw(f"train/{i}.png")
+        draw(f"test/{i}.png")
+        draw(f"val/{i}.png")
+    draw("notes.txt.png").rename(tmp_path / "images" / "notes.txt")
+    load()
+    assert (
+        "skipped 31 files: 30 outside train/ and test/ (val/0.png, …), 1 not an image's suffix (notes.txt)" in log[-1]
+    )
 
 
 def test_the_second_start_decodes_nothing(draw, load, log, monkeypatch):
@@ -67,7 +125,7 @@ def test_the_second_start_decodes_nothing(draw, load, log, monkeypatch):
     assert np.array_equal(first.x_train, second.x_train) and np.array_equal(first.x_test, second.x_test)
 
 
-@pytest.mark.parametrize("change", ["add", "remove", "edit", "size", "channels"])
+@pytest.mark.parametrize("change", ["add", "remove", "edit", "edit and set back", "size", "channels"])
 def test_a_change_is_noticed(draw, load, change):
     paths = [draw(f"{i}.png", (i, 50, 9)) for i in range(3)]
     load()
@@ -78,10 +136,14 @@ def test_a_change_is_noticed(draw, load, change):
     elif change == "edit":
         draw("2.png", (200, 50, 9))
         os.utime(paths[2], ns=(1, 1))  # the same number of bytes, at another time
+    elif change == "edit and set back":
+        status = paths[2].stat()
+        draw("2.png", (200, 50, 9))
+        os.utime(paths[2], ns=(status.st_atime_ns, status.st_mtime_ns))
     dataset = load((5, 5) if change == "size" else (4, 4), 1 if change == "channels" else None)
     assert len(dataset.x_train) == {"add": 4, "remove": 2}.get(change, 3)
     assert dataset.image_shape == {"size": (3, 5, 5), "channels": (1, 4, 4)}.get(change, (3, 4, 4))
-    assert change != "edit" or dataset.x_train[2, 0, 0, 0] == 200
+    assert not change.startswith("edit") or dataset.x_train[2, 0, 0, 0] == 200
 
 
 def test_grey_images_get_one_channel_unless_three_are_asked_for(draw, load):

@@ -68,6 +68,7 @@ def _build(algorithm_class, prepared):
             pathlib.Path(run_options.data_dir),
             size=config.parse_size(settings.size),
             cache_dir=prepared.directory.cache,
+            follow_links=settings.follow_links,
         )
     )
     distributed.require_same(dataset.fingerprint(), "loaded other data")

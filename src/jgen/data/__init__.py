@@ -1,28 +1,39 @@
 """Data sets: bytes on disk -> x uint8 [N, C, H, W], y int64 [N].
 
-Pure NumPy and Pillow: nothing here starts Jittor.
+NumPy and Pillow only: nothing here starts Jittor.
 """
+
+from __future__ import annotations
 
 import os
 import pathlib
+from collections.abc import Callable
 
 from jgen.data import binarise
 from jgen.data.dataset import Dataset
 from jgen.data.loader import batches, gather, steps_per_epoch, unit
 from jgen.errors import UserError
 
-__all__ = ["Dataset", "batches", "binarise", "gather", "load", "steps_per_epoch", "unit"]
+__all__ = ["Dataset", "batches", "binarise", "find_folder", "gather", "is_celeba", "load", "steps_per_epoch", "unit"]
 
 NAMES = ("mnist", "mnist5k", "cifar10")
 
 
-def load(name, data_dir, size=None, channels=None, cache_dir=None, log=print):
-    """The data set called `name`: mnist, mnist5k, cifar10, celeba, or the path of an image folder.
+def load(
+    name: str,
+    data_dir: str | os.PathLike,
+    size: tuple[int, int] | None = None,
+    channels: int | None = None,
+    cache_dir: str | os.PathLike | None = None,
+    log: Callable = print,
+    follow_links: bool = False,
+) -> Dataset:
+    """The data set called `name`: mnist, mnist5k, cifar10, celeba[:ATTRIBUTES], or the path of an image folder.
 
-    `data_dir` is searched for data files (and for a folder `name`), and receives downloads. Images are given
-    `size` (H, W) and `channels` (1 or 3) where these are set; decoded or resized images are kept in
-    `cache_dir` (default: data_dir/.cache). `log` gets each announcement, such as a fallback, as one line.
-    Raises UserError for what is missing, truncated or wrong.
+    `data_dir` is searched for data files (and for a folder `name`), and receives downloads. Images are given `size`
+    (H, W) and `channels` (1 or 3) where these are set; decoded or resized images are kept in `cache_dir` (default:
+    data_dir/.cache). `log` gets each announcement, such as a fallback, as one line. `follow_links` is for image
+    folders. Raises UserError for what is missing, truncated or wrong.
     """
     data_dir = pathlib.Path(data_dir).expanduser()
     cache_dir = pathlib.Path(cache_dir) if cache_dir else data_dir / ".cache"
@@ -35,13 +46,18 @@ def load(name, data_dir, size=None, channels=None, cache_dir=None, log=print):
         from jgen.data.fit import fit
 
         return fit(_load_named(name, data_dir, log), size, channels, cache_dir, log)
-    if name.partition(":")[0] == "celeba" and not os.path.isdir(name):
+    if is_celeba(name):
         from jgen.data import celeba
 
         return celeba.load(name, data_dir, size, channels, cache_dir, log)
     from jgen.data import folder
 
-    return folder.load(name, _folder(name, data_dir), size, channels, cache_dir, log)
+    return folder.load(name, find_folder(name, data_dir), size, channels, cache_dir, log, follow_links)
+
+
+def is_celeba(name: str) -> bool:
+    """Whether `name` is celeba or celeba:ATTRIBUTES; a folder of that name is given as ./celeba."""
+    return name.partition(":")[0] == "celeba"
 
 
 def _load_named(name, data_dir, log):
@@ -54,7 +70,8 @@ def _load_named(name, data_dir, log):
     return mnist.load(data_dir, log) if name == "mnist" else mnist5k.load()
 
 
-def _folder(name, data_dir):
+def find_folder(name: str, data_dir: str | os.PathLike) -> pathlib.Path:
+    """The image folder `name`: a path, or the name of a folder in `data_dir`. Raises UserError."""
     for candidate in (os.path.expanduser(name), os.path.join(data_dir, name)):
         if name and os.path.isdir(candidate):
             return pathlib.Path(candidate)

@@ -1,83 +1,219 @@
 """Which images of a folder are for training, which for testing, and their labels: from their names alone."""
 
+from __future__ import annotations
+
+import collections
+import dataclasses
 import hashlib
-from typing import NamedTuple
+import unicodedata
+from collections.abc import Iterable, Sequence
 
-from jgen.data.dataset import ONE_IN
+from jgen.data.dataset import TEST_EVERY
+from jgen.data.listing import shown
+from jgen.errors import UserError
 
-TEST_FOLDERS = ("test", "val", "valid", "validation")  # the first that exists beside train/ is the test set
-
-
-class Plan(NamedTuple):
-    """Names in the order of their rows; `labels` are those of train + test, or None."""
-
-    train: list
-    test: list
-    left_out: list
-    labels: list | None
-    classes: tuple
-    split: str
+TRAIN_FOLDERS = ("train", "training", "training_set")
+TEST_FOLDERS = ("test", "testing", "test_set", "val", "valid", "validation")  # the first that exists is the test set
+UNLABELLED_FOLDERS = ("unlabelled", "unlabeled")  # beside class folders, no class
+_FEW = 10  # images beside class folders are left out if the folders hold this many times as many
 
 
-def arrange(names):
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """Names of images in the order of their rows; `labels` are those of train + test, or None."""
+
+    train: list[str]
+    test: list[str]
+    unlabelled: list[str]
+    left_out: dict[str, str]  # name: why
+    labels: list[int] | None
+    classes: tuple[str, ...]
+    split: str  # the rule, in words
+    notes: tuple[str, ...]  # what was decided that the user may not expect
+
+    @property
+    def names(self) -> list[str]:
+        """All that have a row: training, test and unlabelled images."""
+        return self.train + self.test + self.unlabelled
+
+
+def arrange(names: Iterable[str]) -> Plan:
     """The Plan of sorted image `names` ("/" between a path's parts).
 
-    train/ beside test/ or val/ is the split. Otherwise one image in ten of each class is held out, chosen by
-    a hash of its name, so that adding an image leaves nearly all others where they were; of fewer than ten,
-    none is. Sub-folders are classes if every image lies in one and there are at least two. Folders that
-    merely wrap all others count for nothing.
+    train/ beside test/ or val/ is the split. Otherwise one image in ten of each class is held out, chosen by a hash of
+    its name, so that adding an image leaves nearly all others where they were; of fewer than ten, none is. Sub-folders
+    are classes if there are at least two. A few images beside them are left out; with many there are no classes.
+    Folders that merely wrap all others count for nothing. Raises UserError where two folders cannot be told apart.
     """
     parts = {name: tuple(name.split("/")) for name in names}
-    depth = _wrappers(parts.values())
-    folders = _split_folders(parts.values(), depth)
-    if folders is None:
-        labels, classes = _labels(names, parts, depth)
-        test = _held_out(names, labels)
-        train, left_out = [name for name in names if name not in test], []
-        split = f"one in {ONE_IN} of each class, by a hash of the file's name" if test else "all for training"
-        test = sorted(test)
-    else:
-        lie_in = {name: parts[name][depth] if len(parts[name]) > depth + 1 else None for name in names}
-        train, test = ([name for name in names if lie_in[name] == folder] for folder in folders)
-        left_out = [name for name in names if lie_in[name] not in folders]
-        labels, classes = _labels(train + test, parts, depth + 1)
-        split = f"folders {folders[0]}/ and {folders[1]}/"
-    return Plan(train, test, left_out, labels and [labels[name] for name in train + test], classes, split)
+    depth, loose = _descend(parts)
+    folders = _split_folders({path[depth] for path in parts.values() if len(path) > depth + 1})
+    return _by_class(parts, depth, loose) if folders is None else _by_folder(parts, depth, folders)
 
 
-def _wrappers(paths):
-    """How many leading folders all paths share."""
-    depth = 0
-    while all(len(path) > depth + 1 for path in paths) and len({path[depth] for path in paths}) == 1:
+def _descend(parts):
+    """(the depth at which folders differ, names above or beside them if they are few)."""
+    depth, loose, names = 0, [], list(parts)
+    while True:
+        here = [name for name in names if len(parts[name]) == depth + 1]
+        names = [name for name in names if len(parts[name]) > depth + 1]
+        if here and _FEW * len(here) > len(names):
+            return depth, []
+        loose += here
+        if len({parts[name][depth] for name in names}) != 1:
+            return depth, loose
         depth += 1
-    return depth
 
 
-def _split_folders(paths, depth):
+def _split_folders(folders):
     """(training folder, test folder) as they are spelled, or None."""
-    spelled = {path[depth].lower(): path[depth] for path in paths if len(path) > depth + 1}
-    test = next((spelled[name] for name in TEST_FOLDERS if name in spelled), None)
-    return (spelled["train"], test) if test and "train" in spelled else None
+    train = _only([name for name in folders if _folded(name) in TRAIN_FOLDERS], "training")
+    kinds = {kind: [name for name in folders if _folded(name) == kind] for kind in TEST_FOLDERS}
+    test = _only(next((found for found in kinds.values() if found), []), "test")
+    return (train, test) if train and test else None
 
 
-def _labels(names, parts, depth):
-    """({name: class index}, class names), or (None, ()) unless sub-folders at `depth` are classes."""
-    if not all(len(parts[name]) > depth + 1 for name in names):
-        return None, ()
-    classes = tuple(sorted({parts[name][depth] for name in names}))
-    if len(classes) < 2:
-        return None, ()
+def _only(found, what):
+    if len(found) > 1:
+        raise UserError(f"{_listed(sorted(found))} may each be the {what} images: rename or remove all but one")
+    return found[0] if found else None
+
+
+def _by_class(parts, depth, loose):
+    """The Plan of a folder without a split of its own."""
+    beside = set(loose)
+    inside = [name for name in parts if name not in beside]
+    unlabelled = [name for name in inside if len(parts[name]) > depth + 1 and _is_unlabelled(parts[name][depth])]
+    apart = set(unlabelled)
+    labelled = [name for name in inside if name not in apart]
+    found = {name: parts[name][depth] if len(parts[name]) > depth + 1 else None for name in labelled}
+    classes = tuple(sorted({name for name in found.values() if name is not None}))
+    notes = []
+    if None in found.values() or len(classes) < 2:
+        if len(classes) > 1:
+            count = sum(name is None for name in found.values())
+            notes.append(f"no classes, for {_images(count)} beside the folders {_listed(classes)}")
+        labelled, unlabelled, left_out, labels, classes = list(parts), [], {}, None, ()
+    else:
+        _refuse_twins(classes)
+        index = {name: i for i, name in enumerate(classes)}
+        labels = {name: index[folder] for name, folder in found.items()}
+        left_out = dict.fromkeys(loose, "beside the class folders")
+    held_out = _held_out(labelled, labels)
+    train = [name for name in labelled if name not in held_out]
+    test = sorted(held_out)
+    of_each = " of each class" if classes else ""
+    split = f"one in {TEST_EVERY}{of_each}, by a hash of the file's name" if test else "all for training"
+    return Plan(
+        train, test, unlabelled, left_out, labels and [labels[n] for n in train + test], classes, split, tuple(notes)
+    )
+
+
+def _by_folder(parts, depth, folders):
+    """The Plan of a folder that holds a training and a test folder."""
+    sides, unlabelled, left_out = ([], []), [], {}
+    where = {}  # the class folder of each name, or None
+    for name, path in parts.items():
+        below = path[depth + 1 :]
+        if len(path) == depth + 1 or path[depth] not in folders:
+            if len(path) > depth + 1 and _is_unlabelled(path[depth]):
+                unlabelled.append(name)
+            else:
+                left_out[name] = f"outside {folders[0]}/ and {folders[1]}/"
+            continue
+        side = folders.index(path[depth])
+        while len(below) > 1 and below[0] == path[depth]:  # train/train/…, as some archives unpack
+            below = below[1:]
+        if len(below) > 1 and _is_unlabelled(below[0]) and side == 0:
+            unlabelled.append(name)
+        else:
+            sides[side].append(name)
+            where[name] = below[0] if len(below) > 1 else None
+    for side in sides:
+        loose = [name for name in side if where[name] is None]
+        if loose and _FEW * len(loose) <= len(side) - len(loose):
+            left_out.update(dict.fromkeys(loose, "beside the class folders"))
+            side[:] = [name for name in side if where[name] is not None]
+    labels, classes, notes = _matched(sides, where, folders)
+    if not classes:
+        sides = ([*sides[0], *(name for name in unlabelled if parts[name][depth] == folders[0])], sides[1])
+        sides[0].sort()
+        outside = [name for name in unlabelled if parts[name][depth] != folders[0]]
+        left_out.update(dict.fromkeys(outside, f"outside {folders[0]}/ and {folders[1]}/"))
+        unlabelled = []
+    train, test = sides
+    if not train:
+        raise UserError(f"{shown(folders[0])}/ holds no images to train on")
+    split = f"folders {folders[0]}/ and {folders[1]}/"
+    return Plan(
+        train, test, unlabelled, left_out, labels and [labels[name] for name in train + test], classes, split, notes
+    )
+
+
+def _matched(sides, where, folders):
+    """({name: class index}, class names, notes) of training and test images, or (None, (), notes) without classes."""
+    spelled = [{where[name] for name in side} for side in sides]
+    if None in spelled[0] | spelled[1] or len(spelled[0] | spelled[1]) < 2:
+        without = [f"{folder}/" for folder, found in zip(folders, spelled) if None in found]
+        one_sided = len(without) == 1 and len(spelled[0] | spelled[1]) > 2
+        return None, (), (f"no classes, for {without[0]} has no class folders",) if one_sided else ()
+    for found in spelled:
+        _refuse_twins(found)
+    train, test = spelled
+    notes, alias = [], {name: name for name in train | test}
+    for name in sorted(test - train):
+        like = [other for other in train - test if _folded(other) == _folded(name)]
+        rivals = [other for other in test - train if _folded(other) == _folded(name)]
+        if len(like) == len(rivals) == 1:
+            alias[name] = like[0]
+            notes.append(f"{folders[1]}/{name} and {folders[0]}/{like[0]} are taken for one class")
+    for found, other, what in ((test, train, "training"), (train, test, "test")):
+        missing = sorted({alias[name] for name in found} - {alias[name] for name in other})
+        if missing:
+            notes.append(f"no {what} images of {_listed(missing)}")
+    classes = tuple(sorted(set(alias.values())))
     index = {name: i for i, name in enumerate(classes)}
-    return {name: index[parts[name][depth]] for name in names}, classes
+    labels = {name: index[alias[where[name]]] for side in sides for name in side}
+    return labels, classes, tuple(map(shown, notes))
+
+
+def _refuse_twins(folders):
+    """Raise UserError for two folders whose names look the same, for they differ in the letters' encoding."""
+    seen = {}
+    for name in sorted(folders):
+        other = seen.setdefault(unicodedata.normalize("NFC", name), name)
+        if other != name:
+            raise UserError(
+                f"two class folders are called {shown(name)}, in different encodings of its letters (Unicode NFC and "
+                "NFD): make them one"
+            )
+
+
+def _folded(name):
+    """What two spellings of one name have in common."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+def _is_unlabelled(folder):
+    return _folded(folder) in UNLABELLED_FOLDERS
+
+
+def _listed(names: Sequence[str], most: int = 10) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(f"{shown(name)}/" for name in names[:most]) + more
+
+
+def _images(count):
+    return "1 image lies" if count == 1 else f"{count} images lie"
 
 
 def _held_out(names, labels):
     """The set of names to test on."""
-    groups = {}
+    groups = collections.defaultdict(list)
     for name in names:
-        groups.setdefault(labels and labels[name], []).append(name)
+        groups[labels and labels[name]].append(name)
 
     def rank(name):
         return hashlib.sha256(b"test split\0" + name.encode(errors="surrogateescape")).digest()
 
-    return {name for group in groups.values() for name in sorted(group, key=rank)[: len(group) // ONE_IN]}
+    return {name for group in groups.values() for name in sorted(group, key=rank)[: len(group) // TEST_EVERY]}

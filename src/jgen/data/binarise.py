@@ -6,18 +6,21 @@
 The published fixed binarisation of MNIST (Larochelle & Murray, 2011) is another draw from the same distribution.
 """
 
+from __future__ import annotations
+
 import dataclasses
 
 import numpy as np
 
 from jgen import random
+from jgen.data.dataset import Dataset
 
-TRAIN, TEST = range(2)
+TRAIN, TEST, UNLABELLED = range(3)
 _ROWS = 4096  # images drawn at a time, which bounds the memory
 _STATIC_SEED = 0  # not the run's seed: the images are a data set of their own
 
 
-def sampled(x, generator, rows=None):
+def sampled(x: np.ndarray, generator: np.random.Generator, rows: random.Rows | None = None) -> np.ndarray:
     """uint8 [N, ...] in 0 .. 255 -> 0 or 255, white with probability x / 255.
 
     Where x are only the `rows` (random.Rows) of a minibatch, they get what they would get in the whole of it.
@@ -35,16 +38,18 @@ def sampled(x, generator, rows=None):
     return result
 
 
-def static(x, split):
-    """The fixed draw for all images of a data set's TRAIN or TEST split."""
+def static(x: np.ndarray, split: int) -> np.ndarray:
+    """The fixed draw for all images of a data set's TRAIN or TEST split, or for its UNLABELLED images."""
     return sampled(x, random.stream(_STATIC_SEED, random.BINARISATION, split))
 
 
-def static_dataset(dataset):
-    """The data set with both splits drawn once."""
+def static_dataset(dataset: Dataset) -> Dataset:
+    """The data set with all its images drawn once."""
+    unlabelled = dataset.x_unlabelled
     return dataclasses.replace(
         dataset,
         x_train=static(dataset.x_train, TRAIN),
         x_test=static(dataset.x_test, TEST),
+        x_unlabelled=None if unlabelled is None else static(unlabelled, UNLABELLED),
         source={**dataset.source, "binarised": f"static, PCG64 seed {_STATIC_SEED}"},
     )

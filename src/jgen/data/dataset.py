@@ -1,19 +1,24 @@
 """What every data set looks like once it is loaded."""
 
+from __future__ import annotations
+
 import dataclasses
 import zlib
 
 import numpy as np
 
-ONE_IN = 10  # where a data set brings no split of its own, one image in ten is held out for testing
+_NAMED = 10  # classes that a line names
+
+TEST_EVERY = 10  # where a data set brings no split of its own, one image in ten is held out for testing
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Dataset:
     """Images as uint8 and labels as int64, for training and testing. Arrays may be read-only memory maps.
 
-    `name` is what was really loaded, which differs from what was asked for after a fallback; `source` says
-    where it came from, in JSON-able values: files, checksums, counts, notes.
+    `name` is what was really loaded, which differs from what was asked for after a fallback. `source` says where it
+    came from, in JSON-able values: files, checksums, counts, notes. `files` are the names of an image folder's files in
+    the order of training and test rows, below the folder; () for other data sets.
     """
 
     name: str
@@ -23,8 +28,10 @@ class Dataset:
     y_test: np.ndarray | None
     classes: tuple[str, ...]  # () when unlabelled
     source: dict
+    files: tuple[str, ...] = ()
+    x_unlabelled: np.ndarray | None = None  # [U, C, H, W]: images of a folder `unlabelled` beside class folders
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for x, y in ((self.x_train, self.y_train), (self.x_test, self.y_test)):
             if x.dtype != np.uint8 or x.ndim != 4 or x.shape[1:] != self.x_train.shape[1:]:
                 raise ValueError(f"{self.name}: images must be uint8 [N, C, H, W], got {x.dtype} {x.shape}")
@@ -49,10 +56,20 @@ class Dataset:
         return [self.name, *counts, zlib.crc32(np.ascontiguousarray(self.x_train[:256]))]
 
     def describe(self) -> str:
-        """One line for people: name, counts, image size and classes."""
+        """One line for people: name, counts, image size and number of classes."""
         channels, height, width = self.image_shape
-        labels = f", {self.n_classes} classes" if self.classes else ", unlabelled"
-        return (
-            f"{self.name}, {len(self.x_train)} training and {len(self.x_test)} test images, "
-            f"{channels}x{height}x{width}{labels}"
-        )
+        counts = f"{len(self.x_train)} training and {len(self.x_test)} test images"
+        if self.x_unlabelled is not None:
+            counts = f"{len(self.x_train)} training, {len(self.x_test)} test and {len(self.x_unlabelled)} unlabelled images"
+        labels = f"{self.n_classes} classes" if self.classes else "no labels"
+        return f"{self.name}, {counts}, {channels}x{height}x{width}, {labels}"
+
+    def describe_split(self) -> str:
+        """One line for people: the rule of the split, and the first ten classes with their images of each split."""
+        rule = f"split: {self.source['split']}"
+        if not self.classes:
+            return rule
+        counts = [np.bincount(y, minlength=self.n_classes) for y in (self.y_train, self.y_test)]
+        shown = [f"{name} {train}+{test}" for name, train, test in zip(self.classes[:_NAMED], *counts)]
+        more = f" and {self.n_classes - _NAMED} more" if self.n_classes > _NAMED else ""
+        return f"{rule}; classes (training+test images): {', '.join(shown)}{more}"

@@ -1,9 +1,13 @@
 """A folder of images as a data set, decoded once into a memory map."""
 
+from __future__ import annotations
+
+import collections
 import functools
 import hashlib
 import os
 import pathlib
+from collections.abc import Callable
 
 import numpy as np
 from tqdm import tqdm
@@ -18,36 +22,51 @@ _LARGEST_OWN_SIZE = 512  # images larger than this are photographs: their size h
 _NAMED = 10  # skipped files that an announcement names
 
 
-def load(name, root, size, channels, cache_dir, log):
+def load(
+    name: str,
+    root: str | os.PathLike,
+    size: tuple[int, int] | None,
+    channels: int | None,
+    cache_dir: str | os.PathLike,
+    log: Callable,
+    follow_links: bool = False,
+) -> Dataset:
     """The images below folder `root`, recursively, as Dataset `name` of size (H, W), 1 or 3 channels.
 
-    size None asks for images that all have one size already; channels None gives 3 unless every image is
-    grey. Files that are no images, damaged, too large, or links out of the folder are announced by `log` and
-    skipped. Labels and the split come from sub-folders, see jgen.data.arrange. Raises UserError without a
-    usable image.
+    size None asks for images that all have one size already; channels None gives 3 unless every image is grey. Labels
+    and the split come from sub-folders, see jgen.data.arrange. `log` gets what is left out, what is skipped and why:
+    files that are no images, damaged or too large, and links out of the folder unless `follow_links`. Raises UserError
+    without a usable image.
     """
     title, real_root = shown(str(root)), os.path.realpath(root)
-    files, skipped = listing.scan(real_root)
-    if not files:
+    found, skipped = listing.scan(real_root, follow_links)
+    if not found:
         kinds = ", ".join(images.SUFFIXES)
         raise UserError(f"no images in {title}: it needs {kinds} files{_such_as(skipped)}")
-    plan = arrange.arrange([file.name for file in files])
-    if plan.left_out:
-        log(f"{title}: left out what is outside its training and test folders, {len(plan.left_out)} in number")
+    plan = _arranged(title, [file.name for file in found])
     prefix = f"folder-{_digest(real_root, size, channels)}"
-    key = _digest(_VERSION, size, channels, *files)
+    key = _digest(_VERSION, size, channels, *found)
     build = functools.partial(_build, title, real_root, plan, size, channels, log)
     rows, notes = cache.rows(cache_dir, prefix, key, build, log)
 
     unusable = notes["skipped"]
-    skipped = {**skipped, **unusable}
+    plan = _arranged(title, [file.name for file in found if file.name not in unusable])
+    for note in plan.notes:
+        log(f"{title}: {note}")
+    skipped = {**skipped, **unusable, **plan.left_out}
     _announce(title, skipped, pathlib.Path(cache_dir, f"{prefix}.skipped.txt"), log)
-    plan = arrange.arrange(sorted(set(plan.train + plan.test) - set(unusable)))
     return _dataset(name, rows, plan, skipped, notes["sha256"])
 
 
+def _arranged(title, names):
+    try:
+        return arrange.arrange(names)
+    except UserError as error:
+        raise UserError(f"{title}: {error}") from None
+
+
 def _dataset(name, rows, plan, skipped, sha256):
-    n = len(plan.train)
+    n, m = len(plan.train), len(plan.train) + len(plan.test)
     source = {
         "origin": "image folder",
         "files": {"decoded images": {"sha256": sha256}},
@@ -59,12 +78,14 @@ def _dataset(name, rows, plan, skipped, sha256):
     }
     labels = None if plan.labels is None else np.asarray(plan.labels, np.int64)
     y_train, y_test = (None, None) if labels is None else (labels[:n], labels[n:])
-    return Dataset(name, rows[:n], y_train, rows[n:], y_test, plan.classes, source)
+    unlabelled = rows[m:] if plan.unlabelled else None
+    files = tuple(plan.train + plan.test)
+    return Dataset(name, rows[:n], y_train, rows[n:m], y_test, plan.classes, source, files, unlabelled)
 
 
 def _build(title, real_root, plan, size, channels, log, path):
-    """Decode the images of `plan` to rows at `path`, training images first; returns the notes to keep."""
-    names = plan.train + plan.test
+    """Decode the images of `plan` to rows at `path`, in its order; returns the notes to keep."""
+    names = plan.names
     size = size or _common_size(title, real_root, names)
     log(f"decoding {len(names)} images of {title} to {size[0]}x{size[1]}; done once")
     cache.require_space(path.parent, len(names) * (channels or 3) * size[0] * size[1])
@@ -94,8 +115,7 @@ def _build(title, real_root, plan, size, channels, log, path):
 
 def _settle(path, written, grey):
     """Rewrite the rows at `path` if unusable images have changed the split, or if one channel is enough."""
-    plan = arrange.arrange(sorted(written))
-    names = plan.train + plan.test
+    names = arrange.arrange(sorted(written)).names
     if names == written and not grey:
         return
     rows = np.load(path, mmap_mode="r")
@@ -140,16 +160,22 @@ def _digest(*parts):
 
 
 def _announce(title, skipped, list_path, log):
-    """Name the skipped files to `log`; where there are many, name the others in a file at `list_path`."""
+    """Say how many files are skipped, which and why; where they are many, a file at `list_path` names them all."""
     if not skipped:
         return
     lines = [f"{shown(name)} ({why})" for name, why in skipped.items()]
-    more = ""
-    if len(lines) > _NAMED:
-        list_path.write_text("\n".join(lines) + "\n", encoding="utf-8", errors="backslashreplace")
-        more = f" and {len(lines) - _NAMED} more, listed in {list_path}"
     count = "1 file" if len(lines) == 1 else f"{len(lines)} files"
-    log(f"{title}: skipped {count}: {', '.join(lines[:_NAMED])}{more}")
+    if len(lines) <= _NAMED:
+        log(f"{title}: skipped {count}: {', '.join(lines)}")
+        return
+    list_path.write_text("\n".join(lines) + "\n", encoding="utf-8", errors="backslashreplace")
+    reasons = collections.Counter(skipped.values())
+    first = {why: next(name for name, other in skipped.items() if other == why) for why in reasons}
+    shares = [
+        f"{number} {why} ({shown(first[why])}{', …' if number > 1 else ''})"
+        for why, number in reasons.most_common(_NAMED)
+    ]
+    log(f"{title}: skipped {count}: {', '.join(shares)}; {list_path} lists them all")
 
 
 def _such_as(skipped):

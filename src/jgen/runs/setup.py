@@ -179,6 +179,7 @@ class Prepared:
         shown = "  ".join(f"{name} {value}" for name, value in config.to_json(algorithm.config).items() if value != "")
         print(f"{self.directory.name}: {shown}")
         print(f"data: {dataset.describe()}  device: {runtime.device()}")
+        print(dataset.describe_split())
         if distributed.world_size() > 1:
             self._announce_processes(algorithm)
         if self.run.as_published:
