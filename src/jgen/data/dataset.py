@@ -58,9 +58,10 @@ class Dataset:
     def describe(self) -> str:
         """One line for people: name, counts, image size and number of classes."""
         channels, height, width = self.image_shape
-        counts = f"{len(self.x_train)} training and {len(self.x_test)} test images"
+        train, test = len(self.x_train), len(self.x_test)
+        counts = f"{train} training and {test} test images"
         if self.x_unlabelled is not None:
-            counts = f"{len(self.x_train)} training, {len(self.x_test)} test and {len(self.x_unlabelled)} unlabelled images"
+            counts = f"{train} training, {test} test and {len(self.x_unlabelled)} unlabelled images"
         labels = f"{self.n_classes} classes" if self.classes else "no labels"
         return f"{self.name}, {counts}, {channels}x{height}x{width}, {labels}"
 
