@@ -29,7 +29,7 @@ class Experiment:
     """The run `name`, made by `python src/COMMAND --name NAME --keep-every 0`, on full MNIST unless it says otherwise.
 
     published: numbers that its source reports, such as {"loss": 0.2213}. quick: flags that make it small, in place of
-    those that the command has.
+    those that the command has. weights: whether they are published; those of a study's variants are not.
     """
 
     name: str
@@ -38,6 +38,7 @@ class Experiment:
     follow_ups: tuple[FollowUp, ...] = ()
     published: dict[str, float] = dataclasses.field(default_factory=dict)
     quick: str = "--data mnist5k --epochs 1"
+    weights: bool = True
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,9 +118,10 @@ VAE_CVAE = (
 )
 
 
-def cvae(name, words, minutes, loss=None, more=()):
+def cvae(name, words, minutes, loss=None, more=(), weights=False):
     published = {} if loss is None else {"loss": loss}
-    return Experiment(name, f"cvae.py {words}".rstrip(), minutes, (*CVAE_EVALUATED, *more), published)
+    follow_ups = (*CVAE_EVALUATED, *more)
+    return Experiment(name, f"cvae.py {words}".rstrip(), minutes, follow_ups, published, weights=weights)
 
 
 # The document prints one loss for each batch size; of the rates and the losses it describes the pictures.
@@ -134,11 +136,11 @@ CVAE = (
     cvae("cvae-sum-0.8", "--as-published --reduction sum --combine power --alpha 0.8", 3),
     cvae("cvae-mean-6", "--as-published --combine power --alpha 6", 3),
     cvae("cvae-mlp-published", "--as-published --net mlp", 1),
-    cvae("cvae", "", 12, more=SAMPLED),
-    cvae("cvae-mlp", "--net mlp", 2, more=SAMPLED),
+    cvae("cvae", "", 12, more=SAMPLED, weights=True),
+    cvae("cvae-mlp", "--net mlp", 2, more=SAMPLED, weights=True),
     # A heavier KL brings the codes closer to the prior: what is drawn from it is more often the digit asked for.
     cvae("cvae-beta-4", "--beta-weight 4", 12),
-    cvae("cvae-mlp-beta-4", "--net mlp --beta-weight 4", 2),
+    cvae("cvae-mlp-beta-4", "--net mlp --beta-weight 4", 2, weights=True),
 )
 
 POKEMON_FOLDER = "--data data/pokemon/pokemon_jpg/pokemon_jpg"
@@ -165,19 +167,20 @@ AE_POKEMON = (
         24,
         (RECONSTRUCTION, RECONSTRUCTED_TRAIN),
         quick="--epochs 1 --latent-dim 100",
+        weights=False,
     ),
 )
 
 
 # 40 epochs each, for want of time; "beta-vae" is beta = 0.1 with the document's 100.
 BETA_STUDY = tuple(
-    Experiment(f"beta-vae-{beta}", f"beta-vae.py -b {beta} --epochs 40", 5, (EVALUATED,))
+    Experiment(f"beta-vae-{beta}", f"beta-vae.py -b {beta} --epochs 40", 5, (EVALUATED,), weights=False)
     for beta in ("0", "0.02", "0.03", "0.05", "0.1", "0.12", "0.15", "1")
 )
 BETA_VAE_WGAN = (
     *BETA_STUDY,
     Experiment("beta-vae", "beta-vae.py -b 0.1", 10, (EVALUATED,)),
-    Experiment("beta-vae-as-published", "beta-vae.py -b 0.1 --as-published", 20, (EVALUATED,)),
+    Experiment("beta-vae-as-published", "beta-vae.py -b 0.1 --as-published", 20, (EVALUATED,), weights=False),
     Experiment("wgan", "wgan.py", 24, (evaluation("", "distances", "labels", "memorisation", "critic"),)),
 )
 

@@ -141,8 +141,9 @@ def main():
         return
     name = "benchmark" if options.device == "cpu" else f"benchmark-{options.device}"
     path = folder / f"{name}.json"
+    measured_before = path if path.is_file() else ROOT / "results" / "published" / path.name
     if options.start_up:
-        report = json.loads(path.read_text()) if path.is_file() else {"machine": machine()}
+        report = json.loads(measured_before.read_text()) if measured_before.is_file() else {"machine": machine()}
         report["start_up"] = startup.measure(options, environment, report.get("start_up", {}))
         write_json(path, report)
         return
@@ -153,7 +154,7 @@ def main():
     report["seconds"] = round(time.time() - started)
     compare.print_table(report)
     if options.out or not (options.quick or options.models or options.peers):
-        earlier = json.loads(path.read_text()) if path.is_file() else {}
+        earlier = json.loads(measured_before.read_text()) if measured_before.is_file() else {}
         report |= {"start_up": earlier["start_up"]} if "start_up" in earlier else {}
         write_json(path, report)
         chart.draw(report, folder / f"{name}.png")

@@ -115,7 +115,8 @@ def test_a_committed_evaluation_is_of_the_committed_weights(experiment):
     parts = json.loads((directory.results / "evaluation.json").read_text())
     digests = {part["protocol"]["sha256"] for part in parts.values()}
     assert len(digests) == 1
-    assert digests == {state.sha256(directory.weights)} or not directory.weights.exists()
+    assert directory.weights.exists() == experiment.weights
+    assert digests == {state.sha256(directory.weights)} or not experiment.weights
 
 
 def test_the_comparisons_name_experiments_of_their_document():

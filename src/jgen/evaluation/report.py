@@ -7,6 +7,8 @@ import json
 from jgen.errors import UserError
 from jgen.platform import files
 
+# What an evaluation leaves beside evaluation.json.
+PICTURES = ("neighbours.png", "critic.png", "preservation.png", "low-data.jsonl", "low-data.png")
 OTHER_DATA = "trained_on"  # a protocol's entry where the run was trained on other data than were measured
 
 

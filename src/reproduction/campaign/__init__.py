@@ -26,10 +26,11 @@ class Report:
     """Build report/ from results/; with --run train and measure first what is missing there."""
 
     parts: tuple[str, ...] = config.argument(
-        "with --run or --list: documents, studies or runs (default: all)", default=()
+        "with --run, --list or --publish: documents, studies or runs (default: all)", default=()
     )
     run: bool = option(False, "train and measure what is missing, then build the report")
     quick: bool = option(False, "with --run: everything small, below intermediate/quick unless --out says otherwise")
+    publish: bool = option(False, "copy what is done into results/published, which report/ is built from")
     list: bool = option(False, "print the parts, and what of them is done; do nothing")
     overwrite: bool = option(False, "with --run: make again what was made with other settings than its command's")
     jobs: int = option(0, "processes at a time (default: 2, or 1 on a single core)", at_least=0)
@@ -44,10 +45,10 @@ def report(options, build):
     Raises UserError where there are no results. Exits with 1 where a step failed, with 128 + the signal's number where
     one stopped the campaign.
     """
-    if not (options.run or options.list):
-        for name in ("parts", "quick", "overwrite"):
-            if getattr(options, name):
-                raise UserError(f"{'PARTS' if name == 'parts' else '--' + name} go with --run: add it")
+    if not options.run and (options.quick or options.overwrite):
+        raise UserError(f"--{'quick' if options.quick else 'overwrite'} goes with --run: add it")
+    if options.parts and not (options.run or options.list or options.publish):
+        raise UserError("PARTS go with --run, --list or --publish: add it")
     out = pathlib.Path(options.out) if options.out else QUICK_OUT if options.quick else ROOT
     if options.list:
         list_parts(options, out)
@@ -55,6 +56,11 @@ def report(options, build):
     if not (options.run or (out / "results").is_dir()):
         raise UserError(f"{out / 'results'} is not there, so there is nothing to report: check --out, or add --run")
     well = carry_out(options, out) if options.run else True
+    if options.publish:
+        from reproduction.campaign.publish import publish
+
+        for path in publish(options.parts, out):
+            print(f"published: {path}")
     for path in build(out):
         print(f"made: {path}")
     if not well:
