@@ -5,7 +5,7 @@ import signal
 
 import numpy as np
 
-from jgen import config
+from jgen.config import Run, Training
 from jgen.data import Dataset
 from jgen.platform.runtime import jt, nn
 from jgen.runs import metrics
@@ -22,11 +22,11 @@ class Total(nn.Module):
 class Counter(Algorithm):
     """Adds up what it sees. `at` maps a step (from 0) to something to do there; every third step also logs `extra`."""
 
-    name, summary, Config, latent_dim = "counter", "", config.Training, 2
+    name, summary, Config, latent_dim = "counter", "", Training, 2
     best_metric = "test_score"
 
-    def __init__(self, settings, shape, at=None, scores=None):
-        super().__init__(settings, shape)
+    def __init__(self, config, shape, at=None, scores=None):
+        super().__init__(config, shape)
         self.total, self.at, self.seen, self.scores = Total(), at or {}, [], scores
         self.networks, self.optimizers = {"total": self.total}, {}
 
@@ -62,11 +62,11 @@ def dataset(n=11, n_test=3):
 
 
 def trainer_of(folder, at=None, epochs=3, name="run", data=None, scores=None, seed=0, observers=(), lr=1e-3, **options):
-    """A Trainer of Counter that writes below `folder`; options: those of config.Run."""
-    settings = config.Training(epochs=epochs, batch_size=2, seed=seed, lr=lr)
+    """A Trainer of Counter that writes below `folder`; options: those of jgen.config.Run."""
+    config = Training(epochs=epochs, batch_size=2, seed=seed, lr=lr)
     data = data or dataset()
-    algorithm = Counter(settings, Shape(data.image_shape, data.n_classes), at, scores)
-    return Trainer(algorithm, data, settings, config.Run(**options), RunDirectory(folder, name), observers)
+    algorithm = Counter(config, Shape(data.image_shape, data.n_classes), at, scores)
+    return Trainer(algorithm, data, config, Run(**options), RunDirectory(folder, name), observers)
 
 
 def interrupt(number=signal.SIGTERM):

@@ -91,7 +91,7 @@ def run_steps(algorithm_class, options, rows):
     found = []
     for step in range(STEPS):
         terms = algorithm.step(jt.array(cut(x)), jt.array(cut(y)), Noise(0, 1, step, rows=rows))
-        found.append(distributed.average([float(value.item()) for value in terms.values()]))
+        found.append(distributed.mean_numbers([float(value.item()) for value in terms.values()]))
     state = algorithm.state()
     return [*found, [float((state[name].astype(np.float64) ** 2).sum()) for name in sorted(state)]]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jgen import config
+from jgen.config import to_json
 from jgen.models.g_vae import GVAE, Config
 from jgen.runs import checkpoint
 from jgen.runs.directory import RunDirectory
@@ -20,14 +20,14 @@ def out(tmp_path_factory):
     """A folder with the runs `tiny` and, without classifier, `plain`."""
     out = tmp_path_factory.mktemp("out")
     for name, classifier in (("tiny", "on"), ("plain", "off")):
-        settings = Config(latent_dim=6, stem=2, widths=(4,), blocks=(1,), decoder_blocks=(0,), classifier=classifier)
-        algorithm = GVAE(settings, Shape((3, 8, 6), len(CLASSES)))
+        config = Config(latent_dim=6, stem=2, widths=(4,), blocks=(1,), decoder_blocks=(0,), classifier=classifier)
+        algorithm = GVAE(config, Shape((3, 8, 6), len(CLASSES)))
         directory = RunDirectory(out, name)
         directory.results.mkdir(parents=True)
         record = {
             "model": "g_vae",
             "class": "GVAE",
-            "config": config.to_json(settings),
+            "config": to_json(config),
             "image_shape": [3, 8, 6],
             "n_classes": len(CLASSES),
             "data": {"name": "pets", "requested": "pets", "classes": list(CLASSES)},

@@ -47,8 +47,8 @@ class Counting:
 
     made = []
 
-    def __init__(self, settings, shape):
-        self.config, self.shape, self.seen, self.epochs = settings, shape, [], []
+    def __init__(self, config, shape):
+        self.config, self.shape, self.seen, self.epochs = config, shape, [], []
         Counting.made.append(self)
 
     networks = {}

@@ -20,11 +20,11 @@ N_GENERATED = 4096  # images of a generated data set
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """One model with its settings. `draws` names what a step draws: "latent" N(0, I) [B, D], "uniform" U[0, 1) [B]."""
+    """One model with its changes. `draws` names what a step draws: "latent" N(0, I) [B, D], "uniform" U[0, 1) [B]."""
 
     module: str
     algorithm: str
-    settings: dict = dataclasses.field(default_factory=dict)
+    changes: dict = dataclasses.field(default_factory=dict)
     draws: tuple[str, ...] = ("latent",)
     generated: tuple[int, int, int] | None = None  # shape of generated images; None takes MNIST
     convolutional: bool = False
@@ -37,7 +37,7 @@ class Case:
         """The model's settings: its defaults, or its preset for MNIST, with the case's and the caller's changes."""
         cls = self.algorithm_class()
         preset = {} if self.generated else cls.presets.get("mnist", {})
-        return cls.Config(**{**preset, **self.settings, **changes})
+        return cls.Config(**{**preset, **self.changes, **changes})
 
 
 # A beta or a learning rate that moves with the epoch would only complicate the peers: both are held still.
@@ -78,7 +78,7 @@ class Job:
     """What every worker is told of a case."""
 
     name: str
-    settings: dict  # the algorithm's Config
+    config: dict  # the algorithm's Config
     image_shape: tuple[int, int, int]
     n_images: int
     n_classes: int
@@ -88,7 +88,7 @@ class Job:
 
     @property
     def steps_per_epoch(self):
-        return max(1, self.n_images // self.settings["batch_size"])
+        return max(1, self.n_images // self.config["batch_size"])
 
     def file(self, name):
         return pathlib.Path(self.folder, name)

@@ -13,7 +13,7 @@ from cases import CASES, CHECKED_STEPS, Job
 from rates import copy_rate
 from workers import EVERY, command
 
-from jgen import config
+from jgen.config import to_json
 from jgen.data import loader
 from jgen.errors import UserError
 
@@ -56,11 +56,11 @@ def chosen(options):
 def write_job(name, folder, options):
     """The job of a case in `folder` -> (Job, name of the data)."""
     case = CASES[name]
-    settings = config.to_json(case.config())
+    config = to_json(case.config())
     data_name, images, labels, n_classes = cases.data_set(case, options.data_dir)
-    steps_per_epoch = loader.steps_per_epoch(len(images), settings["batch_size"])
+    steps_per_epoch = loader.steps_per_epoch(len(images), config["batch_size"])
     first_step = cases.first_step_of(0, CHECKED_STEPS, steps_per_epoch)
-    job = Job(name, settings, images.shape[1:], len(images), n_classes, first_step, folder)
+    job = Job(name, config, images.shape[1:], len(images), n_classes, first_step, folder)
     np.save(job.file("images.npy"), images)
     np.save(job.file("labels.npy"), labels)
     job.write()
@@ -70,7 +70,7 @@ def write_job(name, folder, options):
 def write_order(job, block, steps):
     """The images of a block's steps, for the peers; ours asks the same loader."""
     first = job.steps_per_epoch - steps
-    order = loader.batches(job.n_images, job.settings["batch_size"], job.settings["seed"], block + 1, first)
+    order = loader.batches(job.n_images, job.config["batch_size"], job.config["seed"], block + 1, first)
     np.save(job.file(f"order_{block}.npy"), np.stack(list(order)))
 
 
@@ -91,13 +91,13 @@ def measure_case(name, options, environment):
         floor = lower_bound(counting, gemm, options)
     difference = differences(first)
     return {
-        "batch": job.settings["batch_size"],
+        "batch": job.config["batch_size"],
         "image_shape": list(job.image_shape),
         "data": data_name,
         "n_images": job.n_images,
         "convolutional": CASES[name].convolutional,
         "steps": steps,
-        **speeds(times, job.settings["batch_size"], floor["arithmetic_ms"] + floor["traffic_ms"]),
+        **speeds(times, job.config["batch_size"], floor["arithmetic_ms"] + floor["traffic_ms"]),
         "rounds_ms": times,
         "target": TARGET[CASES[name].convolutional],
         "floor": {key: round(value, 4) for key, value in floor.items()},

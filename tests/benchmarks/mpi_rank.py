@@ -42,9 +42,9 @@ def load(name, batch, n_images):
     """Make the case `name` ready for minibatches of `batch` images; what of its gradients goes over the wire."""
     case = cases.CASES[name]
     shape = case.generated or (1, 28, 28)
-    settings = {**vars(case.config(batch_size=batch))}
+    config = {**vars(case.config(batch_size=batch))}
     images, labels = cases.generated_images(shape, n_images)
-    job = cases.Job(name, settings, shape, n_images, 10, 0, folder="")
+    job = cases.Job(name, config, shape, n_images, 10, 0, folder="")
     algorithm, trainer = ours.prepare(job, case, (images, labels), Trainer)
     _trainers[name, batch] = trainer
     sizes = [[p.numel() for p in part.params] for part in algorithm.optimizers.values()]

@@ -18,7 +18,7 @@ from pipes import serve  # noqa: E402
 
 import cases  # noqa: E402
 
-from jgen import config  # noqa: E402
+from jgen.config import Run  # noqa: E402
 from jgen.data import Dataset  # noqa: E402
 from jgen.platform import runtime  # noqa: E402
 from jgen.training.algorithm import Noise, Shape  # noqa: E402
@@ -32,7 +32,7 @@ class BlockTrainer(Trainer):
     def run_block(self, block, steps):
         """Train the last `steps` steps of epoch block + 1 -> (seconds, the terms of every step)."""
         self.terms = []
-        with StopRequest() as self.stop, Progress(steps, self.settings.batch_size) as self.progress:
+        with StopRequest() as self.stop, Progress(steps, self.config.batch_size) as self.progress:
             self._train_epoch(Position(block + 1, self.n_steps - steps))
         return self.seconds, self.terms
 
@@ -48,13 +48,13 @@ def prepare(job, case, arrays=None, trainer_class=BlockTrainer, device="cpu"):
     """The algorithm in its initial state, and the trainer; its images and labels are the job's files, or `arrays`."""
     runtime.start(device)
     cls = case.algorithm_class()
-    settings = cls.Config(**{k: tuple(v) if isinstance(v, list) else v for k, v in job.settings.items()})
-    algorithm = cls(settings, Shape(tuple(job.image_shape), job.n_classes))
+    config = cls.Config(**{k: tuple(v) if isinstance(v, list) else v for k, v in job.config.items()})
+    algorithm = cls(config, Shape(tuple(job.image_shape), job.n_classes))
     images, labels = arrays or _read(job)
     labels, classes = (labels, tuple(map(str, range(job.n_classes)))) if job.n_classes else (None, ())
     none = np.empty((0, *job.image_shape), np.uint8)
     dataset = Dataset(job.name, images, labels, none, None if labels is None else labels[:0], classes, {})
-    return algorithm, trainer_class(algorithm, dataset, settings, config.Run(), directory=None)
+    return algorithm, trainer_class(algorithm, dataset, config, Run(), directory=None)
 
 
 def _read(job):

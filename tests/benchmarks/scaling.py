@@ -25,7 +25,7 @@ import numpy as np
 from cases import CASES, CHECKED_STEPS, Job, generated_images
 from workers import COMMANDS, command
 
-from jgen import config
+from jgen.config import to_json
 from jgen.errors import UserError
 from jgen.pictures import figures
 from jgen.platform.files import atomic_write
@@ -78,7 +78,7 @@ def measure_series(series, axis, values, options, environment):
     found = []
     for x, each, times, peak in zip(values, points, zip(*seconds), peaks):
         step = statistics.median(times) / each.steps
-        speed = round(each.job.settings["batch_size"] / step, 1)
+        speed = round(each.job.config["batch_size"] / step, 1)
         found.append({"x": x, "images_per_s": speed, "step_ms": round(1000 * step, 4), "peak_mb": peak})
     return found
 
@@ -104,12 +104,12 @@ class Point:
 def point(series, changed, options, environment):
     """The Point of one case with one thing changed."""
     case = CASES[series]
-    settings = config.to_json(case.config(**{k: v for k, v in changed.items() if k == "batch_size"}))
+    config = to_json(case.config(**{k: v for k, v in changed.items() if k == "batch_size"}))
     n_images = changed.get("n_images", 4096 if case.generated else 60_000)
     size = changed.get("image_size", 28)
     shape = (case.generated[0] if case.generated else 1, size, size)
     with tempfile.TemporaryDirectory() as folder:
-        job = Job(series, settings, shape, n_images, 10, 0, folder, memory_map="n_images" in changed)
+        job = Job(series, config, shape, n_images, 10, 0, folder, memory_map="n_images" in changed)
         write_images(job)
         job.write()
         with Worker("ours", command(COMMANDS["ours"], folder), environment) as worker:

@@ -70,7 +70,7 @@ def pictures(name, folder, environment):
 def timed_run(name, mode, folder, environment, *flags):
     """(what timed_run.py reports, peak resident size in MB) of one run on the MNIST images that come with a package."""
     case = CASES[name]
-    words = [w for key, value in case.settings.items() for w in (f"--{key.replace('_', '-')}", str(value))]
+    words = [w for key, value in case.changes.items() for w in (f"--{key.replace('_', '-')}", str(value))]
     words += ["--size", str(case.generated[1])] if case.generated else []
     command = [sys.executable, HERE / "timed_run.py", name, mode, "--data", "mnist5k", "--device", "cpu"]
     command += ["--out", folder, "--overwrite"]

@@ -47,8 +47,8 @@ def test_images_are_chosen_from_each_class_in_turn():
 
 
 def test_the_square_has_the_reconstruction_in_its_centre(run, dataset, out):
-    settings = options(pictures_axes, out, across="3", down="pca1", images=(0,))
-    picture = pictures_axes.pictures(run, dataset, settings)["axes"]
+    pictured = options(pictures_axes, out, across="3", down="pca1", images=(0,))
+    picture = pictures_axes.pictures(run, dataset, pictured)["axes"]
     x = dataset.x_test[:1]
     expected = grid.image_grid(latents.decode(run.algorithm, latents.encode(run.algorithm, x)[0], x), 1)[2:-2, 2:-2]
     middle = picture[2 + 3 * 10 : 10 + 3 * 10, 2 + 3 * 8 : 8 + 3 * 8]

@@ -14,8 +14,8 @@ from jgen.training.algorithm import Noise, Shape
 SHAPE = Shape((1, 4, 3))
 
 
-def make(shape=SHAPE, **settings):
-    return AE(Config(**{"hidden": (8,), "latent_dim": 4, "lr": 0.02, **settings}), shape)
+def make(shape=SHAPE, **changes):
+    return AE(Config(**{"hidden": (8,), "latent_dim": 4, "lr": 0.02, **changes}), shape)
 
 
 def fit(algorithm, x, steps):

@@ -15,8 +15,8 @@ SHAPE = Shape((1, 4, 3))
 PIXELS, LATENTS = 12, 2
 
 
-def make(**settings):
-    return BetaVAE(Config(hidden=(5,), latent_dim=LATENTS, **settings), SHAPE)
+def make(**changes):
+    return BetaVAE(Config(hidden=(5,), latent_dim=LATENTS, **changes), SHAPE)
 
 
 def images(n=3):

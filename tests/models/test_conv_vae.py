@@ -22,8 +22,8 @@ TINY = Config(widths=(2,), latent_dim=2, lr=0.01)
 N = 3
 
 
-def make(shape=SHAPE, **settings):
-    return ConvVAE(dataclasses.replace(TINY, **settings), shape)
+def make(shape=SHAPE, **changes):
+    return ConvVAE(dataclasses.replace(TINY, **changes), shape)
 
 
 def images(n=N, shape=SHAPE):

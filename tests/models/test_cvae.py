@@ -18,8 +18,8 @@ TINY = Config(hidden=(5,), widths=(2, 3), latent_dim=2, label_dim=2, lr=0.01)
 N = 3
 
 
-def make(**settings):
-    return CVAE(dataclasses.replace(TINY, **settings), SHAPE)
+def make(**changes):
+    return CVAE(dataclasses.replace(TINY, **changes), SHAPE)
 
 
 def batch(n=N):

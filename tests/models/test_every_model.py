@@ -27,9 +27,9 @@ EVERY = pytest.mark.parametrize("name", list(TINY))
 SHAPE = Shape((1, 9, 7), n_classes=2)
 
 
-def make(name, shape=SHAPE, **settings):
+def make(name, shape=SHAPE, **changes):
     cls, config = TINY[name]
-    return cls(dataclasses.replace(config, lr=1e-2, **settings), shape)
+    return cls(dataclasses.replace(config, lr=1e-2, **changes), shape)
 
 
 def batch(shape=SHAPE, n=4):

@@ -23,8 +23,8 @@ TINY = Config(
 SHAPE = Shape((1, 8, 6), n_classes=3)
 
 
-def make(**settings):
-    algorithm = GVAE(dataclasses.replace(TINY, **settings), SHAPE)
+def make(**changes):
+    algorithm = GVAE(dataclasses.replace(TINY, **changes), SHAPE)
     algorithm.begin_epoch(1, 4)
     return algorithm
 
@@ -36,9 +36,9 @@ def batch():
     return jt.array(x), jt.array(generator.integers(0, 3, 8).astype(np.int32))
 
 
-@pytest.mark.parametrize("settings", [{}, {"isda": "off"}, {"covariance": "class-full"}, {"decoder": "unet"}])
-def test_a_step_changes_every_parameter_the_head_too(batch, settings):
-    algorithm = make(**settings)
+@pytest.mark.parametrize("changes", [{}, {"isda": "off"}, {"covariance": "class-full"}, {"decoder": "unet"}])
+def test_a_step_changes_every_parameter_the_head_too(batch, changes):
+    algorithm = make(**changes)
     before = algorithm.state()
     for step in range(2):
         terms = algorithm.step(*batch, Noise(0, 1, step))
@@ -117,14 +117,14 @@ def test_the_learning_rate_follows_a_cosine():
 
 
 def test_settings_are_layered_defaults_preset_document_command_line():
-    def settings(as_published=False, **explicit):
-        return setup.fresh_settings(GVAE, explicit, types.SimpleNamespace(as_published=as_published))
+    def config_of(as_published=False, **explicit):
+        return setup.fresh_config(GVAE, explicit, types.SimpleNamespace(as_published=as_published))
 
-    assert settings(data="some/folder").classifier_weight == Config.classifier_weight
-    assert settings(data="cifar10").latent_dim == CIFAR10["latent_dim"]
-    assert settings(True, data="cifar10").latent_dim == 2048
-    assert settings(True, data="cifar10").classifier_weight == 20
-    assert settings(True, data="cifar10", latent_dim=7).latent_dim == 7
+    assert config_of(data="some/folder").classifier_weight == Config.classifier_weight
+    assert config_of(data="cifar10").latent_dim == CIFAR10["latent_dim"]
+    assert config_of(True, data="cifar10").latent_dim == 2048
+    assert config_of(True, data="cifar10").classifier_weight == 20
+    assert config_of(True, data="cifar10", latent_dim=7).latent_dim == 7
 
 
 @pytest.fixture

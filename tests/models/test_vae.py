@@ -13,8 +13,8 @@ from jgen.training.algorithm import Noise, Shape
 SHAPE = Shape((1, 4, 3))
 
 
-def model(**settings):
-    return VAE(Config(hidden=(6,), latent_dim=2, **settings), SHAPE)
+def model(**changes):
+    return VAE(Config(hidden=(6,), latent_dim=2, **changes), SHAPE)
 
 
 def images(n=8):

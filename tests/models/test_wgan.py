@@ -7,7 +7,7 @@ import reference
 from jgen import networks, random
 from jgen.kernels import batch_norm
 from jgen.models import wgan
-from jgen.models.wgan import WGAN, Config, _steps_of_pass
+from jgen.models.wgan import WGAN, Config, _steps_of_buffer
 from jgen.platform.runtime import jt
 from jgen.training.algorithm import Noise, Shape
 
@@ -15,9 +15,9 @@ SHAPE = Shape((1, 4, 3))
 N, D = 6, 3
 
 
-def make(**settings):
-    settings = {"latent_dim": D, "hidden": (4, 5), "critic_hidden": (5,), "lr": 0.01, **settings}
-    return WGAN(Config(**settings), SHAPE)
+def make(**changes):
+    changes = {"latent_dim": D, "hidden": (4, 5), "critic_hidden": (5,), "lr": 0.01, **changes}
+    return WGAN(Config(**changes), SHAPE)
 
 
 def images():
@@ -156,12 +156,12 @@ def test_weights_for_sampling_are_the_generators():
 
 
 def test_one_pass_of_the_generator_serves_the_critic_until_the_generator_moves():
-    assert [list(_steps_of_pass(step, 5, n=64)) for step in (0, 1, 3, 5, 6)] == [
+    assert [list(_steps_of_buffer(step, 5, n=64)) for step in (0, 1, 3, 5, 6)] == [
         [0], [1, 2, 3, 4, 5], [1, 2, 3, 4, 5], [1, 2, 3, 4, 5], [6, 7, 8, 9, 10]
     ]  # fmt: skip
-    assert [list(_steps_of_pass(step, 5, n=200)) for step in (1, 2, 3, 5)] == [[1, 2], [1, 2], [3, 4], [5]]
-    assert [list(_steps_of_pass(step, 1, n=64)) for step in (0, 1, 2)] == [[0], [1], [2]]
-    assert [list(_steps_of_pass(step, 2, n=10_000)) for step in (1, 2)] == [[1], [2]]
+    assert [list(_steps_of_buffer(step, 5, n=200)) for step in (1, 2, 3, 5)] == [[1, 2], [1, 2], [3, 4], [5]]
+    assert [list(_steps_of_buffer(step, 1, n=64)) for step in (0, 1, 2)] == [[0], [1], [2]]
+    assert [list(_steps_of_buffer(step, 2, n=10_000)) for step in (1, 2)] == [[1], [2]]
 
 
 @pytest.mark.parametrize("n_steps", [None, 4])

@@ -37,7 +37,7 @@ def parse(words):
     elif name == "explore.py":
         parser = config.parser_of_kinds(name, "", tool.Options, KINDS)
     else:
-        return state.settings_of(shlex.join(words))[1]
+        return state.config_of(shlex.join(words))[1]
     return parser.parse_args(arguments)
 
 
@@ -54,8 +54,8 @@ def test_names_are_unique_and_name_runs():
 @EVERY
 def test_every_command_is_one_that_its_script_takes(experiment, quick, tmp_path):
     place = jobs.Place(tmp_path, quick=quick)
-    settings = parse(place.words(experiment.command, experiment.quick))
-    assert not quick or settings.epochs == 1
+    config = parse(place.words(experiment.command, experiment.quick))
+    assert not quick or config.epochs == 1
     for step in experiment.follow_ups:
         parse(place.words(step.command.format(name=experiment.name), step.quick))
     assert experiment.minutes > 0 and all(step.minutes > 0 and step.makes for step in experiment.follow_ups)
@@ -64,27 +64,27 @@ def test_every_command_is_one_that_its_script_takes(experiment, quick, tmp_path)
 def test_two_experiments_do_not_train_the_same():
     found = {}
     for experiment in experiments.ALL:
-        algorithm_class, settings = state.settings_of(experiment.command)
-        other = found.setdefault((algorithm_class, settings), experiment.name)
+        algorithm_class, config = state.config_of(experiment.command)
+        other = found.setdefault((algorithm_class, config), experiment.name)
         assert other == experiment.name, f"{other} and {experiment.name} have the same settings"
 
 
 def test_a_document_that_publishes_settings_has_them_as_a_run():
     """The settings that the documents print, and not only their names."""
-    settings = {experiment.name: state.settings_of(experiment.command)[1] for experiment in experiments.ALL}
+    configs = {experiment.name: state.config_of(experiment.command)[1] for experiment in experiments.ALL}
     study = next(
         table for document in experiments.DOCUMENTS for table in document.comparisons if table.name == "beta-study"
     )
-    assert [settings[name].beta for name in study.runs] == [0, 0.02, 0.03, 0.05, 0.1, 0.12, 0.15, 1]
-    assert settings["beta-vae-as-published"].lr == 1e-5 and settings["beta-vae-as-published"].epochs == 100
-    assert (settings["wgan"].epochs, settings["wgan"].n_critic, settings["wgan"].clip) == (200, 5, 0.01)
-    assert {settings[name].batch_size for name in ("cvae-batch-32", "cvae-published", "cvae-batch-128")} == {
+    assert [configs[name].beta for name in study.runs] == [0, 0.02, 0.03, 0.05, 0.1, 0.12, 0.15, 1]
+    assert configs["beta-vae-as-published"].lr == 1e-5 and configs["beta-vae-as-published"].epochs == 100
+    assert (configs["wgan"].epochs, configs["wgan"].n_critic, configs["wgan"].clip) == (200, 5, 0.01)
+    assert {configs[name].batch_size for name in ("cvae-batch-32", "cvae-published", "cvae-batch-128")} == {
         32,
         64,
         128,
     }
-    assert {settings[name].lr for name in ("cvae-lr-1e-3", "cvae-published", "cvae-lr-1e-5")} == {1e-3, 1e-4, 1e-5}
-    assert [settings[f"iwae-{k}"].samples for k in (1, 5, 50)] == [1, 5, 50]
+    assert {configs[name].lr for name in ("cvae-lr-1e-3", "cvae-published", "cvae-lr-1e-5")} == {1e-3, 1e-4, 1e-5}
+    assert [configs[f"iwae-{k}"].samples for k in (1, 5, 50)] == [1, 5, 50]
 
 
 @EVERY

@@ -39,7 +39,7 @@ def test_the_share_of_a_process_is_that_of_its_rows(process):
     assert (len(rows), rows.total, distributed.share()) == (4, 7, 4 / 7)
     with distributed.alone():
         assert distributed.world_size() == 1 and distributed.share() == 1 and distributed.take_rows(7) is None
-        assert list(distributed.in_turn("abcde")) == ["b", "d"], "validation is shared out"
+        assert list(distributed.shard("abcde")) == ["b", "d"], "validation is shared out"
     assert distributed.world_size() == 2 and distributed.share() == 4 / 7
 
 
@@ -113,10 +113,10 @@ def test_an_update_from_buckets_is_that_from_separate_gradients(monkeypatch):
 def test_one_process_gets_everything_back_as_it_is():
     grads, value, array = [jt.array([1.0])], jt.array([2.0]), np.ones(3)
     assert distributed.world_size() == 1 and distributed.is_first() and distributed.take_rows(64) is None
-    assert distributed.reduced(grads) is grads
-    assert distributed.means(value)[0] is value and distributed.summed(value) is value
-    assert distributed.own_part_of_sum(value) is value and distributed.total(array) is array
-    assert distributed.from_first(lambda: array) is array and distributed.average(array) is array
+    assert distributed.mean_gradients(grads) is grads
+    assert distributed.mean_vars(value)[0] is value and distributed.sum_var(value) is value
+    assert distributed.sum_estimate(value) is value and distributed.sum_array(array) is array
+    assert distributed.broadcast(lambda: array) is array and distributed.mean_numbers(array) is array
     assert distributed.place() == "" and distributed.command_prefix() == []
 
 
@@ -131,11 +131,11 @@ def test_means_are_the_whole_minibatchs_and_so_are_their_slopes(process, monkeyp
     process(1, 2)
     distributed.take_rows(7)
     expected = (4 * 6 + 3 * 1) / 7
-    monkeypatch.setattr(distributed, "total", lambda array: array + np.float32(3 / 7))
+    monkeypatch.setattr(distributed, "sum_array", lambda array: array + np.float32(3 / 7))
     other_slope = 3 / 7 * 2 * expected
     monkeypatch.setattr(jt.Var, "mpi_all_reduce", lambda self, operation: self + other_slope, raising=False)
     x = jt.array(np.float32([2]))
-    (mean,) = distributed.means(3 * x)
+    (mean,) = distributed.mean_vars(3 * x)
     assert mean.item() == pytest.approx(expected)
     # The optimizer weighs it by 4/7: together that is the slope of (4/7 * 3 x + 3/7)^2.
     slope = jt.grad(mean * mean, x).item()

@@ -11,7 +11,7 @@ from counting import N_STEPS, dataset, interrupt, rows_of
 from jgen import config, random
 from jgen.runs import checkpoint, metrics
 from jgen.runs.directory import RunDirectory
-from jgen.training.trainer import Interrupted, recipe
+from jgen.training.trainer import Interrupted, bound_config
 
 
 def test_an_epochs_row_holds_the_means_over_the_steps_that_reported_a_term(trainer):
@@ -130,9 +130,9 @@ def test_rows_of_a_run_killed_before_its_first_checkpoint_do_not_count(trainer):
     assert [row["loss"] for row in rows_of(run)] == [2]
 
 
-def test_a_recipe_is_all_settings_but_the_number_of_epochs(trainer):
+def test_a_bound_config_is_all_settings_but_the_number_of_epochs(trainer):
     fields = {field.name for field in dataclasses.fields(config.Training)}
-    assert set(recipe(trainer().settings)) == fields - {"epochs"}
+    assert set(bound_config(trainer().config)) == fields - {"epochs"}
 
 
 def test_a_checkpoint_older_than_a_setting_goes_on_with_its_default(trainer):

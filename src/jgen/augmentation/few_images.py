@@ -86,7 +86,7 @@ def accuracy(way, x, y, test, algorithm, recipe, seed):
     return classifier.accuracy(probabilities, test[1])
 
 
-def generator_settings(config, way, recipe, seed):
+def generator_config(config, way, recipe, seed):
     """The settings of a run's smaller generative model."""
     halved = tuple(max(1, width // 2) for width in config.widths)
     return dataclasses.replace(
@@ -107,8 +107,8 @@ def generator_settings(config, way, recipe, seed):
 
 def _generator(algorithm, way, x, y, recipe, seed):
     """The run's model, smaller, trained on these images alone."""
-    settings = generator_settings(algorithm.config, way, recipe, seed)
-    model = type(algorithm)(settings, algorithm.shape)
+    config = generator_config(algorithm.config, way, recipe, seed)
+    model = type(algorithm)(config, algorithm.shape)
     per_epoch = math.ceil(recipe.generator_steps / recipe.epochs)
     for step, rows in enumerate(batches(len(x), recipe.batch_size, recipe.generator_steps, seed)):
         if step % per_epoch == 0:

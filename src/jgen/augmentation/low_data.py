@@ -132,7 +132,7 @@ def _bars(axes, x, measured, spread, colour, label):
 
 def settings_of(dataset, algorithm, recipe):
     """What the rows of a table share, JSON-able: other data, another model or recipe make another table."""
-    model = few_images.generator_settings(algorithm.config, few_images.G_VAE, recipe, 0)
+    model = few_images.generator_config(algorithm.config, few_images.G_VAE, recipe, 0)
     ours = {name: value for name, value in config.to_json(model).items() if name != "seed"}
     return {
         "data": dataset.name,

@@ -61,7 +61,7 @@ def _densities(run: FinishedRun, label: int | None, options: Sampling) -> densit
     if options.prior == density.FITTED:
         if options.epoch:
             raise UserError("--prior fitted belongs to the last weights: leave --epoch out")
-        return density.of_run(run, run_data.Later(run, options.data_dir))
+        return density.of_run(run, run_data.LazyDataset(run, options.data_dir))
     if not algorithm.has_prior:
         raise UserError(f"{name} is of model {algorithm.name}, which has no prior to draw from: give --prior fitted")
     if label is not None and not algorithm.conditional:

@@ -7,8 +7,8 @@ import dataclasses
 import pathlib
 import sys
 
-from jgen import config
 from jgen.cli import exits
+from jgen.config import Run, Training, fields_of, parse_size, parser_for
 from jgen.platform.files import ROOT
 from jgen.training import distributed
 
@@ -24,24 +24,24 @@ def run(algorithm_class, arguments=None):
 def training_parser(algorithm_class):
     """The parser of the script that trains `algorithm_class`: its settings, the training's and the run's."""
     groups = {
-        "model": (algorithm_class.Config, config.fields_of(algorithm_class.Config, without=(config.Training,))),
+        "model": (algorithm_class.Config, fields_of(algorithm_class.Config, without=(Training,))),
         "training": (
             algorithm_class.Config,
-            [field for field in config.fields_of(algorithm_class.Config) if _is_training(field)],
+            [field for field in fields_of(algorithm_class.Config) if _is_training(field)],
         ),
-        "run": (config.Run, config.fields_of(config.Run)),
+        "run": (Run, fields_of(Run)),
     }
-    return config.parser_for(f"{algorithm_class.name}.py", algorithm_class.summary, groups)
+    return parser_for(f"{algorithm_class.name}.py", algorithm_class.summary, groups)
 
 
 def _is_training(field):
-    return field.name in {base.name for base in dataclasses.fields(config.Training)}
+    return field.name in {base.name for base in dataclasses.fields(Training)}
 
 
 def _run(algorithm_class, namespace):
     from jgen.runs.setup import prepare
 
-    distributed.start(getattr(namespace, "device", config.Run.device))
+    distributed.start(getattr(namespace, "device", Run.device))
     prepared = prepare(algorithm_class, namespace, ROOT)
     if prepared.run.summary:
         algorithm, dataset = _build(algorithm_class, prepared)
@@ -51,7 +51,7 @@ def _run(algorithm_class, namespace):
             summarise(algorithm, dataset, prepared.directory.network)
         return
     with prepared.directory.lock() if distributed.is_first() else contextlib.nullcontext():
-        distributed.from_first(prepared.check_still_free)  # and nobody trains a run that the first may not write
+        distributed.broadcast(prepared.check_still_free)  # and nobody trains a run that the first may not write
         _train(algorithm_class, prepared)
 
 
@@ -61,22 +61,22 @@ def _build(algorithm_class, prepared):
     from jgen.platform import runtime
     from jgen.training.algorithm import Shape
 
-    settings, run_options = prepared.settings, prepared.run
+    config, run_options = prepared.config, prepared.run
     dataset = distributed.first_of_host_first(
         lambda: data.load(
-            settings.data,
+            config.data,
             pathlib.Path(run_options.data_dir),
-            size=config.parse_size(settings.size),
+            size=parse_size(config.size),
             cache_dir=prepared.directory.cache,
             follow_links=settings.follow_links,
         )
     )
     distributed.require_same(dataset.fingerprint(), "loaded other data")
-    settings = prepared.settings_for(algorithm_class, dataset.name)
-    if settings.binarise == "static":
+    config = prepared.config_for(algorithm_class, dataset.name)
+    if config.binarise == "static":
         dataset = data.binarise.static_dataset(dataset)
     runtime.start(run_options.device)
-    return algorithm_class(settings, Shape(dataset.image_shape, dataset.n_classes)), dataset
+    return algorithm_class(config, Shape(dataset.image_shape, dataset.n_classes)), dataset
 
 
 def _train(algorithm_class, prepared):
@@ -87,7 +87,7 @@ def _train(algorithm_class, prepared):
     run_options, directory = prepared.run, prepared.directory
     prepared.check_data(dataset)
     prepared.announce(algorithm, dataset)
-    distributed.from_first(lambda: prepared.write_config(algorithm, dataset))
+    distributed.broadcast(lambda: prepared.write_config(algorithm, dataset))
     observers = outputs.observers(run_options, directory) if distributed.is_first() else []
     trainer = Trainer(algorithm, dataset, algorithm.config, run_options, directory, observers)
     go_on = f"Go on with: {prepared.resume_command(algorithm_class.name)}"

@@ -17,7 +17,7 @@ from jgen.runs import finished, latents
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Looking(tool.Options):
+class DataOptions(tool.Options):
     """What every picture takes that looks at data."""
 
     seed: int = option(0, "seed of what is drawn", at_least=0)
@@ -25,7 +25,7 @@ class Looking(tool.Options):
 
 
 @dataclasses.dataclass(frozen=True)
-class End:
+class LatentPoint:
     """A latent [D], the image uint8 [C, H, W] it comes from and the label to decode it with, or None."""
 
     z: np.ndarray
@@ -48,7 +48,7 @@ def require_prior(algorithm, purpose):
 
 
 def find(text, run, dataset, label=""):
-    """The End called `text`, to be decoded as class `label`, or '' for its own.
+    """The LatentPoint called `text`, to be decoded as class `label`, or '' for its own.
 
     A conditional model cannot encode an image file without `label`. Raises UserError.
     """
@@ -64,7 +64,7 @@ def find(text, run, dataset, label=""):
         if y is None and run.algorithm.conditional:
             raise UserError(f"{run.algorithm.name} encodes an image with its class: give that of {text} with --label")
     own = None if y is None else int(y[0])
-    return End(latents.encode(run.algorithm, x, y)[0][0], x[0], own if asked is None else asked)
+    return LatentPoint(latents.encode(run.algorithm, x, y)[0][0], x[0], own if asked is None else asked)
 
 
 def _drawn(text, run, label):
@@ -72,7 +72,7 @@ def _drawn(text, run, label):
         raise UserError(f"{text} should be seed: and a whole number, such as seed:0")
     require_prior(run.algorithm, f"start from {text}; give two images instead")
     z = random.stream(int(text[5:]), random.SAMPLES).standard_normal(run.algorithm.latent_dim, dtype=np.float32)
-    return End(z, label=label_or_first(label, run))
+    return LatentPoint(z, label=label_or_first(label, run))
 
 
 def label_or_first(text, run):

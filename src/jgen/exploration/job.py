@@ -38,7 +38,7 @@ FPS = 24
 def explore(kind, options):
     """Make the pictures of one kind in results/NAME/explore and print their names."""
     run = finished.load(options.out, options.name, options.device, log=print)
-    dataset = run_data.Later(run, getattr(options, "data_dir", ROOT / "data"))
+    dataset = run_data.LazyDataset(run, getattr(options, "data_dir", ROOT / "data"))
     folder = run.outputs.explored
     for name, pixels in PICTURES[kind].pictures(run, dataset, options).items():
         if pixels.ndim == 4:

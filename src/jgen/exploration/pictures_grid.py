@@ -14,7 +14,7 @@ from jgen.runs import latents
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Options(ends.Looking):
+class Options(ends.DataOptions):
     """A square over two latents, at equal quantiles of the prior."""
 
     dims: tuple[int, ...] = option((), "two latents: across and down (default: the two of the highest KL)", at_least=0)
@@ -33,7 +33,7 @@ def pictures(run, dataset, options):
         raise UserError("a grid needs two different latents: --dims ACROSS DOWN, of a run that has at least two")
     dimensions.check(options.dims, algorithm.latent_dim)
     label = ends.label_or_first(options.label, run)
-    centre = ends.End(np.zeros(algorithm.latent_dim, np.float32), label=label)
+    centre = ends.LatentPoint(np.zeros(algorithm.latent_dim, np.float32), label=label)
     if options.image:
         centre = ends.find(options.image, run, dataset, options.label)
     across, down = options.dims or dimensions.rank(algorithm, dataset, options.seed, label).choose((), 2)

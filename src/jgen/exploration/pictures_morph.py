@@ -20,7 +20,7 @@ HOLD = 12  # frames at either end
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Options(ends.Looking):
+class Options(ends.DataOptions):
     """From one image to another, linear and spherical, as strips and as films."""
 
     start: str = option("", "a held-out image's number, an image file, or seed:N for a draw of the prior [0]", "--from")

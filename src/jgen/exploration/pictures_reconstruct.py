@@ -17,7 +17,7 @@ MEASURED = 1000  # held-out images of the printed error
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Options(ends.Looking):
+class Options(ends.DataOptions):
     """Held-out images over their reconstructions, with the mean squared error."""
 
     n: int = option(32, "how many images", "-n", at_least=1)

@@ -16,7 +16,7 @@ from jgen.runs.finished import FinishedRun
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Options(ends.Looking):
+class Options(ends.DataOptions):
     """Images drawn from the prior, or from a density fitted to the latents; one row per class where there are some."""
 
     n: int = option(64, "how many images, where there are no rows of classes", "-n", at_least=1)

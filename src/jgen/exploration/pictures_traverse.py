@@ -12,7 +12,7 @@ from jgen.runs import latents
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Options(ends.Looking):
+class Options(ends.DataOptions):
     """One latent a row, from -3 to +3 around an image's mu or around 0; the highest KL first."""
 
     image: str = option("", "walk around the mu of this image: a held-out image's number, or a file (default: 0)")
@@ -29,7 +29,7 @@ def pictures(run, dataset, options):
     label = ends.label_or_first(options.label, run)
     ranking = dimensions.rank(algorithm, dataset, options.seed, label)
     shown = ranking.choose(options.dims, options.rows)
-    centre = ends.End(ranking.origin, label=label)
+    centre = ends.LatentPoint(ranking.origin, label=label)
     if options.image:
         centre = ends.find(options.image, run, dataset, options.label)
     steps = np.linspace(-options.reach, options.reach, columns, dtype=np.float32)

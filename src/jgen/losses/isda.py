@@ -119,11 +119,11 @@ class ClassCovariance:
         """Take in features [N, A] of labels int [N]."""
         features = features.detach()  # a copy: stop_grad() would cut the caller's own features off from its loss
         chosen = one_hot(labels, self.n_classes)  # [N, C]
-        count = distributed.summed(chosen.sum(0))  # [C]
+        count = distributed.sum_var(chosen.sum(0))  # [C]
         inverse = 1.0 / jt.maximum(count, 1.0)
-        mean = _columns(inverse, 2) * distributed.summed(jt.matmul(chosen.transpose(), features))  # [C, A]
+        mean = _columns(inverse, 2) * distributed.sum_var(jt.matmul(chosen.transpose(), features))  # [C, A]
         centred = features - jt.matmul(chosen, mean)  # [N, A]
-        covariance = distributed.summed(self._scatter(chosen, centred))
+        covariance = distributed.sum_var(self._scatter(chosen, centred))
         covariance = covariance * _columns(inverse, len(covariance.shape))
         total = self.count + count
         ratio = count / jt.maximum(total, 1.0)  # 0 where nothing was seen yet

@@ -51,8 +51,8 @@ class BetaVAE(Algorithm):
         self.likelihood = f"Gaussian of variance 1 (there the training's beta {config.beta:g} is {self.beta_eff:.3g})"
 
     @classmethod
-    def spread_over_epochs(cls, settings):
-        return "the rise of beta" if settings.warm_up else ""
+    def spread_over_epochs(cls, config):
+        return "the rise of beta" if config.warm_up else ""
 
     def begin_epoch(self, epoch, epochs):
         rise = self.config.warm_up * epochs

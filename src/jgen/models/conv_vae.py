@@ -95,7 +95,7 @@ class ConvVAE(Algorithm):
 
     def _fitted_variance(self, error):
         """The minibatch's best variance in training, its running mean afterwards (Rybkin et al., 2021)."""
-        (best,) = distributed.means(error.mean() / self.n_pixels)
+        (best,) = distributed.mean_vars(error.mean() / self.n_pixels)
         return self.pixel_variance(best).maximum(SMALLEST_VARIANCE)
 
     def losses(self, x, noise):

@@ -93,8 +93,8 @@ class CVAE(Algorithm):
         """A and B, of the whole minibatch also where several processes share it, for the forms are not linear."""
         is_sum = self.config.reduction == "sum"
         a = cross_entropy.sum()
-        a = distributed.own_part_of_sum(a) if is_sum else a / (cross_entropy.shape[0] * n_pixels)
-        return distributed.means(a, distributed.own_part_of_sum(kl.sum()))
+        a = distributed.sum_estimate(a) if is_sum else a / (cross_entropy.shape[0] * n_pixels)
+        return distributed.mean_vars(a, distributed.sum_estimate(kl.sum()))
 
     def step(self, x, y, noise):
         terms = self.losses(x, y, noise)

@@ -130,9 +130,9 @@ class GVAE(Algorithm):
         )
 
     @classmethod
-    def spread_over_epochs(cls, settings):
-        grows = settings.classifier == "on" and settings.isda == "on" and settings.covariance != "encoder"
-        return "the learning rate" if settings.schedule == "cosine" else "ISDA's strength" if grows else ""
+    def spread_over_epochs(cls, config):
+        grows = config.classifier == "on" and config.isda == "on" and config.covariance != "encoder"
+        return "the learning rate" if config.schedule == "cosine" else "ISDA's strength" if grows else ""
 
     def begin_epoch(self, epoch, epochs):
         if self.config.schedule == "cosine":

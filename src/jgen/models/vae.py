@@ -63,8 +63,8 @@ class VAE(Algorithm):
         self.optimizers = {"adam": optim.Adam(networks.trainable(self.encoder, self.decoder), config.lr)}
 
     @classmethod
-    def spread_over_epochs(cls, settings):
-        return "the learning rate" if settings.schedule != "constant" else ""
+    def spread_over_epochs(cls, config):
+        return "the learning rate" if config.schedule != "constant" else ""
 
     def begin_epoch(self, epoch, epochs):
         if self.config.schedule == "iwae":

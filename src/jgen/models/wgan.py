@@ -38,7 +38,7 @@ _ROWS = 512  # most rows of a pass for several steps; more are no faster
 
 
 @dataclasses.dataclass
-class _Pass:
+class FakeBuffer:
     """What the generator made in one pass for the critic in some successive steps, n images each."""
 
     images: typing.Any = None  # a Var [S N, P], the steps' images one after the other
@@ -69,52 +69,52 @@ class WGAN(Algorithm):
         self.critic = networks.Critic(shape.image_shape, config.critic_hidden)
         self.networks = {"generator": self.generator, "critic": self.critic}
         networks.initialise(self.networks, config.seed)
-        self._passed = _Pass()
+        self._fakes = FakeBuffer()
         self.optimizers = {
             "generator_rmsprop": optim.RMSprop(networks.trainable(self.generator), config.lr),
             "critic_rmsprop": optim.RMSprop(networks.trainable(self.critic), config.lr, clip=config.clip),
         }
 
     def step(self, x, y, noise):
-        if not self._passed.serves(noise, len(x)):
-            self._passed = self._pass(noise, len(x))
-        noise = self._passed.unused.pop(noise.step)  # which has given the critic's latents
-        first = (noise.step - self._passed.first_step) * len(x)
+        if not self._fakes.serves(noise, len(x)):
+            self._fakes = self._generate(noise, len(x))
+        noise = self._fakes.unused.pop(noise.step)  # which has given the critic's latents
+        first = (noise.step - self._fakes.first_step) * len(x)
         # Both at once, so that the weights are read and their gradients added up in one pass; and in turn, so that what
         # both have in common, such as the last bias's gradient, cancels without a rounding.
-        both = networks.interleave(self._passed.images, distributions.flat(x), first, _SCALE, _SHIFT)  # [2 N, P]
+        both = networks.interleave(self._fakes.images, distributions.flat(x), first, _SCALE, _SHIFT)  # [2 N, P]
         scores = self.critic(both.reshape((-1, *self.shape.image_shape)))  # [2 N, 1]
         critic_loss = _mean_difference(scores)
         self.optimizers["critic_rmsprop"].step(critic_loss)
         terms = {"critic_loss": critic_loss}
         if noise.step % self.config.n_critic == 0:
-            self._passed = _Pass()  # what follows moves the generator
+            self._fakes = FakeBuffer()  # what follows moves the generator
             fake = self.generator(noise.normal(len(x), self.latent_dim))  # [N, C, H, W]
             with networks.constant_parameters():
                 terms["generator_loss"] = -self.critic(fake).mean()
             self.optimizers["generator_rmsprop"].step(terms["generator_loss"])
         return terms
 
-    def _pass(self, noise, n):
+    def _generate(self, noise, n):
         """What the generator makes for this step's critic and the next ones', in one pass, for its weights stay.
 
         Its running statistics follow all of the pass's minibatches in the pass's first step, so that a checkpoint of a
         later one holds them, and a run that is resumed there makes the same images without following them again.
         """
-        steps = _steps_of_pass(noise.step, self.config.n_critic, noise.minibatch_size(n))
+        steps = _steps_of_buffer(noise.step, self.config.n_critic, noise.minibatch_size(n))
         noises = {step: noise.of_step(step) for step in steps}
         z = np.concatenate([own.normal_array(n, self.latent_dim) for own in noises.values()])  # [S N, D]
         with networks.no_grad(), networks.minibatches(len(steps), followed=noise.step == steps[0]):
             images = distributions.flat(self.generator(networks.as_var(z)))  # [S N, P]
-        return _Pass(images, n, steps[0], noises, noise.source)
+        return FakeBuffer(images, n, steps[0], noises, noise.source)
 
     def load_state(self, arrays):
         super().load_state(arrays)
-        self._passed = _Pass()
+        self._fakes = FakeBuffer()
 
     def load_weights(self, arrays):
         super().load_weights(arrays)
-        self._passed = _Pass()
+        self._fakes = FakeBuffer()
 
     def score(self, x):
         """The critic's scores [N, 1] of images in [0, 1]."""
@@ -124,7 +124,7 @@ class WGAN(Algorithm):
         return (self.generator(z) - _SHIFT) / _SCALE
 
 
-def _steps_of_pass(step, n_critic, n):
+def _steps_of_buffer(step, n_critic, n):
     """The steps, this one among them, whose images one pass makes, all between two steps of the generator.
 
     n: images of a minibatch, of all processes together, so that theirs follow the same minibatches.

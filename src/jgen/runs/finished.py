@@ -7,7 +7,8 @@ import importlib
 import pathlib
 import re
 
-from jgen import config, models
+from jgen import models
+from jgen.config import from_json
 from jgen.errors import UserError
 from jgen.runs import checkpoint, metrics
 from jgen.runs.directory import RunDirectory, find
@@ -45,7 +46,7 @@ def load(out, name, device="auto", epoch=None, log=lambda line: None):
     directory = find(pathlib.Path(out), name)
     record = read_config(directory)
     algorithm_class = _algorithm_class(record, directory.config)
-    settings = config.from_json(algorithm_class.Config, record["config"], directory.config)
+    config = from_json(algorithm_class.Config, record["config"], directory.config)
     shape = _shape(record, directory.config)
     weights = directory.weights if epoch is None else directory.kept_weights(epoch)
     if not weights.exists() and directory.published:
@@ -58,7 +59,7 @@ def load(out, name, device="auto", epoch=None, log=lambda line: None):
     stored = sum(array.size for array in arrays.values())
     try:
         with networks.at_most(SPARE_VALUES + 8 * stored):  # weights can lack networks that sampling does not need
-            algorithm = algorithm_class(settings, shape)
+            algorithm = algorithm_class(config, shape)
         algorithm.load_weights(arrays)
     except (ValueError, UserError) as error:
         raise UserError(f"{weights} does not fit {directory.config}: {error}") from None

@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import pathlib
 
-from jgen import config, data
+from jgen import data
+from jgen.config import parse_size
 from jgen.data import binarise
 from jgen.errors import UserError
 
@@ -15,14 +16,14 @@ def load(run, data_dir, log=print):
 
     Raises UserError where it is gone or has changed its shape or its classes.
     """
-    record, settings = run.record, run.algorithm.config
+    record, config = run.record, run.algorithm.config
     # A folder is found again under the path that was given; a fallback keeps the name of what was loaded.
-    name = settings.data if settings.data in data.NAMES else record["data"].get("requested", settings.data)
+    name = config.data if config.data in data.NAMES else record["data"].get("requested", config.data)
     try:
         loaded = data.load(
             name,
             pathlib.Path(data_dir),
-            size=config.parse_size(settings.size),
+            size=parse_size(config.size),
             cache_dir=run.directory.cache,
             log=log,
         )
@@ -51,7 +52,7 @@ def as_trained(run, data_dir, log=print):
     return loaded if grey else binarise.static_dataset(loaded)
 
 
-class Later:
+class LazyDataset:
     """The data set that `as_trained` gives, loaded when it is first looked at: drawing samples needs no data."""
 
     def __init__(self, run, data_dir):

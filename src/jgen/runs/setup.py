@@ -9,7 +9,7 @@ import pathlib
 import shlex
 import sys
 
-from jgen import config
+from jgen.config import Run, Training, explicit_fields, from_json, to_json
 from jgen.errors import UserError
 from jgen.platform.files import atomic_write, read_json
 from jgen.runs.directory import RunDirectory
@@ -20,16 +20,16 @@ RECORDED_PACKAGES = ("jittor", "numpy", "onednn-cpu-gomp")
 
 def prepare(algorithm_class, namespace, root):
     """Settings and directory of the run that `namespace` (the flags that were given) asks for."""
-    explicit = config.explicit_fields(algorithm_class.Config, namespace)
-    run = config.Run(**config.explicit_fields(config.Run, namespace))
+    explicit = explicit_fields(algorithm_class.Config, namespace)
+    run = Run(**explicit_fields(Run, namespace))
     if run.resume and run.overwrite:
         raise UserError("--resume and --overwrite exclude each other: continue the run, or delete it")
     out = pathlib.Path(run.out) if run.out else root
     run = dataclasses.replace(run, data_dir=str(_data_dir(run, root)))
-    name, notes, saved, begun = distributed.from_first(lambda: _look(out, run, algorithm_class))
+    name, notes, saved, begun = distributed.broadcast(lambda: _look(out, run, algorithm_class))
     directory = RunDirectory(out, name)
     if saved:
-        settings = _resumed_settings(algorithm_class, saved, explicit, directory)
+        config = _resumed_config(algorithm_class, saved, explicit, directory)
         if run.as_published and not saved["as_published"]:
             raise UserError(
                 f"{directory.results} was not begun with --as-published: a resumed run keeps its settings; leave the "
@@ -38,9 +38,9 @@ def prepare(algorithm_class, namespace, root):
         run = dataclasses.replace(run, as_published=saved["as_published"])
         run = run if begun else dataclasses.replace(run, resume=False)
     else:
-        settings = fresh_settings(algorithm_class, explicit, run)
+        config = fresh_config(algorithm_class, explicit, run)
         run = dataclasses.replace(run, resume=False)
-    return Prepared(settings, run, directory, notes, saved, explicit, frozenset(vars(namespace)))
+    return Prepared(config, run, directory, notes, saved, explicit, frozenset(vars(namespace)))
 
 
 def _look(out, run, algorithm_class):
@@ -54,7 +54,7 @@ def _look(out, run, algorithm_class):
 
 def _data_dir(run, root):
     """Like the outputs, the default data folder is anchored to the repository's root; a given one is not."""
-    return root / run.data_dir if run.data_dir == config.Run.data_dir else pathlib.Path(run.data_dir)
+    return root / run.data_dir if run.data_dir == Run.data_dir else pathlib.Path(run.data_dir)
 
 
 def _choose_directory(out, run, default_name):
@@ -123,7 +123,7 @@ def _check_resumable(directory, saved, algorithm_class):
         )
 
 
-def fresh_settings(algorithm_class, explicit, run):
+def fresh_config(algorithm_class, explicit, run):
     """Settings of a new run: defaults, under the data set's preset, the published recipe, the flags that were given."""
     cls = algorithm_class.Config
     data = explicit.get("data", cls.data)
@@ -138,9 +138,9 @@ def preset_name(data):
     return data.partition(":")[0]
 
 
-def _resumed_settings(algorithm_class, saved, explicit, directory):
-    settings = config.from_json(algorithm_class.Config, saved["config"], directory.config)
-    requested = {**vars(settings), "data": saved["data"].get("requested", settings.data)}
+def _resumed_config(algorithm_class, saved, explicit, directory):
+    config = from_json(algorithm_class.Config, saved["config"], directory.config)
+    requested = {**vars(config), "data": saved["data"].get("requested", config.data)}
     differing = [name for name, value in explicit.items() if name != "epochs" and value != requested[name]]
     if differing:
         flag = "--" + differing[0].replace("_", "-")
@@ -148,22 +148,22 @@ def _resumed_settings(algorithm_class, saved, explicit, directory):
             f"{flag} {explicit[differing[0]]} differs from the run's {requested[differing[0]]}: a resumed run keeps "
             "its settings; leave the flag out, or start another run with --name"
         )
-    epochs = explicit.get("epochs", settings.epochs)
-    spread = algorithm_class.spread_over_epochs(settings)
-    if spread and epochs != settings.epochs:
+    epochs = explicit.get("epochs", config.epochs)
+    spread = algorithm_class.spread_over_epochs(config)
+    if spread and epochs != config.epochs:
         raise UserError(
-            f"--epochs {epochs}: {spread} is laid out over this run's {settings.epochs} epochs, so they stay; leave "
+            f"--epochs {epochs}: {spread} is laid out over this run's {config.epochs} epochs, so they stay; leave "
             "the flag out, or start another run with --name"
         )
-    return dataclasses.replace(settings, epochs=epochs)
+    return dataclasses.replace(config, epochs=epochs)
 
 
 @dataclasses.dataclass
 class Prepared:
     """A run that is ready to start."""
 
-    settings: config.Training
-    run: config.Run
+    config: Training
+    run: Run
     directory: RunDirectory
     notes: list[str]
     saved: dict | None
@@ -176,7 +176,7 @@ class Prepared:
 
         for note in self.notes:
             print(note)
-        shown = "  ".join(f"{name} {value}" for name, value in config.to_json(algorithm.config).items() if value != "")
+        shown = "  ".join(f"{name} {value}" for name, value in to_json(algorithm.config).items() if value != "")
         print(f"{self.directory.name}: {shown}")
         print(f"data: {dataset.describe()}  device: {runtime.device()}")
         print(dataset.describe_split())
@@ -198,21 +198,21 @@ class Prepared:
             print("batch normalisation: each process takes the statistics of its own images of the minibatch")
 
     def _announce_published(self, algorithm):
-        published = algorithm.published_for(preset_name(self.settings.data))
+        published = algorithm.published_for(preset_name(self.config.data))
         if not published:
             print("as published: the document's recipe is the default")
         defaults = {field.name: field.default for field in dataclasses.fields(algorithm.Config)}
-        defaults.update(algorithm.presets.get(preset_name(self.settings.data), {}))
+        defaults.update(algorithm.presets.get(preset_name(self.config.data), {}))
         for name, (value, why) in published.items():
             default = defaults[name]
             override = "" if name not in self.explicit else f" (overridden by the command line: {self.explicit[name]})"
             print(f"as published: {name} {value} instead of {default}: {why}{override}")
 
-    def settings_for(self, algorithm_class, loaded):
+    def config_for(self, algorithm_class, loaded):
         """The settings for the data that were really loaded: a fallback brings its own preset."""
-        if self.saved or loaded == self.settings.data:
-            return dataclasses.replace(self.settings, data=loaded)
-        return fresh_settings(algorithm_class, {**self.explicit, "data": loaded}, self.run)
+        if self.saved or loaded == self.config.data:
+            return dataclasses.replace(self.config, data=loaded)
+        return fresh_config(algorithm_class, {**self.explicit, "data": loaded}, self.run)
 
     def check_still_free(self):
         """Under the lock: the folder may have got a run since it was chosen. Raises UserError."""
@@ -240,7 +240,7 @@ class Prepared:
         values = {
             "model": type(algorithm).__module__.rsplit(".", 1)[-1],
             "class": type(algorithm).__name__,
-            "config": config.to_json(algorithm.config),
+            "config": to_json(algorithm.config),
             "as_published": self.run.as_published,
             "image_shape": list(dataset.image_shape),
             "n_classes": dataset.n_classes,
@@ -248,7 +248,7 @@ class Prepared:
             "command": shlex.join([*distributed.command_prefix(), "python", f"src/{algorithm.name}.py", *sys.argv[1:]]),
             "versions": {name: importlib.metadata.version(name) for name in RECORDED_PACKAGES},
         }
-        values["data"]["requested"] = self.settings.data
+        values["data"]["requested"] = self.config.data
         if self.saved:  # a resumed run keeps its record; only its number of epochs may grow
             grown = values["config"] != self.saved["config"]
             resumed = [*self.saved.get("resumed", []), values["command"]]

@@ -9,7 +9,8 @@ import typing
 
 import numpy as np
 
-from jgen import config, networks, random
+from jgen import networks, random
+from jgen.config import Training
 from jgen.errors import UserError
 
 
@@ -107,7 +108,7 @@ class Algorithm(abc.ABC):
 
     name: typing.ClassVar[str]
     summary: typing.ClassVar[str]
-    Config: typing.ClassVar[type[config.Training]]
+    Config: typing.ClassVar[type[Training]]
     published: typing.ClassVar[dict[str, tuple]] = {}
     presets: typing.ClassVar[dict[str, dict]] = {}
     published_presets: typing.ClassVar[dict[str, dict[str, tuple]]] = {}
@@ -122,8 +123,8 @@ class Algorithm(abc.ABC):
     optimizers: dict[str, typing.Any]
     latent_dim: int
 
-    def __init__(self, settings, shape: Shape):
-        self.config = settings
+    def __init__(self, config: Training, shape: Shape):
+        self.config = config
         self.shape = shape
         self.buffers: dict[str, typing.Any] = {}  # what else a resume needs: objects with state() and load_state()
 
@@ -133,7 +134,7 @@ class Algorithm(abc.ABC):
         return {**cls.published, **cls.published_presets.get(data, {})}
 
     @classmethod
-    def spread_over_epochs(cls, settings) -> str:
+    def spread_over_epochs(cls, config) -> str:
         """What is laid out over the whole number of epochs, in words, so that a resumed run must keep it; or ''."""
         return ""
 

@@ -4,8 +4,8 @@
 
 Every process holds the whole model and works on its own rows of each global minibatch. What is a mean over a
 minibatch in a model's file is then a mean over fewer rows: an optimizer takes the sum over the processes of their
-gradients, each weighed by its share of the rows, and what is not linear in such means asks for them (`means`,
-`summed`). Noise is drawn for the global minibatch and cut. So N processes compute what one computes, to rounding,
+gradients, each weighed by its share of the rows, and what is not linear in such means asks for them (`mean_vars`,
+`sum_var`). Noise is drawn for the global minibatch and cut. So N processes compute what one computes, to rounding,
 and a checkpoint does not say how many wrote it.
 
 Transport is Jittor's own MPI module. With one process nothing here does anything: values come back as they are.
@@ -103,7 +103,7 @@ def share():
 # --- what the update needs
 
 
-def reduced(grads):
+def mean_gradients(grads):
     """Gradients of this process's mean loss (float32 Vars) -> those of the global minibatch's mean, in buckets."""
     if world_size() == 1:
         return grads
@@ -116,7 +116,7 @@ def reduced(grads):
     return packed
 
 
-def means(*values):
+def mean_vars(*values):
     """Means over this process's rows (Vars [1]) -> the same over the global minibatch, differentiable; one message."""
     if world_size() == 1:
         return values
@@ -124,14 +124,14 @@ def means(*values):
     return tuple(joined[i : i + 1] for i in range(len(values)))
 
 
-def own_part_of_sum(value):
-    """A sum over this process's rows -> its estimate of the sum over the global minibatch; `means` makes it exact."""
+def sum_estimate(value):
+    """A sum over this process's rows -> an estimate of that over the global minibatch; `mean_vars` makes it exact."""
     return value if world_size() == 1 else value / share()
 
 
-def summed(value):
+def sum_var(value):
     """The sum over all processes of a Var, without gradient; what one process has alone it gets back as it is."""
-    return value if world_size() == 1 else runtime.jt.array(total(value.numpy())).stop_grad()
+    return value if world_size() == 1 else runtime.jt.array(sum_array(value.numpy())).stop_grad()
 
 
 @functools.cache
@@ -142,7 +142,9 @@ def _mean_class():
         """sum_r share_r x_r on every process r; backwards, what each process lost by the mean is summed likewise."""
 
         def execute(self, x):
-            return runtime.jt.array(total(share() * x.numpy()))  # now: messages are exchanged in the program's order
+            return runtime.jt.array(
+                sum_array(share() * x.numpy())
+            )  # now: messages are exchanged in the program's order
 
         def grad(self, slope):
             return (share() * slope).mpi_all_reduce("add")
@@ -150,12 +152,12 @@ def _mean_class():
     return Mean
 
 
-def average_buffers(buffers):
+def mean_buffers(buffers):
     """Give all processes the mean of their running statistics (float32 Vars), weighed by their shares of the rows."""
     if world_size() == 1 or not buffers:
         return
     flat = np.concatenate([buffer.numpy().ravel() for buffer in buffers])
-    flat = total(np.float32(share()) * flat)
+    flat = sum_array(np.float32(share()) * flat)
     start = 0
     for buffer in buffers:
         part = flat[start : start + buffer.numel()]
@@ -167,7 +169,7 @@ def average_buffers(buffers):
 # --- numbers, files and decisions that all must share
 
 
-def total(array):
+def sum_array(array):
     """The sum over all processes of a float array, on each of them; of one process the array itself."""
     if world_size() == 1 or np.size(array) == 0:
         return array
@@ -177,17 +179,17 @@ def total(array):
     return var.numpy()
 
 
-def average(values):
+def mean_numbers(values):
     """Numbers that each process has for its rows -> a list of those for the global minibatch."""
-    return values if world_size() == 1 else list(map(float, total(share() * np.asarray(values, np.float64))))
+    return values if world_size() == 1 else list(map(float, sum_array(share() * np.asarray(values, np.float64))))
 
 
-def in_turn(items):
+def shard(items):
     """This process's of some items that all have: also within `alone`."""
     return itertools.islice(items, _RANK, None, _SIZE)
 
 
-def from_first(job):
+def broadcast(job):
     """What job() returns on the first process, on all of them (as JSON has it: lists for tuples).
 
     An error there ends the run (`ending_together`), so the others do not wait in vain.
@@ -196,19 +198,19 @@ def from_first(job):
         return job()
     text = json.dumps(job()).encode() if is_first() else b""
     length = np.array([len(text)], np.int32)
-    _broadcast(length)
+    _send(length)
     content = np.frombuffer(text, np.uint8).copy() if is_first() else np.zeros(int(length[0]), np.uint8)
-    _broadcast(content)
+    _send(content)
     return json.loads(content.tobytes())
 
 
-def share_state(part):
+def broadcast_state(part):
     """Give the first process's state() to load_state() of the others' `part`, such as an algorithm."""
     if world_size() == 1:
         return
     arrays = {name: np.array(array, order="C") for name, array in part.state().items()}
     for name in sorted(arrays):
-        _broadcast(arrays[name].reshape(-1).view(np.uint8))
+        _send(arrays[name].reshape(-1).view(np.uint8))
     if not is_first():
         part.load_state(arrays)
 
@@ -233,7 +235,7 @@ def barrier():
 
 def require_same(value, what):
     """Raise UserError unless `value` (of JSON) is here what it is on the first process."""
-    if from_first(lambda: value) != value:
+    if broadcast(lambda: value) != value:
         raise UserError(f"this process {what} than the first: {value}")
 
 
@@ -289,7 +291,7 @@ def command_prefix():
     return [] if world_size() == 1 else ["mpirun", "-np", str(world_size())]
 
 
-def _broadcast(array):
+def _send(array):
     if array.size:
         _mpi().broadcast(array, 0)
 

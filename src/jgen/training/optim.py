@@ -49,7 +49,7 @@ class Optimizer(abc.ABC):
             if p.is_stop_grad():
                 raise ValueError(f"{self._describe(index)} is frozen now (eval() without train()?)")
         # Without retain_graph=False the gradients' own graph would be kept as well.
-        self._update(distributed.reduced(jt.grad(loss, self.params, retain_graph=False)))
+        self._update(distributed.mean_gradients(jt.grad(loss, self.params, retain_graph=False)))
 
     def apply(self, grads):
         """Apply the given gradients, one float32 Var for each parameter and of its shape."""
@@ -58,7 +58,7 @@ class Optimizer(abc.ABC):
         for index, (grad, p) in enumerate(zip(grads, self.params)):
             if list(grad.shape) != list(p.shape) or grad.dtype != "float32":
                 raise ValueError(f"{self._describe(index)} got a gradient of {grad.dtype}{list(grad.shape)}")
-        self._update(distributed.reduced([grad.stop_grad() for grad in grads]))
+        self._update(distributed.mean_gradients([grad.stop_grad() for grad in grads]))
 
     @abc.abstractmethod
     def _update(self, grads):

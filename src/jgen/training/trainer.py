@@ -16,7 +16,8 @@ import time
 
 import numpy as np
 
-from jgen import config, networks, random
+from jgen import networks, random
+from jgen.config import to_json
 from jgen.data import binarise, loader
 from jgen.errors import UserError
 from jgen.pictures import grid
@@ -56,32 +57,32 @@ class Trainer:
     observers: called as observer(epoch, row, grids) after each epoch, with the metrics row and {kind: uint8 picture}.
     """
 
-    def __init__(self, algorithm, dataset, settings, run, directory, observers=()):
-        self.algorithm, self.dataset, self.settings = algorithm, dataset, settings
+    def __init__(self, algorithm, dataset, config, run, directory, observers=()):
+        self.algorithm, self.dataset, self.config = algorithm, dataset, config
         self.run, self.directory, self.observers = run, directory, observers
-        self.n_steps = loader.steps_per_epoch(len(dataset.x_train), settings.batch_size)
-        self.images_per_step = min(settings.batch_size, len(dataset.x_train))
+        self.n_steps = loader.steps_per_epoch(len(dataset.x_train), config.batch_size)
+        self.images_per_step = min(config.batch_size, len(dataset.x_train))
         self.rows = distributed.take_rows(self.images_per_step)
         self.running = networks.running_statistics(*algorithm.networks.values())
-        generator = random.stream(settings.seed, random.LATENTS)
+        generator = random.stream(config.seed, random.LATENTS)
         self.latents = generator.standard_normal((N_PREVIEW, algorithm.latent_dim), dtype=np.float32)
         held_out = len(dataset.x_test) > 0
         x, y = (dataset.x_test, dataset.y_test) if held_out else (dataset.x_train, dataset.y_train)
-        chosen = random.stream(settings.seed, random.PREVIEW).permutation(len(x))[:N_PREVIEW]
+        chosen = random.stream(config.seed, random.PREVIEW).permutation(len(x))[:N_PREVIEW]
         self.preview = self._images(x, chosen), None if y is None else y[chosen]
 
     def fit(self):
         """Train from the checkpoint's position, or from the start, to the last epoch. Raises Interrupted."""
         start = self._restore if self.run.resume else self._begin
-        position = Position(**distributed.from_first(lambda: dataclasses.asdict(start())))
-        distributed.share_state(self.algorithm)
-        total = self.settings.epochs * self.n_steps
+        position = Position(**distributed.broadcast(lambda: dataclasses.asdict(start())))
+        distributed.broadcast_state(self.algorithm)
+        total = self.config.epochs * self.n_steps
         with (
             StopRequest() as self.stop,
             Progress(total, self.images_per_step, shown=distributed.is_first()) as self.progress,
         ):
             self.progress.advance((position.epoch - 1) * self.n_steps + position.step, counted=False)
-            while position.epoch <= self.settings.epochs:
+            while position.epoch <= self.config.epochs:
                 self._train_epoch(position)
                 position = Position(position.epoch + 1)
 
@@ -92,17 +93,17 @@ class Trainer:
 
     def _train_epoch(self, position):
         epoch, first_step, started = position.epoch, position.step, time.perf_counter()
-        self.algorithm.begin_epoch(epoch, self.settings.epochs)
+        self.algorithm.begin_epoch(epoch, self.config.epochs)
         unread = []
         order = loader.batches(
-            len(self.dataset.x_train), self.settings.batch_size, self.settings.seed, epoch, position.step
+            len(self.dataset.x_train), self.config.batch_size, self.config.seed, epoch, position.step
         )
         for indices in order:
             # Between two steps; a GPU still computes the last one then. On a CPU a thread that prepared it beside took
             # 1.16 times as long on two cores: Jittor holds the interpreter's lock while it executes.
             x, y = self._minibatch(indices, position)
             step = (epoch - 1) * self.n_steps + position.step
-            noise = Noise(self.settings.seed, epoch, step, rows=self.rows, n_steps=self.n_steps)
+            noise = Noise(self.config.seed, epoch, step, rows=self.rows, n_steps=self.n_steps)
             unread.append(self._step(x, y, noise))
             position.step += 1
             if len(unread) == READ_EVERY:
@@ -122,7 +123,7 @@ class Trainer:
             # A loss that is still differentiable would keep its whole graph alive.
             losses = {name: value.stop_grad() for name, value in terms.items()}
             jt.sync_all()  # executes the step, waits for no device
-            distributed.average_buffers(self.running)
+            distributed.mean_buffers(self.running)
         except RuntimeError:
             if self.stop.requested:  # a terminal's Ctrl-C reaches Jittor's compiler too, which dies of it
                 raise KeyboardInterrupt from None
@@ -131,7 +132,7 @@ class Trainer:
 
     def _stop_requested(self):
         """The signal that asked this process to stop, or any of several, in the same step of all; or ''."""
-        votes = distributed.total([float(self.stop.requested == name) for name in STOP_SIGNALS])
+        votes = distributed.sum_array([float(self.stop.requested == name) for name in STOP_SIGNALS])
         return next((name for name, count in zip(STOP_SIGNALS, votes) if count), "")
 
     def _images(self, images, indices, *keys, rows=None):
@@ -140,9 +141,9 @@ class Trainer:
         rows: the place of `indices` in the minibatch, where it is shared by several processes.
         """
         chosen = loader.gather(images, indices)
-        if self.settings.binarise != "dynamic":
+        if self.config.binarise != "dynamic":
             return chosen
-        return binarise.sampled(chosen, random.stream(self.settings.seed, random.BINARISATION, *keys), rows)
+        return binarise.sampled(chosen, random.stream(self.config.seed, random.BINARISATION, *keys), rows)
 
     def _minibatch(self, indices, position):
         indices = indices if self.rows is None else self.rows.of(indices)
@@ -152,7 +153,7 @@ class Trainer:
     def _read(self, unread, position):
         """Add the steps' losses to the epoch's sums; a loss that is not finite stops the run."""
         first = position.step - len(unread)
-        numbers = iter(distributed.average([float(value.item()) for terms in unread for value in terms.values()]))
+        numbers = iter(distributed.mean_numbers([float(value.item()) for terms in unread for value in terms.values()]))
         for step, terms in enumerate(unread, first + 1):
             for name, number in zip(terms, numbers):
                 if not math.isfinite(number):
@@ -190,10 +191,10 @@ class Trainer:
         metrics.append_row(self.directory.metrics, row)
         for observer in self.observers:
             observer(epoch, row, pictures)
-        self.progress.epoch_line(self.settings.epochs, row)
+        self.progress.epoch_line(self.config.epochs, row)
         if self.run.keep_every and epoch % self.run.keep_every == 0:
             checkpoint.save_weights(self.directory.kept_weights(epoch), self.algorithm.weights())
-        if epoch % self.run.save_every == 0 or epoch == self.settings.epochs:
+        if epoch % self.run.save_every == 0 or epoch == self.config.epochs:
             self._save(Position(epoch + 1), position)
 
     def _keep_best(self, row):
@@ -211,20 +212,20 @@ class Trainer:
         x_test, y_test = self.dataset.x_test, self.dataset.y_test
         sums = {}
         with networks.evaluating(self.algorithm.networks), distributed.alone():
-            for step, start in distributed.in_turn(enumerate(range(0, len(x_test), VALIDATION_BATCH))):
+            for step, start in distributed.shard(enumerate(range(0, len(x_test), VALIDATION_BATCH))):
                 rows = np.arange(start, min(start + VALIDATION_BATCH, len(x_test)))
                 x, y = _vars(self._images(x_test, rows, 0, step), None if y_test is None else y_test[rows])
-                noise = Noise(self.settings.seed, epoch, step, purpose=random.PREVIEW)
+                noise = Noise(self.config.seed, epoch, step, purpose=random.PREVIEW)
                 for name, value in self.algorithm.validate(x, y, noise).items():
                     sums[name] = sums.get(name, 0.0) + float(value.item()) * len(rows)
-        names = distributed.from_first(lambda: list(sums))
-        totals = distributed.total([sums.get(name, 0.0) for name in names])
+        names = distributed.broadcast(lambda: list(sums))
+        totals = distributed.sum_array([sums.get(name, 0.0) for name in names])
         return {f"test_{name}": float(total) / len(x_test) for name, total in zip(names, totals)}
 
     def _draw(self, epoch):
         """Write the epoch's grids; returns them as {kind: uint8 picture}."""
         x, y = _vars(*self.preview)
-        noise = Noise(self.settings.seed, 0, 1, purpose=random.PREVIEW)  # (0, 0) chose the images
+        noise = Noise(self.config.seed, 0, 1, purpose=random.PREVIEW)  # (0, 0) chose the images
         pictures = {}
         with networks.evaluating(self.algorithm.networks), distributed.alone():
             for kind, images in self.algorithm.grids(jt.array(self.latents), x, y, noise).items():
@@ -244,7 +245,7 @@ class Trainer:
                 self._refuse_divergence(f"{name} is not finite", reached.epoch, reached.step)
         # The file's tables are sorted; a row's columns are in the order of its terms.
         where = {**dataclasses.asdict(position), "terms": list(position.sums)}
-        metadata = {"model": self.algorithm.name, "config": recipe(self.settings), "position": where}
+        metadata = {"model": self.algorithm.name, "config": bound_config(self.config), "position": where}
         checkpoint.save(self.directory.checkpoint, state, metadata)
 
     def _restore(self):
@@ -255,8 +256,8 @@ class Trainer:
         try:
             if metadata["model"] != self.algorithm.name:
                 raise UserError(f"{where} is of model {metadata['model']}, not {self.algorithm.name}")
-            ours = recipe(self.settings)
-            its = recipe(type(self.settings)()) | metadata["config"]  # a checkpoint may be older than a setting
+            ours = bound_config(self.config)
+            its = bound_config(type(self.config)()) | metadata["config"]  # a checkpoint may be older than a setting
             differing = sorted(name for name in ours.keys() | its.keys() if ours.get(name) != its.get(name))
             if differing:
                 raise UserError(f"{where} was trained with other settings: {', '.join(differing)}")
@@ -270,9 +271,9 @@ class Trainer:
         return position
 
 
-def recipe(settings):
+def bound_config(config):
     """The settings that a checkpoint is bound to: all but the number of epochs, which a resume may raise."""
-    return {name: value for name, value in config.to_json(settings).items() if name != "epochs"}
+    return {name: value for name, value in to_json(config).items() if name != "epochs"}
 
 
 def _checked_position(values):

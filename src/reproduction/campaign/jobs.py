@@ -128,15 +128,15 @@ def training(experiment, place):
         again = ["--overwrite"] if overwrite else []
         return place.command([*words, "--name", experiment.name, "--keep-every", "0", *again])
 
-    settings = state.settings_of(command)[1]
+    config = state.config_of(command)[1]
     return Job(
         key=training_key(experiment.name),
         run=experiment.name,
-        data=settings.data,
+        data=config.data,
         needs=(),
         look=lambda: state.of_run(command, place.directory(experiment.name, command)),
         process=process,
-        seconds=lambda: _training_seconds(experiment, own, settings.epochs, place),
+        seconds=lambda: _training_seconds(experiment, own, config.epochs, place),
     )
 
 

@@ -42,14 +42,14 @@ def algorithm_of(name):
     return found[0]
 
 
-def settings_of(command):
+def config_of(command):
     """(the Algorithm, its settings) that `command`, such as "beta-vae.py -b 0.1", trains."""
     name, *words = shlex.split(command)
     algorithm_class = algorithm_of(name)
     given = training_parser(algorithm_class).parse_args(words)
     explicit = config.explicit_fields(algorithm_class.Config, given)
     run = config.Run(**config.explicit_fields(config.Run, given))
-    return algorithm_class, setup.fresh_settings(algorithm_class, explicit, run)
+    return algorithm_class, setup.fresh_config(algorithm_class, explicit, run)
 
 
 def differences(command, directory):
@@ -57,7 +57,7 @@ def differences(command, directory):
 
     Raises UserError where config.json cannot be read.
     """
-    algorithm_class, wanted = settings_of(command)
+    algorithm_class, wanted = config_of(command)
     record = setup.read_config(directory)
     if record["class"] != algorithm_class.__name__:
         return [f"is a run of {record['class']}, not of {algorithm_class.__name__}"]
@@ -100,7 +100,7 @@ def of_run(command, directory):
             return State(DIFFERS, ", ".join(found))
     except UserError as error:
         return State(DIFFERS, str(error))
-    epochs, done = settings_of(command)[1].epochs, len(metrics.read_epochs(directory.metrics))
+    epochs, done = config_of(command)[1].epochs, len(metrics.read_epochs(directory.metrics))
     # The film is the last thing that a run writes; what only lacks it can be finished if its checkpoint is there.
     if directory.published:
         return State(DONE, "" if directory.weights.exists() else "without weights")

@@ -88,12 +88,12 @@ def chain(record, arrays):
 
     None where it is not a chain of fully connected layers.
     """
-    settings, none = record["config"], np.zeros((0, 0), np.float32)
+    config, none = record["config"], np.zeros((0, 0), np.float32)
     if record["model"] in ("vae", "beta_vae"):
-        return Chain(_decoder(arrays, "tanh" if settings.get("arch") == "iwae" else "relu"), none)
-    if record["model"] == "cvae" and settings["net"] == "mlp":
+        return Chain(_decoder(arrays, "tanh" if config.get("arch") == "iwae" else "relu"), none)
+    if record["model"] == "cvae" and config["net"] == "mlp":
         return Chain(_decoder(arrays, "relu"), arrays["label.embedding.weight"])
-    return Chain(_generator(arrays, settings["bn_epsilon"]), none) if record["model"] == "wgan" else None
+    return Chain(_generator(arrays, config["bn_epsilon"]), none) if record["model"] == "wgan" else None
 
 
 def _decoder(arrays, activation):

@@ -82,7 +82,7 @@ def _warning(results):
         each.name
         for each in experiments.ALL
         if results.has(each.name)
-        and SMALL in str(results.run(each.name).settings.get("data"))
+        and SMALL in str(results.run(each.name).config.get("data"))
         and SMALL not in each.command
     ]
     if not small:

@@ -20,11 +20,11 @@ class NotRunYet(Exception):
 class Run:
     """A finished run: config.json, metrics.jsonl and evaluation.json as they lie on the disk.
 
-    config: the whole of config.json. rows: one dict an epoch. evaluation: {section: {"protocol", "numbers"}}.
+    record: the whole of config.json. rows: one dict an epoch. evaluation: {section: {"protocol", "numbers"}}.
     """
 
     directory: RunDirectory
-    config: dict
+    record: dict
     rows: list[dict]
     evaluation: dict
 
@@ -33,12 +33,12 @@ class Run:
         return self.directory.name
 
     @property
-    def settings(self):
-        return self.config["config"]
+    def config(self):
+        return self.record["config"]
 
     @property
     def command(self):
-        return self.config.get("command", "")
+        return self.record.get("command", "")
 
     @property
     def seconds(self):

@@ -35,8 +35,8 @@ def _planned(experiment):
 
 
 def _data(run):
-    data = run.config["data"]
-    words = [str(data.get("name", run.settings.get("data", "")))]
+    data = run.record["data"]
+    words = [str(data.get("name", run.config.get("data", "")))]
     if "train" in data and "test" in data:
         words.append(f"{data['train']:,} training, {data['test']:,} test images")
     if data.get("split"):
@@ -45,11 +45,11 @@ def _data(run):
 
 
 def _recipe(run):
-    words = [f"{label} {run.settings[key]}" for key, label in SETTINGS if key in run.settings]
-    if run.rows and len(run.rows) != run.settings.get("epochs"):
-        words[0] = f"epochs {len(run.rows)} of {run.settings.get('epochs')}"
-    words.append(f"binarised: {run.settings.get('binarise', 'none')}")
-    if run.config["as_published"]:
+    words = [f"{label} {run.config[key]}" for key, label in SETTINGS if key in run.config]
+    if run.rows and len(run.rows) != run.config.get("epochs"):
+        words[0] = f"epochs {len(run.rows)} of {run.config.get('epochs')}"
+    words.append(f"binarised: {run.config.get('binarise', 'none')}")
+    if run.record["as_published"]:
         words.append("as published")
     return ", ".join(words)
 

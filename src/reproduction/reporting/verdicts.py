@@ -193,7 +193,7 @@ def draws_digits(run):
 
 
 @dataclasses.dataclass(frozen=True)
-class Judged:
+class ManualVerdict:
     """No number decides: a verdict with its evidence, in which $name stands for a number that was measured.
 
     Without one of its numbers, also one that the evidence does not print, the claim is not run yet.

@@ -1,6 +1,6 @@
 """The package's models as pure JAX functions: images are NHWC and kernels HWIO, which XLA's CPU convolutions want.
 
-A loss takes (p, state, settings, x, y, noise) and returns (loss, new state): p are the parameters, by the package's
+A loss takes (p, state, config, x, y, noise) and returns (loss, new state): p are the parameters, by the package's
 names; state the running statistics. Losses have the package's scale (see torch_losses.py).
 """
 
@@ -77,7 +77,7 @@ def halved_sizes(height, width, n_stages):
     return sizes
 
 
-def ae(p, state, settings, x, y, noise):
+def ae(p, state, config, x, y, noise):
     code = mlp(p, "encoder.layers", flat(x))
     x_hat = jax.nn.sigmoid(mlp(p, "decoder.body.layers", code))
     return jnp.sum((x_hat - flat(x)) ** 2) / len(x), state
@@ -88,20 +88,20 @@ def encode_mlp(p, x, eps):
     return mu, logvar, reparameterise(mu, logvar, eps)
 
 
-def vae(p, state, settings, x, y, noise):
+def vae(p, state, config, x, y, noise):
     mu, logvar, z = encode_mlp(p, flat(x), noise[0])
     bce = optax.sigmoid_binary_cross_entropy(mlp(p, "decoder.body.layers", z), flat(x)).sum()
     return (bce + kl(mu, logvar)) / len(x), state
 
 
-def beta_vae(p, state, settings, x, y, noise):
+def beta_vae(p, state, config, x, y, noise):
     mu, logvar, z = encode_mlp(p, flat(x), noise[0])
     x_hat = jax.nn.sigmoid(mlp(p, "decoder.body.layers", z))
     divergence = kl(mu, logvar) / mu.size
-    return jnp.mean((x_hat - flat(x)) ** 2) + settings["beta"] * divergence, state
+    return jnp.mean((x_hat - flat(x)) ** 2) + config["beta"] * divergence, state
 
 
-def cvae_mlp(p, state, settings, x, y, noise):
+def cvae_mlp(p, state, config, x, y, noise):
     label = p["label.embedding.weight"][y]
     mu, logvar, z = encode_mlp(p, jnp.concatenate([flat(x), label], 1), noise[0])
     logits = mlp(p, "decoder.body.layers", jnp.concatenate([z, label], 1))
@@ -125,7 +125,7 @@ def conv_decoder(p, prefix, z, image_size):
     return x
 
 
-def cvae_conv(p, state, settings, x, y, noise):
+def cvae_conv(p, state, config, x, y, noise):
     label = p["label.embedding.weight"][y]
     planes = jnp.broadcast_to(label[:, None, None, :], (*x.shape[:3], label.shape[1]))
     mu, logvar = halves(conv_encoder(p, "encoder.body", jnp.concatenate([x, planes], 3)))
@@ -134,7 +134,7 @@ def cvae_conv(p, state, settings, x, y, noise):
     return optax.sigmoid_binary_cross_entropy(logits, x).sum() + kl(mu, logvar), state
 
 
-def conv_vae(p, state, settings, x, y, noise):
+def conv_vae(p, state, config, x, y, noise):
     mu, logvar = halves(conv_encoder(p, "encoder.body", x))
     x_hat = jax.nn.sigmoid(conv_decoder(p, "decoder", reparameterise(mu, logvar, noise[0]), x.shape[1:3]))
     squares = (x_hat - x) ** 2
@@ -157,20 +157,20 @@ def residual_blocks(p, state, new, name, x, n_blocks):
     return x
 
 
-def residual_encoder(p, state, new, settings, x):
+def residual_encoder(p, state, new, config, x):
     x = jax.nn.relu(batch_norm(p, state, new, "encoder.stem.1", conv(p, "encoder.stem.0", x)))
-    for stage, n_blocks in enumerate(settings["blocks"]):
+    for stage, n_blocks in enumerate(config["blocks"]):
         name = f"encoder.stages.{stage}"
         x = jax.nn.relu(batch_norm(p, state, new, f"{name}.norm", conv(p, f"{name}.convolution", x, 2)))
         x = residual_blocks(p, state, new, name, x, n_blocks)
     return halves(dense(p, "encoder.heads", flat(x)))
 
 
-def residual_decoder(p, state, new, settings, z, image_size):
-    sizes = halved_sizes(*image_size, len(settings["widths"]))[::-1]
+def residual_decoder(p, state, new, config, z, image_size):
+    sizes = halved_sizes(*image_size, len(config["widths"]))[::-1]
     x = dense(p, "decoder.first.linear", z).reshape(len(z), *sizes[0], -1)
     x = jax.nn.relu(batch_norm(p, state, new, "decoder.first.norm", x))
-    for stage, (n_blocks, size) in enumerate(zip(settings["decoder_blocks"][::-1], sizes[1:])):
+    for stage, (n_blocks, size) in enumerate(zip(config["decoder_blocks"][::-1], sizes[1:])):
         name = f"decoder.stages.{stage}"
         x = conv_transpose(p, f"{name}.convolution", residual_blocks(p, state, new, name, x, n_blocks), size)
         x = jax.nn.relu(batch_norm(p, state, new, f"{name}.norm", x))
@@ -184,12 +184,12 @@ def shifted(x, down, right, shift):
     return jax.vmap(lambda image, row, column: lax.dynamic_slice(image, (row, column, 0), x.shape[1:]))(padded, *first)
 
 
-def g_vae(p, state, settings, x, y, noise):
+def g_vae(p, state, config, x, y, noise):
     new = {}
-    x = shifted(x, *noise[:2], settings["shift"])
-    mu, logvar = residual_encoder(p, state, new, settings, x)
+    x = shifted(x, *noise[:2], config["shift"])
+    mu, logvar = residual_encoder(p, state, new, config, x)
     z = reparameterise(mu, logvar, noise[2])
-    x_hat = jax.nn.sigmoid(residual_decoder(p, state, new, settings, z, x.shape[1:3]))
+    x_hat = jax.nn.sigmoid(residual_decoder(p, state, new, config, z, x.shape[1:3]))
     reconstruction = jnp.sum((x_hat - x) ** 2) / len(x)
     weight = p["classifier.layers.0.weight"].T  # [C, D]
     variance, own = jnp.exp(logvar), weight[y]
@@ -198,31 +198,31 @@ def g_vae(p, state, settings, x, y, noise):
     form = form * (1 - jax.nn.one_hot(y, len(weight)))
     logits = dense(p, "classifier.layers.0", mu) + 0.5 * form
     classification = optax.softmax_cross_entropy_with_integer_labels(logits, y).mean()
-    loss = reconstruction + settings["beta"] * kl(mu, logvar) / len(x)
-    return loss + settings["classifier_weight"] * classification, new
+    loss = reconstruction + config["beta"] * kl(mu, logvar) / len(x)
+    return loss + config["classifier_weight"] * classification, new
 
 
-def generator(p, state, new, settings, z):
+def generator(p, state, new, config, z):
     x = leaky(dense(p, "generator.layers.0", z))
-    n = len(settings["hidden"])
+    n = len(config["hidden"])
     for position in range(2, 2 * n, 2):
         x = dense(p, f"generator.layers.{position}", x)
-        x = leaky(batch_norm(p, state, new, f"generator.layers.{position + 1}", x, settings["bn_epsilon"]))
+        x = leaky(batch_norm(p, state, new, f"generator.layers.{position + 1}", x, config["bn_epsilon"]))
     return jnp.tanh(dense(p, f"generator.layers.{2 * n}", x))
 
 
-def critic_loss(critic, p, state, settings, x, z):
+def critic_loss(critic, p, state, config, x, z):
     """Of the critic's parameters, with the generator's in `p`."""
     new = {}
-    fake = lax.stop_gradient(generator(p, state, new, settings, z))
+    fake = lax.stop_gradient(generator(p, state, new, config, z))
     scores = [mlp(critic, "critic.body.layers", images, leaky).mean() for images in (2 * flat(x) - 1, fake)]
     return scores[1] - scores[0], new
 
 
-def generator_loss(p, critic, state, settings, z):
+def generator_loss(p, critic, state, config, z):
     """Of the generator's parameters."""
     new = {}
-    return -mlp(critic, "critic.body.layers", generator(p, state, new, settings, z), leaky).mean(), new
+    return -mlp(critic, "critic.body.layers", generator(p, state, new, config, z), leaky).mean(), new
 
 
 LOSSES = {

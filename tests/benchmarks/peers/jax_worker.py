@@ -50,7 +50,7 @@ def _reorder_flattened(parameters, job):
     """Where features become a vector, and back, the package counts channels first: permute those layers."""
     if job.name == "g-vae":
         encoder, decoder = "encoder.heads", "decoder.first.linear"
-        n_maps = job.settings["widths"][-1]
+        n_maps = job.config["widths"][-1]
     else:
         encoder = "encoder.body.head.0"
         decoder = max(name.removesuffix(".weight") for name in parameters if name.startswith("decoder.head"))
@@ -79,8 +79,8 @@ class Training:
         self.update = self.wgan_step() if job.name == "wgan" else self.adam_step()
 
     def adam_step(self):
-        settings, loss_of = self.job.settings, jax_losses.LOSSES[self.job.name]
-        optimizer = optax.adam(settings["lr"])
+        config, loss_of = self.job.config, jax_losses.LOSSES[self.job.name]
+        optimizer = optax.adam(config["lr"])
         self.moments = optimizer.init(self.parameters)
 
         @functools.partial(jax.jit, donate_argnums=(0, 1, 2))
@@ -88,7 +88,7 @@ class Training:
             x = images[indices].astype(jnp.float32) / 255
             drawn = [pool[draw] for pool in noise]
             gradient = jax.value_and_grad(loss_of, has_aux=True)
-            (loss, state), grads = gradient(parameters, state, settings, x, labels[indices], drawn)
+            (loss, state), grads = gradient(parameters, state, config, x, labels[indices], drawn)
             updates, moments = optimizer.update(grads, moments)
             return optax.apply_updates(parameters, updates), moments, state, loss
 
@@ -102,9 +102,9 @@ class Training:
         return step
 
     def wgan_step(self):
-        settings = self.job.settings
-        optimizer = optax.rmsprop(settings["lr"], decay=0.99, eps=1e-8, eps_in_sqrt=False)
-        clip = settings["clip"]
+        config = self.job.config
+        optimizer = optax.rmsprop(config["lr"], decay=0.99, eps=1e-8, eps_in_sqrt=False)
+        clip = config["clip"]
         parts = [{k: v for k, v in self.parameters.items() if k.startswith(name)} for name in ("generator", "critic")]
         self.parts = [(p, optimizer.init(p)) for p in parts]
 
@@ -112,7 +112,7 @@ class Training:
         def update_critic(critic, moments, generator, state, images, noise, indices, draw):
             x = images[indices].astype(jnp.float32) / 255
             gradient = jax.value_and_grad(jax_losses.critic_loss, has_aux=True)
-            (loss, state), grads = gradient(critic, generator, state, settings, x, noise[0][draw])
+            (loss, state), grads = gradient(critic, generator, state, config, x, noise[0][draw])
             updates, moments = optimizer.update(grads, moments)
             critic = jax.tree.map(lambda p: jnp.clip(p, -clip, clip), optax.apply_updates(critic, updates))
             return critic, moments, state, loss
@@ -120,7 +120,7 @@ class Training:
         @functools.partial(jax.jit, donate_argnums=(0, 1, 3))
         def update_generator(generator, moments, critic, state, noise, draw):
             gradient = jax.value_and_grad(jax_losses.generator_loss, has_aux=True)
-            (loss, state), grads = gradient(generator, critic, state, settings, noise[1][draw])
+            (loss, state), grads = gradient(generator, critic, state, config, noise[1][draw])
             updates, moments = optimizer.update(grads, moments)
             return optax.apply_updates(generator, updates), moments, state, loss
 
@@ -130,7 +130,7 @@ class Training:
                 critic, critic_moments, generator, self.state, self.images, self.noise, indices, self.draw(number)
             )
             terms = {"critic_loss": loss}
-            if number % settings["n_critic"] == 0:
+            if number % config["n_critic"] == 0:
                 generator, generator_moments, self.state, loss = update_generator(
                     generator, generator_moments, critic, self.state, self.noise, self.draw(number)
                 )

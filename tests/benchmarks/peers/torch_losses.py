@@ -24,12 +24,12 @@ def kl(mu, logvar):
 
 
 class Model(nn.Module):
-    def __init__(self, settings, image_shape, n_classes, literal):
+    def __init__(self, config, image_shape, n_classes, literal):
         super().__init__()
-        self.settings, self.literal = settings, literal
+        self.config, self.literal = config, literal
         self.image_shape, self.n_classes = tuple(image_shape), n_classes
         self.n_pixels = math.prod(image_shape)
-        self.build(settings["latent_dim"], settings.get("hidden"))
+        self.build(config["latent_dim"], config.get("hidden"))
 
     def bce(self, logits, x):
         """Summed over pixels and batch."""
@@ -64,25 +64,25 @@ class BetaVAE(VAE):
         mu, logvar = self.encoder(x)
         x_hat = torch.sigmoid(self.decoder(reparameterise(mu, logvar, eps)))
         kld = -0.5 * torch.mean(1 + logvar - mu.pow(2) - logvar.exp())
-        return torch.mean((x_hat - x) ** 2) + self.settings["beta"] * kld
+        return torch.mean((x_hat - x) ** 2) + self.config["beta"] * kld
 
 
 class CVAE(Model):
     def build(self, latent_dim, hidden):
-        n_label = self.settings["label_dim"]
+        n_label = self.config["label_dim"]
         self.label = nn.Embedding(self.n_classes, n_label)
-        if self.settings["net"] == "mlp":
+        if self.config["net"] == "mlp":
             self.encoder = networks.GaussianEncoder(self.n_pixels + n_label, hidden, latent_dim)
             self.decoder = networks.ImageDecoder(latent_dim + n_label, hidden[::-1], self.image_shape)
         else:
             channels, height, width = self.image_shape
-            widths = self.settings["widths"]
+            widths = self.config["widths"]
             self.encoder = networks.ConvGaussianEncoder((channels + n_label, height, width), widths, latent_dim)
             self.decoder = networks.ConvDecoder(latent_dim + n_label, (256,), widths[::-1], self.image_shape)
 
     def forward(self, x, y, eps):
         label = self.label(y)
-        if self.settings["net"] == "mlp":
+        if self.config["net"] == "mlp":
             joined = torch.cat([x.flatten(1), label], dim=1)
         else:
             joined = torch.cat([x, label[:, :, None, None].expand(-1, -1, *x.shape[2:])], dim=1)
@@ -93,7 +93,7 @@ class CVAE(Model):
 
 class ConvVAE(Model):
     def build(self, latent_dim, hidden):
-        widths = self.settings["widths"][: n_stages(*self.image_shape[1:])]
+        widths = self.config["widths"][: n_stages(*self.image_shape[1:])]
         self.encoder = networks.ConvGaussianEncoder(self.image_shape, widths, latent_dim)
         self.decoder = networks.ConvDecoder(latent_dim, (), widths[::-1], self.image_shape)
         self.fitted = RunningMean()
@@ -129,20 +129,20 @@ def n_stages(height, width):
 
 class GVAE(Model):
     def build(self, latent_dim, hidden):
-        layers = (self.settings["stem"], self.settings["widths"])
-        self.encoder = networks.ResidualEncoder(self.image_shape, *layers, self.settings["blocks"], latent_dim)
-        self.decoder = networks.ResidualDecoder(latent_dim, self.image_shape, *layers, self.settings["decoder_blocks"])
+        layers = (self.config["stem"], self.config["widths"])
+        self.encoder = networks.ResidualEncoder(self.image_shape, *layers, self.config["blocks"], latent_dim)
+        self.decoder = networks.ResidualDecoder(latent_dim, self.image_shape, *layers, self.config["decoder_blocks"])
         self.classifier = nn.Linear(latent_dim, self.n_classes)
 
     def forward(self, x, y, down, right, eps):
-        x = shifted(x, down, right, self.settings["shift"])
+        x = shifted(x, down, right, self.config["shift"])
         mu, logvar = self.encoder(x)
         x_hat = torch.sigmoid(self.decoder(reparameterise(mu, logvar, eps)))
         reconstruction = F.mse_loss(x_hat, x, reduction="sum") / len(x)
         logits = self.classifier(mu) + 0.5 * self.isda_quadratic(logvar.exp(), y)
         classification = F.cross_entropy(logits, y)
-        divergence = self.settings["beta"] * kl(mu, logvar) / len(x)
-        return reconstruction + divergence + self.settings["classifier_weight"] * classification
+        divergence = self.config["beta"] * kl(mu, logvar) / len(x)
+        return reconstruction + divergence + self.config["classifier_weight"] * classification
 
     def isda_quadratic(self, variance, y):
         """(w_c - w_y)' diag(v_n) (w_c - w_y), expanded into matrix products as in ISDA's published code: [N, C]."""
@@ -174,9 +174,9 @@ class WGAN(Model):
         sizes = (latent_dim, *hidden)
         layers = [nn.Linear(*sizes[:2]), nn.LeakyReLU(0.01)]
         for n_in, n_out in itertools.pairwise(sizes[1:]):
-            layers += [nn.Linear(n_in, n_out), nn.BatchNorm1d(n_out, self.settings["bn_epsilon"]), nn.LeakyReLU(0.01)]
+            layers += [nn.Linear(n_in, n_out), nn.BatchNorm1d(n_out, self.config["bn_epsilon"]), nn.LeakyReLU(0.01)]
         self.generator = nn.Sequential(*layers, nn.Linear(sizes[-1], self.n_pixels), nn.Tanh())
-        self.critic = networks.mlp(self.n_pixels, *self.settings["critic_hidden"], 1, activation="leaky-relu")
+        self.critic = networks.mlp(self.n_pixels, *self.config["critic_hidden"], 1, activation="leaky-relu")
 
     def critic_loss(self, x, z):
         with torch.no_grad():

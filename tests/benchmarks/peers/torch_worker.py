@@ -39,7 +39,7 @@ class Training:
         self.compiled = (lambda f: f) if literal else (lambda f: torch.compile(f, mode=mode))
         self.images, self.labels = (self.loaded(job.file(f"{kind}.npy")) for kind in ("images", "labels"))
         self.noise = [self.loaded(path) for path in sorted(pathlib.Path(job.folder).glob("noise_*.npy"))]
-        self.model = torch_losses.MODELS[job.name](job.settings, job.image_shape, job.n_classes, literal)
+        self.model = torch_losses.MODELS[job.name](job.config, job.image_shape, job.n_classes, literal)
         with np.load(job.file("weights.npz")) as stored:
             torch_networks.load_in_order(self.model, list(stored.values()))
         if literal:
@@ -61,7 +61,7 @@ class Training:
 
     def adam_step(self):
         optimizer = torch.optim.Adam(
-            self.model.parameters(), lr=self.job.settings["lr"], fused=self.variant != "eager" or None
+            self.model.parameters(), lr=self.job.config["lr"], fused=self.variant != "eager" or None
         )
         loss_of = self.compiled(lambda x, y, *noise: self.model(x.float() / 255, y, *noise))
 
@@ -75,14 +75,14 @@ class Training:
         return step
 
     def wgan_step(self):
-        model, settings = self.model, self.job.settings
+        model, config = self.model, self.job.config
         make = {} if self.variant == "eager" else {"foreach": True}
-        critic_optimizer = torch.optim.RMSprop(model.critic.parameters(), lr=settings["lr"], **make)
-        generator_optimizer = torch.optim.RMSprop(model.generator.parameters(), lr=settings["lr"], **make)
+        critic_optimizer = torch.optim.RMSprop(model.critic.parameters(), lr=config["lr"], **make)
+        generator_optimizer = torch.optim.RMSprop(model.generator.parameters(), lr=config["lr"], **make)
         generator_parameters = list(model.generator.parameters())
         critic_loss = self.compiled(lambda x, z: model.critic_loss(x.float() / 255, z))
         generator_loss = self.compiled(model.generator_loss)
-        clip = settings["clip"]
+        clip = config["clip"]
 
         @torch.no_grad()
         def clip_weights():
@@ -103,7 +103,7 @@ class Training:
             loss.backward()
             update_critic()
             terms = {"critic_loss": self.kept(loss)}
-            if number % settings["n_critic"] == 0:
+            if number % config["n_critic"] == 0:
                 generator_optimizer.zero_grad()
                 loss = generator_loss(z[1])
                 loss.backward(inputs=generator_parameters)  # the critic's gradients are not wanted
@@ -132,7 +132,7 @@ class Training:
             self.run_block(block, count)
         if self.job.name == "wgan":
             critic, generator = (n_parameters(part) for part in (self.model.critic, self.model.generator))
-            n_bytes = 4 * 5 * (critic + generator / self.job.settings["n_critic"])
+            n_bytes = 4 * 5 * (critic + generator / self.job.config["n_critic"])
         else:
             n_bytes = 4 * 7 * n_parameters(self.model)
         return {"flops": counter.get_total_flops() / count, "bytes": n_bytes}

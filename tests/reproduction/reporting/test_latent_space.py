@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import eight_bit
-from jgen import config
+from jgen.config import to_json
 from jgen.models import cvae, vae, wgan
 from jgen.runs import checkpoint, finished, latents
 from jgen.training.algorithm import Shape
@@ -36,13 +36,13 @@ def drawn(count, latent_dim, n_classes):
 
 @pytest.mark.parametrize("name", TINY)
 def test_the_chain_is_the_decoder_that_jittor_has(name):
-    cls, settings = TINY[name]
-    algorithm = cls(settings, Shape((1, 5, 4), n_classes=3))
+    cls, config = TINY[name]
+    algorithm = cls(config, Shape((1, 5, 4), n_classes=3))
     generator = np.random.default_rng(0)  # every array at random, so that a forgotten one shows
     arrays = {key: generator.uniform(-1.5, 1.5, a.shape).astype(np.float32) for key, a in algorithm.weights().items()}
     arrays = {key: np.abs(a) + 0.2 if key.endswith("running_var") else a for key, a in arrays.items()}
     algorithm.load_weights(arrays)
-    record = {"model": cls.__module__.rsplit(".", 1)[-1], "config": config.to_json(settings)}
+    record = {"model": cls.__module__.rsplit(".", 1)[-1], "config": to_json(config)}
     z, y = drawn(64, 3, 3)
     expected = latents.decode(algorithm, z, y=y).reshape(64, -1)
     assert np.ptp(expected) > 0.9
@@ -100,11 +100,11 @@ def test_without_runs_there_is_no_section(tmp_path):
 
 
 def test_a_class_name_cannot_end_the_data(tmp_path):
-    cls, settings = TINY["cvae"]
-    algorithm = cls(settings, Shape((1, 5, 4), n_classes=2))
+    cls, config = TINY["cvae"]
+    algorithm = cls(config, Shape((1, 5, 4), n_classes=2))
     folder = tmp_path / "results" / "cvae-mlp"
     folder.mkdir(parents=True)
-    record = {"model": "cvae", "class": "CVAE", "config": config.to_json(settings), "as_published": False}
+    record = {"model": "cvae", "class": "CVAE", "config": to_json(config), "as_published": False}
     record |= {"image_shape": [1, 5, 4], "n_classes": 2, "data": {"classes": ["</script><b>", "b"], "requested": "x"}}
     (folder / "config.json").write_text(json.dumps(record))
     checkpoint.save_weights(folder / "weights.safetensors", algorithm.weights())

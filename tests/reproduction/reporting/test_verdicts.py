@@ -9,7 +9,7 @@ from reproduction.reporting.verdicts import (
     Claim,
     Every,
     Greater,
-    Judged,
+    ManualVerdict,
     Verdict,
     Within,
     WithinAbsolute,
@@ -69,7 +69,7 @@ def test_what_is_missing_is_named_and_no_number_is_shown(results):
     outcome = Claim("short", "A statement.", Within(LOSS, 0.2213)).outcome(results)
     assert outcome.verdict is MISSING
     assert outcome.found == "missing: the run run"
-    judged = Claim("short", "A statement.", Judged(REPRODUCED, "found $loss", {"loss": LOSS}))
+    judged = Claim("short", "A statement.", ManualVerdict(REPRODUCED, "found $loss", {"loss": LOSS}))
     assert judged.outcome(results).verdict is MISSING
     train(results.out, "other", 1.0)
     assert verdict(results, Every((Within(OTHER, 1.0), Within(LOSS, 1.0)))) is MISSING

@@ -5,7 +5,7 @@ from __future__ import annotations
 from reproduction.reporting import low_data, preservation
 from reproduction.reporting.blocks import Document, Film, Gallery, Heading, Missing, Mistake, Picture, Prose, Table
 from reproduction.reporting.results import NotRunYet, Number
-from reproduction.reporting.verdicts import AtLeast, Claim, Judged, Verdict
+from reproduction.reporting.verdicts import AtLeast, Claim, ManualVerdict, Verdict
 
 ACCURACY = {
     name: Number(name, "training", "test_accuracy", ".2%") for name in ("g-vae-mnist", "g-vae-cifar10", "g-vae-unet")
@@ -49,7 +49,7 @@ CLAIMS = (
     Claim(
         "CelebA",
         "The same on CelebA.",
-        Judged(
+        ManualVerdict(
             Verdict.MISSING,
             "the data set cannot be had here; its loader, presets and classes (Male + 2·Smiling) are tested on a small "
             "archive in its layout",

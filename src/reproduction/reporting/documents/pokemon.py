@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reproduction.reporting.blocks import Document, Film, Gallery, Heading, Mistake, Picture, Prose, Table
 from reproduction.reporting.results import NotRunYet, Number
-from reproduction.reporting.verdicts import AtMost, Claim, Judged, Verdict
+from reproduction.reporting.verdicts import AtMost, Claim, ManualVerdict, Verdict
 
 # Squared errors of the mean image of MNIST's test images, and of the Pokémon: what a model has to beat.
 MEAN_DIGIT = "the mean image of the data leaves 52.8"
@@ -29,7 +29,7 @@ CLAIMS = (
     Claim(
         "the KL formula",
         "The KL of two Gaussians is $\\tfrac12(-\\log\\sigma^2 + \\mu^2 + \\sigma^2 - 1)$.",
-        Judged(Verdict.REPRODUCED, "true; a test compares it with a Monte Carlo estimate"),
+        ManualVerdict(Verdict.REPRODUCED, "true; a test compares it with a Monte Carlo estimate"),
     ),
     Claim(
         "Pokémon are given back",
@@ -44,7 +44,7 @@ CLAIMS = (
     Claim(
         "samples are reliable",
         "What is drawn from N(0, I) is a reliable result, because the KL ties the latents to it.",
-        Judged(
+        ManualVerdict(
             Verdict.NOT,
             "the printed loss has no such KL: its latents end $letter from the prior (corrected: $ours) and samples "
             "are confetti; the corrected model draws coloured blobs, 738 images being few",
@@ -55,7 +55,7 @@ CLAIMS = (
     Claim(
         "latent walks are gradual",
         "Equidistant steps between two latents give a gradual change of the picture.",
-        Judged(
+        ManualVerdict(
             Verdict.REPRODUCED,
             "the morph below changes gradually; its middle is a mixture of both creatures rather than a third one",
             {"needed": TRAIN_ERROR},

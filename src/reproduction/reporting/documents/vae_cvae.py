@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reproduction.reporting.blocks import Document, Film, Gallery, Heading, Mistake, Picture, Prose, Table
 from reproduction.reporting.results import NotRunYet, agreement, mse
-from reproduction.reporting.verdicts import AtLeast, AtMost, Claim, Judged, Verdict, draws_digits
+from reproduction.reporting.verdicts import AtLeast, AtMost, Claim, ManualVerdict, Verdict, draws_digits
 
 CLAIMS = (
     Claim(
@@ -26,7 +26,7 @@ CLAIMS = (
     Claim(
         "a picture an epoch",
         "One picture is saved every epoch, the model every ten epochs.",
-        Judged(
+        ManualVerdict(
             Verdict.REPRODUCED,
             "every run leaves `intermediate/NAME/epoch_0001.png …`, `weights_0010.safetensors …` and a film",
             {"needed": mse("vae")},
