@@ -68,7 +68,7 @@ def _build(algorithm_class, prepared):
             pathlib.Path(run_options.data_dir),
             size=parse_size(config.size),
             cache_dir=prepared.directory.cache,
-            follow_links=settings.follow_links,
+            follow_links=config.follow_links,
         )
     )
     distributed.require_same(dataset.fingerprint(), "loaded other data")
