@@ -5,6 +5,7 @@ import pathlib
 import shutil
 
 import pytest
+from selenium.webdriver.support.ui import WebDriverWait
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SWITCHES = ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--hide-scrollbars")
@@ -75,4 +76,5 @@ def opened(browser, report, window, errors):
     """The browser at the report: a window of 1280 x 900, in light, nothing touched yet."""
     window(1280)
     browser.get(report.as_uri())
+    WebDriverWait(browser, 20).until(lambda _: browser.execute_script("return Boolean(window.latentSpace)"))
     return browser

@@ -21,8 +21,8 @@ def build(out):
     results give the same bytes.
     """
     from jgen.platform.files import atomic_write
-    from reproduction.reporting import html, latent_space, markdown
-    from reproduction.reporting.page import contents
+    from reproduction.reporting import html, latent_space, markdown, media
+    from reproduction.reporting.page import FILM, contents
     from reproduction.reporting.results import Results
 
     out = pathlib.Path(out)
@@ -32,9 +32,13 @@ def build(out):
     folder = out / "report"
     texts = {folder / "README.md": markdown.render(page, results), folder / "index.html": html.render(page, results)}
     texts |= {folder / "figures" / f"{name}.svg": text for name, text in _figures(page).items()}
-    for path, text in texts.items():
-        atomic_write(path, text.encode("utf-8"))
-    return list(texts)
+    files = {path: text.encode("utf-8") for path, text in texts.items()}
+    film = results.folder.joinpath("mp4", FILM)
+    if film.is_file():
+        files[folder / "figures" / "training.webp"] = media.animation(film)
+    for path, content in files.items():
+        atomic_write(path, content)
+    return list(files)
 
 
 def _figures(page):
@@ -43,7 +47,7 @@ def _figures(page):
     from reproduction.reporting.blocks import Chart
 
     blocks = [block for judgement in page.judgements for block in judgement.document.blocks]
-    blocks += [block for section in page.sections for block in section.blocks]
+    blocks += [block for section in (*page.highlights, *page.sections) for block in section.blocks]
     blocks += [inner for block in blocks for inner in getattr(block, "instead", ())]
     found = [block for block in blocks if isinstance(block, Chart)]
     return {chart.name: charts.standalone(chart.svg, templates.chart_css()) for chart in found}

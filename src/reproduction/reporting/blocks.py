@@ -52,13 +52,14 @@ class Picture:
 class Film:
     """An MP4 below results/; poster: the picture that stands there before it plays, else its middle frame.
 
-    linked: it plays from results/, so that the page stays small.
+    linked: it plays from results/, so that the page stays small. looping: it plays by itself.
     """
 
     parts: tuple[str, ...]
     caption: str
     poster: tuple[str, ...] = ()
     linked: bool = False
+    looping: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

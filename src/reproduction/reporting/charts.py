@@ -145,32 +145,40 @@ def _legend(series):
     return parts, y + 8
 
 
-def bars(groups, unit, alt):
-    """Horizontal bars from 0. groups: {heading: [(name, value, colour 0…4)]}; one scale for each heading."""
-    parts, y = [], 4
-    room = WIDTH - NAME - VALUE
-    for heading, rows in groups.items():
-        parts.append(_text(0, y + 14, heading, "heading", "start"))
+def bars(groups, unit, alt, columns=1):
+    """Horizontal bars from 0, the groups in `columns` columns.
+
+    groups: {heading: [(name, value, colour 0…4)]}; each heading has a scale of its own.
+    """
+    parts, top, bottom = [], 4, 4
+    for position, (heading, rows) in enumerate(groups.items()):
+        left = WIDTH * (position % columns)
+        y = top = bottom if position % columns == 0 else top
+        parts.append(_text(left, y + 14, heading, "heading", "start"))
         y += 24
         longest = max(value for _, value, _ in rows)
         for name, value, colour in rows:
-            length = room * value / longest
-            parts.append(_text(NAME - 8, y + BAR - 4, name, "tick", "end"))
-            parts.append(
-                f'<rect class="bar series-{colour}" x="{NAME}" y="{y}" width="{length:.1f}" height="{BAR}" rx="2"/>'
-            )
-            parts.append(_text(NAME + length + 6, y + BAR - 4, f"{value:.3g} {unit}", "tick", "start"))
+            parts += _bar(left, y, name, value, value / longest, unit, colour)
             y += BAR + BAR_GAP
-        y += 12
-    return _svg(parts, y, alt)
+        bottom = max(bottom, y + 12)
+    return _svg(parts, bottom, alt, width=WIDTH * columns)
+
+
+def _bar(left, y, name, value, share, unit, colour):
+    x, length = left + NAME, (WIDTH - NAME - VALUE) * share
+    return [
+        _text(x - 8, y + BAR - 4, name, "tick", "end"),
+        f'<rect class="bar series-{colour}" x="{x}" y="{y}" width="{length:.1f}" height="{BAR}" rx="2"/>',
+        _text(x + length + 6, y + BAR - 4, f"{value:.3g} {unit}", "tick", "start"),
+    ]
 
 
 def _text(x, y, words, kind, anchor, more=""):
     return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{more}>{escape(words)}</text>'
 
 
-def _svg(parts, height, alt):
-    opening = f'<svg class="chart" viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(alt)}">'
+def _svg(parts, height, alt, width=WIDTH):
+    opening = f'<svg class="chart" viewBox="0 0 {width} {height}" role="img" aria-label="{escape(alt)}">'
     return "\n".join([opening, *parts, "</svg>"])
 
 

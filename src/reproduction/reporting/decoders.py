@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import zlib
 
 import numpy as np
 
@@ -30,9 +31,10 @@ class Layer:
     activation: str
 
     def packed(self):
-        """As JSON: int8 codes [R, C] with a float32 scale per row, and the biases, each in base64."""
+        """As JSON, in base64: deflated int8 codes [R, C], a float32 scale per row, and the biases."""
         codes, scale = quantised.quantise(self.weight)
-        coded = {"codes": _base64(codes), "scale": _base64(scale), "bias": _base64(self.bias)}
+        deflated = base64.b64encode(zlib.compress(codes.tobytes(), 9)).decode("ascii")
+        coded = {"codes": deflated, "scale": _base64(scale), "bias": _base64(self.bias)}
         return {"rows": codes.shape[0], "columns": codes.shape[1], **coded, "activation": self.activation}
 
 
@@ -69,18 +71,19 @@ def unpacked(packed, n_classes=0):
     layers = []
     for layer in packed["layers"]:
         shape = layer["rows"], layer["columns"]
-        weight = quantised.restore(_array(layer["codes"], "i1").reshape(shape), _array(layer["scale"], "<f4"))
-        layers.append(Layer(weight, _array(layer["bias"], "<f4"), layer["activation"]))
-    return Chain(tuple(layers), _array(packed["labels"], "<f4").reshape(n_classes, -1 if n_classes else 0))
+        codes = np.frombuffer(zlib.decompress(base64.b64decode(layer["codes"])), np.int8)
+        weight = quantised.restore(codes.reshape(shape), _array(layer["scale"]))
+        layers.append(Layer(weight, _array(layer["bias"]), layer["activation"]))
+    return Chain(tuple(layers), _array(packed["labels"]).reshape(n_classes, -1 if n_classes else 0))
 
 
 def _base64(array):
-    """Numbers in a page's script: int8, or float32 with the little end first."""
-    return base64.b64encode(array.astype("i1" if array.dtype == np.int8 else "<f4").tobytes()).decode("ascii")
+    """Numbers in a page's script: little-endian float32."""
+    return base64.b64encode(array.astype("<f4").tobytes()).decode("ascii")
 
 
-def _array(text, kind):
-    return np.frombuffer(base64.b64decode(text), kind)
+def _array(text):
+    return np.frombuffer(base64.b64decode(text), "<f4")
 
 
 def chain(record, arrays):

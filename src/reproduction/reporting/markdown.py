@@ -11,16 +11,23 @@ COLUMNS = 3  # pictures in a row
 
 def render(page, results):
     """report/README.md as text."""
-    parts = [f"# {page.title}", page.intro, page.warning, *_overview(page), page.verdicts]
+    parts = [f"# {page.documents_title}", page.intro, page.warning, *_overview(page), page.verdicts]
     parts.append("[index.html](index.html) is this report as one page that plays its films; open it from a clone.")
+    parts += _sections(page.highlights, results)
     for judgement in page.judgements:
         parts += _document(judgement, results)
     for fragment in page.fragments:
         if fragment.markdown:
             parts += [f'## <a id="{fragment.anchor}"></a>{fragment.title}', fragment.markdown.strip()]
-    for section in page.sections:
-        parts += [f'## <a id="{section.key}"></a>{section.title}', *_blocks(section.blocks, results)]
+    parts += _sections(page.sections, results)
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _sections(sections, results):
+    parts = []
+    for section in sections:
+        parts += [f'## <a id="{section.key}"></a>{section.title}', *_blocks(section.blocks, results)]
+    return parts
 
 
 def _overview(page):

@@ -13,13 +13,14 @@ from PIL import Image
 
 from jgen.errors import UserError
 
-WIDEST = 800  # pixels of a picture in the page; the original stays linked
-FEW_BYTES = 10_000  # up to here a picture is kept without loss
-QUALITY = 75
+WIDEST = 640  # pixels of a picture in the page; the original stays linked
+FEW_BYTES = 6_000  # up to here a picture is kept without loss
+QUALITY = 60
 POSTER_WIDTH, POSTER_QUALITY = 320, 50
 FILM_FACTOR = 30  # x264's constant rate factor of a film in the page; larger is smaller and coarser
-FILM_BYTES = 500_000  # a film that is still larger is linked, not embedded
-ALL_FILMS = 750_000  # and so are all films once this is spent, in the order of the page
+FILM_BYTES = 120_000  # a film that is still larger is linked, not embedded
+MOST_FRAMES, LAST_FRAMES, FRAME_MILLISECONDS = 60, 10, 100  # of the README's animation
+ALL_FILMS = 300_000  # and so are all films once this is spent, in the order of the page
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,6 +94,21 @@ def small_film(path):
             reason = (done.stderr.strip().splitlines() or ["ffmpeg failed"])[-1]
             raise UserError(f"{path} cannot be made smaller ({reason}): make it again, or delete it")
         return min(target.read_bytes(), pathlib.Path(path).read_bytes(), key=len)
+
+
+def animation(path):
+    """A film as the bytes of an animated WebP that loops: half its size, at most MOST_FRAMES frames."""
+    import imageio.v3
+
+    frames = [Image.fromarray(frame) for frame in imageio.v3.imiter(path, plugin="FFMPEG")]
+    step = -(-len(frames) // MOST_FRAMES)
+    shown = frames[::step] + [frames[-1]] * LAST_FRAMES
+    half = (frames[0].width // 2, frames[0].height // 2)
+    shown = [frame.resize(half, Image.Resampling.BOX) for frame in shown]
+    buffer = io.BytesIO()
+    options = {"save_all": True, "append_images": shown[1:], "duration": FRAME_MILLISECONDS, "loop": 0}
+    shown[0].save(buffer, "WEBP", quality=QUALITY, method=4, **options)
+    return buffer.getvalue()
 
 
 class FilmBudget:

@@ -6,22 +6,28 @@ import collections
 import dataclasses
 
 from reproduction import experiments
-from reproduction.reporting import documents, likelihoods, runs, speed
-from reproduction.reporting.blocks import Document, Folded, Gallery, Heading, Section
+from reproduction.reporting import beta_study, documents, likelihoods, runs, speed
+from reproduction.reporting.blocks import Document, Film, Folded, Gallery, Heading, Section
 from reproduction.reporting.fragment import Fragment
 from reproduction.reporting.verdicts import Claim, Outcome, Verdict, together
 
-TITLE = "Five documents on image generation, run again"
-INTRO = (
-    "Five documents describe autoencoders, VAEs, CVAEs, a G-VAE and a WGAN. This project builds all of them on "
-    "[Jittor](https://github.com/Jittor/jittor), runs what the documents ran, and says what holds. Every number on "
-    "this page is read from a file that the named command wrote."
+TITLE = "Image generative models on Jittor, in your browser"
+LEAD = (
+    "These decoders were trained with [Jittor](https://github.com/Jittor/jittor) and run in this page: move a latent "
+    "and watch the picture change."
 )
+DOCUMENTS_TITLE = "Five documents, claim by claim"
+INTRO = (
+    "Five Chinese blog posts, the *source documents*, describe autoencoders, VAEs, CVAEs, a G-VAE and a WGAN. This "
+    "project runs what they ran and says what holds. Every number is read from a file that the "
+    "named command wrote."
+)
+FILM = "cvae-beta-4.mp4"  # the README shows it as a picture
 SMALL = "mnist5k"
 VERDICTS = (
-    "A verdict follows from the numbers by the rule that stands beside it; a claim without a number is judged with "
-    "the evidence given. A document is *reproduced*, or *not*, where all of its claims are, else *partly*; "
-    "where most of its claims have not been run, it is *not run yet*."
+    "A verdict follows from the numbers by the rule beside it; a claim without a number is judged with the evidence "
+    "given. A document is *reproduced*, or *not*, if all of its claims are, else *partly*; if most of its claims have "
+    "not been run, it is *not run yet*."
 )
 
 
@@ -47,19 +53,23 @@ class Judgement:
 
 @dataclasses.dataclass(frozen=True)
 class Page:
+    highlights: tuple[Section, ...]
     judgements: tuple[Judgement, ...]
     sections: tuple[Section, ...]
     fragments: tuple[Fragment, ...]
     warning: str
     title: str = TITLE
+    lead: str = LEAD
+    documents_title: str = DOCUMENTS_TITLE
     intro: str = INTRO
     verdicts: str = VERDICTS
 
     @property
     def entries(self):
-        """(anchor, title) of everything after the documents."""
-        found = [(section.key, section.title) for section in self.sections]
-        return [(fragment.anchor, fragment.title) for fragment in self.fragments] + found
+        """(anchor, title) of every part in the order of the page; the documents are one."""
+        touch = [(fragment.anchor, fragment.title) for fragment in self.fragments]
+        first, last = ([(section.key, section.title) for section in part] for part in (self.highlights, self.sections))
+        return [*touch, *first, ("overview", self.documents_title), *last]
 
 
 def contents(results, fragments):
@@ -73,7 +83,14 @@ def contents(results, fragments):
         table = Folded(line, (runs.table(results, planned.experiments),))
         judged.append(Judgement(document, outcomes, planned.number, table))
     sections = (likelihoods.section(results), speed.section(results))
-    return Page(tuple(judged), sections, tuple(fragments), _warning(results))
+    return Page(_highlights(results), tuple(judged), sections, tuple(fragments), _warning(results))
+
+
+def _highlights(results):
+    """What a visitor sees before the documents: beta's slider, a film, the speed at a glance."""
+    film = Gallery((Film(("mp4", FILM), "A conditional VAE learns digits, one row per class", looping=True),))
+    blocks = without_gaps((Heading("A training, as a film"), film), results)
+    return (Section("beta", "Beta, from 0 to 1", (*beta_study.blocks(results), *blocks, *speed.at_a_glance(results))),)
 
 
 def _warning(results):

@@ -140,6 +140,30 @@ def _blocks(report):
     )
 
 
+def at_a_glance(results):
+    """Each model's step time beside that of its fastest peer, for the README and the top of the page; a list."""
+    try:
+        models = _read(results, "benchmark.json", COMMAND, _check_benchmark).get("models")
+    except NotRunYet:
+        return []
+    return [Heading(TITLE), _overview(models)] if models else []
+
+
+def _overview(models):
+    bars = {}
+    for name, model in models.items():
+        peers = {peer: value for peer, value in model["peers_ms"].items() if value is not None}
+        rows = [("jgen", model["ours_ms"], 0)]
+        if peers:
+            best = min(peers, key=peers.get)
+            rows.append((PEERS.get(best, best), peers[best], 4))
+        bars[name] = rows
+    alt = "Milliseconds per training step: this package and the fastest of PyTorch's three forms and JAX"
+    return Chart(
+        "speed", charts.bars(bars, "ms", alt, columns=2), alt, "Milliseconds per training step; shorter is better"
+    )
+
+
 def _bars(model):
     peers = [(PEERS.get(peer, peer), value, 4) for peer, value in model["peers_ms"].items() if value is not None]
     floor = [("floor", model["floor_ms"], 2)] if model.get("floor_ms") else []

@@ -43,7 +43,9 @@ def environment():
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    made.filters |= {"inline": inline, "paragraphs": paragraphs, "formula": formula}
+    from reproduction.reporting.chinese import both
+
+    made.filters |= {"both": both, "inline": inline, "paragraphs": paragraphs, "formula": formula}
     made.filters["kind"] = lambda block: type(block).__name__.lower()
     return made
 

@@ -11,9 +11,11 @@ import pytest
 from jgen.errors import UserError
 from jgen.pictures import film, grid
 from reproduction import experiments, reporting
-from reproduction.reporting import documents, latent_space
+from reproduction.reporting import chinese, documents, latent_space
 from reproduction.reporting.fragment import Fragment
+from reproduction.reporting.page import DOCUMENTS_TITLE, INTRO, LEAD, TITLE, VERDICTS
 from reproduction.reporting.results import Number, Results
+from reproduction.reporting.verdicts import Verdict
 from written_results import write_betas, write_run
 
 VOID = {"meta", "link", "img", "br", "input", "hr", "source"}
@@ -117,10 +119,20 @@ def test_the_page_needs_no_server_and_no_other_file(page):
 
 
 def test_a_fragment_joins_style_script_and_contents(page, readme, fragment):
-    assert f'<section id="{fragment.anchor}">' in page and fragment.html in page
+    assert f'<section id="{fragment.anchor}" class="first">' in page and fragment.html in page
     assert ".own{}" in page.split("</style>")[0]
     assert "ready(() => {\nconst own = 1;\n});" in page.split("</script>")[0]
     assert "A part of its own\n\nOwn words." in readme
+
+
+def test_headings_have_a_chinese_form(page):
+    reader = Reader(page)
+    assert {"en", "zh"} <= {attributes.get("class") for attributes in reader.of("span")}
+    for text in (TITLE, LEAD, DOCUMENTS_TITLE, INTRO, VERDICTS, *(verdict.value for verdict in Verdict)):
+        assert text in chinese.TEXTS, text
+    for module in documents.ALL:
+        document = module.document(Results(pathlib.Path("nothing")))
+        assert {document.title, document.line} <= set(chinese.TEXTS)
 
 
 def test_what_is_shown_can_be_heard_and_does_not_shift(page):

@@ -1,4 +1,4 @@
-// Fully connected decoders with eight-bit weights: jgen.reporting.decoders is what this must agree with.
+// Fully connected decoders with eight-bit weights: reproduction.reporting.decoders is what this must agree with.
 const LEAKY_SLOPE = 0.01;
 const ACTIVATIONS = {
   "relu": (x) => (x > 0 ? x : 0),
@@ -14,9 +14,17 @@ function bytesOf(base64) {
   return bytes.buffer;
 }
 
+// The weights' codes travel deflated; afterwards `codes` of every layer is a buffer of int8.
+async function inflate(models) {
+  for (const layer of models.flatMap((model) => model.layers)) {
+    const stream = new Blob([bytesOf(layer.codes)]).stream().pipeThrough(new DecompressionStream("deflate"));
+    layer.codes = await new Response(stream).arrayBuffer();
+  }
+}
+
 class Layer {
   constructor({ rows, columns, codes, scale, bias, activation }) {
-    const numbers = new Int8Array(bytesOf(codes));
+    const numbers = new Int8Array(codes);
     const scales = new Float32Array(bytesOf(scale)); // little-endian, as every browser's machine is
     this.rows = rows;
     this.columns = columns;

@@ -250,20 +250,22 @@ one(".ls-models").addEventListener("keydown", ({ key }) => {
   use(next);
   one(".ls-models").children[next].focus();
 });
-one(".ls-panel").hidden = false;
-use(0);
-// For the tests, and for a reader's console: the picture of any latents.
-window.latentSpace = {
-  names: models.map(({ name }) => name),
-  latents: (name) => new Array(models.find((candidate) => candidate.name === name).latents).fill(0),
-  show(name, z, label = 0) {
-    use(models.findIndex((candidate) => candidate.name === name));
-    if (model.classes.length) choose(label);
-    go(Float32Array.from(z));
-  },
-  millisecondsPerPicture(count) {
-    const began = performance.now();
-    for (let i = 0; i < count; i++) put(screen, decoder.image(fresh(), state.label));
-    return (performance.now() - began) / count;
-  },
-};
+inflate(models).then(() => {
+  one(".ls-panel").hidden = false;
+  use(0);
+  // For the tests, and for a reader's console: the picture of any latents.
+  window.latentSpace = {
+    names: models.map(({ name }) => name),
+    latents: (name) => new Array(models.find((candidate) => candidate.name === name).latents).fill(0),
+    show(name, z, label = 0) {
+      use(models.findIndex((candidate) => candidate.name === name));
+      if (model.classes.length) choose(label);
+      go(Float32Array.from(z));
+    },
+    millisecondsPerPicture(count) {
+      const began = performance.now();
+      for (let i = 0; i < count; i++) put(screen, decoder.image(fresh(), state.label));
+      return (performance.now() - began) / count;
+    },
+  };
+});

@@ -2,8 +2,28 @@ document.getElementById("theme").addEventListener("click", () => {
   const system = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
   const next = (themed.dataset.theme || system) === "dark" ? "light" : "dark";
   themed.dataset.theme = next;
-  stored.set(next);
+  stored.set("theme", next);
 });
+
+const language = document.getElementById("language");
+const speak = (chosen) => {
+  themed.dataset.lang = chosen;
+  themed.lang = chosen;
+  language.textContent = chosen === "zh" ? "English" : "中文";
+};
+speak(stored.get("language") || (navigator.language.startsWith("zh") ? "zh" : "en"));
+language.addEventListener("click", () => {
+  speak(themed.dataset.lang === "zh" ? "en" : "zh");
+  stored.set("language", themed.dataset.lang);
+});
+
+// A link to a folded document opens it.
+const unfold = () => {
+  const target = location.hash && document.getElementById(location.hash.slice(1));
+  if (target instanceof HTMLDetailsElement) target.open = true;
+};
+addEventListener("hashchange", unfold);
+unfold();
 
 const study = document.getElementById("beta-study");
 if (study) {

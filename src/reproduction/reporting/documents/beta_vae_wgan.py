@@ -92,8 +92,7 @@ def document(results):
         claims=CLAIMS,
         mistakes=MISTAKES,
         blocks=(
-            Heading("Beta, from 0 to 1"),
-            *beta_study.blocks(results),
+            Prose("The study of beta stands [above](#beta)."),
             Heading("The beta-VAE's training, and the recipe as printed"),
             Gallery(
                 (
