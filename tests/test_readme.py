@@ -64,7 +64,7 @@ def help_of():
     def help_of(*words):
         if words not in known:
             command = [sys.executable, *words, "--help"]
-            process = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=60, check=False)
+            process = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=300, check=False)
             assert process.returncode == 0, process.stderr
             known[words] = process.stdout
         return known[words]
