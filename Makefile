@@ -1,15 +1,16 @@
-# make setup | demo | test | lint | notebook | benchmark | mpi; `make` lists them. Everything is kept in .venv and re-used.
+# make setup | demo | test | test-all | lint | notebook | benchmark | mpi; `make` lists them. Everything is kept in .venv and re-used.
 .DEFAULT_GOAL := help
 PYTHON ?= $(firstword $(foreach v,3.11 3.12 3.10,$(shell command -v python$(v) 2>/dev/null)) python3)
 BIN := .venv/bin
-.PHONY: help setup demo reproduce test lint notebook benchmark mpi
+.PHONY: help setup demo reproduce test test-all lint notebook benchmark mpi
 
 help:
 	@echo "make setup   create .venv and install requirements.txt"
 	@echo "make demo    setup, then train a beta-VAE and make its video (some minutes)"
 	@echo "make reproduce  setup, then train and measure what results/ lacks (hours), and build report/"
 	@echo "              (make reproduce ARGS=--quick: everything small, in minutes)"
-	@echo "make test    setup, then run the tests"
+	@echo "make test    setup, then run the quick tests (eight minutes at first, three later)"
+	@echo "make test-all  the same, then the slow ones: browser, MPI, notebooks, emulated CUDA, a campaign"
 	@echo "make lint    setup, then ruff"
 	@echo "make benchmark  setup, then measure every model against PyTorch and JAX in .venv-benchmark (20 minutes)"
 	@echo "              (make benchmark ARGS=--start-up, ARGS=--scaling: what else can be measured)"
@@ -27,7 +28,10 @@ reproduce: setup
 	$(BIN)/python src/report.py --run $(ARGS)
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: test
+	$(BIN)/python -m pytest -m slow
 
 lint: setup
 	$(BIN)/ruff check

@@ -15,7 +15,7 @@ SRC = TESTS.parent / "src"
 # The package is used from a checkout and never installed; reference.py serves several tests.
 sys.path[:0] = [str(SRC), str(TESTS)]
 
-pytest_plugins = ["tiny_runs"]
+pytest_plugins = ["tiny_runs", "kernel_count"]
 
 
 def make_folder(root, classes, per_class, shape, grey=False):

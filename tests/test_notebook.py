@@ -74,7 +74,7 @@ def execute(place, folder, scratch):
     return notebook
 
 
-@pytest.fixture(scope="module", params=["trained here", "committed"])
+@pytest.fixture(scope="module", params=["committed", pytest.param("trained here", marks=pytest.mark.slow)])
 def executed(request, tmp_path_factory):
     """(the executed notebook, its clone's files before, the same after, what is left in the temporary folder)."""
     committed = request.param == "committed"

@@ -18,6 +18,7 @@ from jgen.runs import finished
 from reproduction.reporting import decoders, latent_space
 from reproduction.reporting.results import Results
 
+pytestmark = pytest.mark.slow
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 MODELS = ("vae", "beta-vae", "cvae-mlp-beta-4", "wgan")
 EVERY = pytest.mark.parametrize("name", MODELS)

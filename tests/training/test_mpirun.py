@@ -18,7 +18,10 @@ from jgen.runs.directory import RunDirectory
 TESTS = pathlib.Path(__file__).resolve().parents[1]
 MISSING = [program for program in ("mpirun", "mpicc") if shutil.which(program) is None]
 REQUIRED = os.environ.get("JGEN_MPI") == "required"
-pytestmark = pytest.mark.skipif(bool(MISSING) and not REQUIRED, reason=f"{', '.join(MISSING)} missing (make mpi)")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(bool(MISSING) and not REQUIRED, reason=f"{', '.join(MISSING)} missing (make mpi)"),
+]
 
 # 54 images in batches of 27: two steps an epoch, 13 rows for the first process and 14 for the second.
 FLAGS = ["--epochs", 25, "--batch-size", 27, "--lr", 3e-3, "--hidden", 8, 6, "--latent-dim", 3, "--keep-every", 0]

@@ -12,6 +12,7 @@ from reproduction import campaign
 from reproduction.campaign import jobs, scheduler, show
 
 
+@pytest.mark.slow
 def test_the_campaign_trains_measures_compares_and_then_has_nothing_to_do(one_document, tmp_path, capsys):
     built = []
 
