@@ -175,7 +175,9 @@ def test_the_package_is_light():
     """No import of a heavy module, so that --help answers at once."""
     program = """
 import sys
-from jgen.artifacts import checkpoint, curves, files, grid, metrics, run_directory, video
+from jgen.pictures import curves, film, grid
+from jgen.platform import files
+from jgen.runs import checkpoint, directory, metrics
 sys.exit(bool({"jittor", "matplotlib", "imageio", "imageio_ffmpeg"} & set(sys.modules)))
 """
     assert run_python(program).returncode == 0
