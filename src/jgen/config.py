@@ -37,6 +37,8 @@ def argument(help, choices=None, default=None):
 
 
 BINARISATIONS = ("none", "static", "dynamic")
+# Settings that a resumed run may change: its checksums, not the folder's path, tell which images it was begun with.
+MOVABLE = ("data", "follow_links")
 
 
 @dataclasses.dataclass(frozen=True)

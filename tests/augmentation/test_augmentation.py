@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from jgen.augmentation import directions
 from jgen.augmentation.augment import Augmentation, Job, augment
@@ -114,7 +115,7 @@ def test_nothing_is_written_over(out, pets, tmp_path):
     with pytest.raises(UserError, match="holds another augmentation"):
         augment(options(out, pets, tmp_path / "more", n=2))
     edited = sorted((pets / "cat").iterdir())[1]
-    edited.write_bytes(edited.read_bytes() + b"edited since")
+    Image.eval(Image.open(edited), lambda value: 255 - value).save(edited)
     with pytest.raises(UserError, match="holds another augmentation"):
         augment(options(out, pets, tmp_path / "more", n=1))
     with pytest.raises(UserError, match="overlap"):

@@ -111,7 +111,7 @@ def test_resuming_what_is_not_there_starts_from_the_beginning_and_says_so(vae):
     [
         (("--lr", 0.5), r"--lr 0\.5 differs from the run's 0\.001"),
         (("--hidden", 5), r"--hidden \(5,\) differs from the run's \(4,\)"),
-        (("--data", "mnist5k"), "--data mnist5k differs"),
+        (("--data", "mnist5k"), "mnist5k is not what vae was trained on: 4500 training images instead of 36"),
         (("--seed", 3), "--seed 3 differs from the run's 0"),
         (("--as-published",), "as-published"),
         (("--overwrite",), "exclude each other"),
@@ -287,4 +287,4 @@ def test_a_resume_refuses_other_images(train, tmp_path, grey_folder):
     assert train(VAE, *words)[0] == 0
     shutil.copy(data / "0.png", data / "1.png")
     code, printed = train(VAE, *words, "--name", "vae", "--resume", "--epochs", 2)
-    assert code == 2 and "changed since it was begun (files)" in printed
+    assert code == 2 and "changed since it was begun (other images, by their checksums)" in printed

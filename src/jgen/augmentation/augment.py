@@ -25,7 +25,6 @@ from jgen.config import argument, option
 from jgen.errors import UserError
 from jgen.exploration import sources
 from jgen.platform import files
-from jgen.platform.files import ROOT
 from jgen.runs import finished, latents
 
 CHUNK = 50  # sources between two writings of the manifest; fixed, because results depend on the batch's size
@@ -34,7 +33,7 @@ MANIFEST, RECORD = "manifest.csv", "augmentation.json"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Augmentation(tool.Options):
+class Augmentation(tool.RunDataOptions):
     """Augment a class folder with a finished run: each image moved along its own posterior's directions."""
 
     source: str = argument("class folder, or name of a data set")
@@ -45,7 +44,6 @@ class Augmentation(tool.Options):
     min_confidence: float = option(0.0, "leave out what the model's classifier trusts less", at_least=0, at_most=1)
     per_class: int = option(0, "use at most so many source images of each class (0: all)", at_least=0)
     seed: int = option(0, "seed of the drawn directions", at_least=0)
-    data_dir: str = option(str(ROOT / "data"), "folder that holds the data sets")
 
 
 def augment(options):
@@ -54,8 +52,8 @@ def augment(options):
     _refuse_overlap(options.source, target)
     run = finished.load(options.out, options.name, options.device, log=print)
     latents.require_encoder(run)
-    shape = run.algorithm.shape.image_shape
-    found = sources.find(options.source, pathlib.Path(options.data_dir), shape, run.directory.cache)
+    sources.require_shape(options.source, pathlib.Path(options.data_dir), run, options.data)
+    found = sources.find(options.source, pathlib.Path(options.data_dir), run, options.data)
     if found.held_out:
         print(f"{options.source}: its {found.held_out} test images are left alone")
     Job(options, run, found, target).do()
@@ -83,7 +81,7 @@ class Job:
         }
 
     def _listing(self):
-        return "\0".join(f"{self.found.names[i]}\0{self.found.sizes[i]}" for i in self.chosen)
+        return "\0".join(f"{self.found.names[i]}\0{self.found.checksum(i)}" for i in self.chosen)
 
     def _check(self):
         needs = self.options.min_confidence > 0
@@ -205,7 +203,7 @@ class Job:
         print(f"{self.target}: {kept} images of {len(self.chosen)} sources{left_out}; {self.target / MANIFEST}")
 
 
-_NOT_RECORDED = ("out", "device", "target", "data_dir")  # where things lie does not change the results
+_NOT_RECORDED = ("out", "device", "target", "data_dir", "data")  # where things lie does not change the results
 
 
 def _digest(content):

@@ -12,13 +12,12 @@ from jgen.config import option
 from jgen.errors import UserError
 from jgen.pictures import grid
 from jgen.platform import files
-from jgen.platform.files import ROOT
 from jgen.runs import density, finished, run_data, sampling
 from jgen.runs.finished import FinishedRun
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Sampling(tool.Options):
+class Sampling(tool.RunDataOptions):
     """Draw images from a finished run."""
 
     n: int = option(64, "how many images", "-n", at_least=1)
@@ -28,7 +27,6 @@ class Sampling(tool.Options):
     png: str = option("", "write a grid of at most 16 rows here (default: results/NAME/sampled.png)")
     seed: int = option(0, "seed of the latents", at_least=0)
     epoch: int = option(0, "use the weights kept at this epoch (default: the last)", at_least=0)
-    data_dir: str = option(str(ROOT / "data"), "folder that holds the data sets, to fit a density to")
 
 
 def sample(options: Sampling) -> None:
@@ -61,7 +59,7 @@ def _densities(run: FinishedRun, label: int | None, options: Sampling) -> densit
     if options.prior == density.FITTED:
         if options.epoch:
             raise UserError("--prior fitted belongs to the last weights: leave --epoch out")
-        return density.of_run(run, run_data.LazyDataset(run, options.data_dir))
+        return density.of_run(run, run_data.LazyDataset(run, options.data_dir, options.data))
     if not algorithm.has_prior:
         raise UserError(f"{name} is of model {algorithm.name}, which has no prior to draw from: give --prior fitted")
     if label is not None and not algorithm.conditional:

@@ -19,6 +19,14 @@ class Options:
     device: str = config.option("auto", "where to compute", choices=("auto", "cpu", "cuda"))
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RunDataOptions(Options):
+    """What the scripts take that look at the run's data as well."""
+
+    data: str = config.option("", "where the run's images are now, if they have moved since its training")
+    data_dir: str = config.option(str(ROOT / "data"), "folder that holds the data sets")
+
+
 def run(script, options_class, job, arguments=None):
     """Parse the command line into `options_class` and do `job(options)`; exits as exit_cleanly does."""
     description = (options_class.__doc__ or "").strip().splitlines()[0]

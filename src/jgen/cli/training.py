@@ -9,6 +9,7 @@ import sys
 
 from jgen.cli import exits
 from jgen.config import Run, Training, fields_of, parse_size, parser_for
+from jgen.errors import UserError
 from jgen.platform.files import ROOT
 from jgen.training import distributed
 
@@ -62,15 +63,21 @@ def _build(algorithm_class, prepared):
     from jgen.training.algorithm import Shape
 
     config, run_options = prepared.config, prepared.run
-    dataset = distributed.first_of_host_first(
-        lambda: data.load(
-            config.data,
-            pathlib.Path(run_options.data_dir),
-            size=parse_size(config.size),
-            cache_dir=prepared.directory.cache,
-            follow_links=config.follow_links,
-        )
-    )
+
+    def load():
+        try:
+            return data.load(
+                config.data,
+                pathlib.Path(run_options.data_dir),
+                size=parse_size(config.size),
+                cache_dir=prepared.directory.cache,
+                follow_links=config.follow_links,
+            )
+        except UserError as error:
+            advice = "; if the run's data have moved, give --data FOLDER" if prepared.saved else ""
+            raise UserError(f"{error}{advice}") from None
+
+    dataset = distributed.first_of_host_first(load)
     distributed.require_same(dataset.fingerprint(), "loaded other data")
     config = prepared.config_for(algorithm_class, dataset.name)
     if config.binarise == "static":

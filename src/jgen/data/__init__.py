@@ -9,12 +9,23 @@ import os
 import pathlib
 from collections.abc import Callable
 
-from jgen.data import binarise
+from jgen.data import binarise, identity
 from jgen.data.dataset import Dataset
 from jgen.data.loader import batches, gather, steps_per_epoch, unit
 from jgen.errors import UserError
 
-__all__ = ["Dataset", "batches", "binarise", "find_folder", "gather", "is_celeba", "load", "steps_per_epoch", "unit"]
+__all__ = [
+    "Dataset",
+    "batches",
+    "binarise",
+    "find_folder",
+    "gather",
+    "identity",
+    "is_celeba",
+    "load",
+    "steps_per_epoch",
+    "unit",
+]
 
 NAMES = ("mnist", "mnist5k", "cifar10")
 

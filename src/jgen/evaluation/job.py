@@ -42,6 +42,7 @@ class Evaluation:
     seeds: int = option(5, "with low-data: how many seeds, from --seed on", at_least=1)
     inception: str = option("", "safetensors of the 2015 Inception network, for fid (not part of this package)")
     seed: int = option(0, "seed of latents, importance samples and subsets", at_least=0)
+    data: str = option("", "where the run's images are now, if they have moved since its training")
     data_dir: str = option(str(ROOT / "data"), "folder that holds the data sets")
     out: str = option(str(ROOT), "folder that holds results/ and intermediate/")
     device: str = option("auto", "where to compute", choices=("auto", "cpu", "cuda"))

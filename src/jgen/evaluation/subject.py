@@ -38,7 +38,7 @@ class Subject:
 
     @functools.cached_property
     def dataset(self):
-        return run_data.load(self.run, self.options.data_dir)
+        return run_data.load(self.run, self.options.data_dir, self.options.data)
 
     @functools.cached_property
     def split(self):

@@ -12,16 +12,14 @@ from jgen.config import option
 from jgen.data import images
 from jgen.errors import UserError
 from jgen.exploration import chosen
-from jgen.platform.files import ROOT
 from jgen.runs import finished, latents
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class DataOptions(tool.Options):
+class DataOptions(tool.RunDataOptions):
     """What every picture takes that looks at data."""
 
     seed: int = option(0, "seed of what is drawn", at_least=0)
-    data_dir: str = option(str(ROOT / "data"), "folder that holds the data sets")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -16,7 +16,6 @@ from jgen.exploration import (
     pictures_traverse,
 )
 from jgen.pictures import film, grid
-from jgen.platform.files import ROOT
 from jgen.runs import finished, run_data
 
 # A kind is a module with its Options and pictures(run, dataset, options) -> {name: uint8 [H, W, 3], or
@@ -38,7 +37,7 @@ FPS = 24
 def explore(kind, options):
     """Make the pictures of one kind in results/NAME/explore and print their names."""
     run = finished.load(options.out, options.name, options.device, log=print)
-    dataset = run_data.LazyDataset(run, getattr(options, "data_dir", ROOT / "data"))
+    dataset = run_data.LazyDataset(run, options.data_dir, options.data)
     folder = run.outputs.explored
     for name, pixels in PICTURES[kind].pictures(run, dataset, options).items():
         if pixels.ndim == 4:

@@ -16,14 +16,13 @@ from jgen.cli import tool
 from jgen.config import option
 from jgen.exploration import chosen
 from jgen.pictures import grid
-from jgen.platform.files import ROOT
 from jgen.runs import latents
 
 REACH = 6  # steps to each side
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Options(tool.Options):
+class Options(tool.RunDataOptions):
     """Originals in the centre, their augmentations left and right, one run beside another."""
 
     beside: str = option("", "a second run for the right half, such as a g-vae with --classifier off")
@@ -32,7 +31,6 @@ class Options(tool.Options):
     rows: int = option(10, "how many images", at_least=1)
     images: tuple[int, ...] = option((), "numbers of held-out images (default: drawn, each class in turn)", at_least=0)
     seed: int = option(0, "seed of the images and of the noise", at_least=0)
-    data_dir: str = option(str(ROOT / "data"), "folder that holds the data sets")
 
 
 def pictures(run, dataset, options):

@@ -19,7 +19,6 @@ from jgen.config import option
 from jgen.errors import UserError
 from jgen.exploration import chosen
 from jgen.pictures import grid
-from jgen.platform.files import ROOT
 from jgen.runs import latents
 
 SIDE = 7
@@ -27,7 +26,7 @@ ENCODED = 5000  # images whose latents define the directions
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Options(tool.Options):
+class Options(tool.RunDataOptions):
     """Squares of images moved along two directions."""
 
     across: str = option("pca1", "direction from left to right: a latent's number, pcaK, or CLASS-CLASS")
@@ -37,7 +36,6 @@ class Options(tool.Options):
     images: tuple[int, ...] = option((), "numbers of held-out images (default: drawn, each class in turn)", at_least=0)
     beside: str = option("", "a second run for the right half")
     seed: int = option(0, "seed of the images", at_least=0)
-    data_dir: str = option(str(ROOT / "data"), "folder that holds the data sets")
 
 
 def pictures(run, dataset, options):

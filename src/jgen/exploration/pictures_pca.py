@@ -14,18 +14,16 @@ from jgen.config import option
 from jgen.errors import UserError
 from jgen.exploration import chosen
 from jgen.pictures import figures
-from jgen.platform.files import ROOT
 from jgen.runs import latents
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Options(tool.Options):
+class Options(tool.RunDataOptions):
     """Latents of the held-out images on their first two principal axes."""
 
     beside: str = option("", "a second run for the right half")
     limit: int = option(5000, "at most so many images", at_least=3)
     seed: int = option(0, "seed of the choice of images", at_least=0)
-    data_dir: str = option(str(ROOT / "data"), "folder that holds the data sets")
 
 
 def pictures(run, dataset, options):

@@ -3,51 +3,66 @@
 from __future__ import annotations
 
 import functools
+import os
 import pathlib
+from collections.abc import Callable
 
 from jgen import data
 from jgen.config import parse_size
-from jgen.data import binarise
+from jgen.data import Dataset, binarise, identity
 from jgen.errors import UserError
+from jgen.runs.finished import FinishedRun
 
 
-def load(run, data_dir, log=print):
-    """The data set that `run` (a FinishedRun) was trained on, asked for as the training did: so its cache serves.
+def load(run: FinishedRun, data_dir: str | os.PathLike, moved_to: str = "", log: Callable = print) -> Dataset:
+    """The data set that `run` was trained on, asked for as the training did, so that its cache serves.
 
-    Raises UserError where it is gone or has changed its shape or its classes.
+    `moved_to`: the image folder, where it has moved since; the checksums in config.json must prove it the same. Without
+    it, `log` says what has changed. Raises UserError where the data are gone, or have another shape or classes.
     """
     record, config = run.record, run.algorithm.config
-    # A folder is found again under the path that was given; a fallback keeps the name of what was loaded.
-    name = config.data if config.data in data.NAMES else record["data"].get("requested", config.data)
     try:
         loaded = data.load(
-            name,
+            moved_to or requested(run),
             pathlib.Path(data_dir),
             size=parse_size(config.size),
             cache_dir=run.directory.cache,
             log=log,
+            follow_links=config.follow_links,
         )
     except UserError as error:
-        raise UserError(f"the data of {run.directory.name} cannot be read: {error}") from None
+        advice = "" if moved_to else "; if it has moved, give --data FOLDER"
+        raise UserError(f"the data of {run.directory.name} cannot be read: {error}{advice}") from None
+    if moved_to:
+        identity.require_same(record["data"], loaded, run.directory.name)
     if list(loaded.image_shape) != record["image_shape"] or loaded.n_classes != record["n_classes"]:
         raise UserError(
-            f"{name} now holds images of {loaded.image_shape} in {loaded.n_classes} classes, the run was trained "
-            f"on {tuple(record['image_shape'])} in {record['n_classes']}: give the same data with --data-dir"
+            f"{loaded.name} holds images of {loaded.image_shape} in {loaded.n_classes} classes, the run was trained on "
+            f"{tuple(record['image_shape'])} in {record['n_classes']}: give the same data with --data or --data-dir"
         )
+    if difference := identity.difference(record["data"], loaded):
+        log(f"note: {loaded.name} is not what {run.directory.name} was trained on ({difference})")
     return loaded
 
 
-def is_trained_on(run, dataset):
-    """Whether `dataset` is the one that config.json of `run` names: the same split of the same files."""
-    recorded = {key: run.record["data"][key] for key in ("train", "test", "files") if key in run.record["data"]}
-    if not recorded:
-        return run.record["data"].get("name", dataset.name) == dataset.name
-    return all(dataset.source.get(key) == value for key, value in recorded.items())
+def requested(run: FinishedRun) -> str:
+    """The data set's name, or the folder's path, that the training was given."""
+    # A fallback keeps the name of what was loaded.
+    name = run.algorithm.config.data
+    return name if name in data.NAMES else run.record["data"].get("requested", name)
 
 
-def as_trained(run, data_dir, log=print):
+def is_trained_on(run: FinishedRun, dataset: Dataset) -> bool:
+    """Whether `dataset` is the one that config.json of `run` names: the same split of the same images."""
+    recorded = run.record["data"]
+    if not any(key in recorded for key in ("train", "test", "files")):
+        return recorded.get("name", dataset.name) == dataset.name
+    return not identity.difference(recorded, dataset)
+
+
+def as_trained(run: FinishedRun, data_dir: str | os.PathLike, moved_to: str = "", log: Callable = print) -> Dataset:
     """`load`, its images black and white where the run was trained on such; one fixed draw."""
-    loaded = load(run, data_dir, log)
+    loaded = load(run, data_dir, moved_to, log)
     grey = run.algorithm.config.binarise == "none"
     return loaded if grey else binarise.static_dataset(loaded)
 
@@ -55,12 +70,12 @@ def as_trained(run, data_dir, log=print):
 class LazyDataset:
     """The data set that `as_trained` gives, loaded when it is first looked at: drawing samples needs no data."""
 
-    def __init__(self, run, data_dir):
-        self._run, self._data_dir = run, data_dir
+    def __init__(self, run: FinishedRun, data_dir: str | os.PathLike, moved_to: str = ""):
+        self._arguments = run, data_dir, moved_to
 
     @functools.cached_property
     def _dataset(self):
-        return as_trained(self._run, self._data_dir)
+        return as_trained(*self._arguments)
 
     def __getattr__(self, name):
         return getattr(self._dataset, name)

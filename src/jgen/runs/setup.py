@@ -9,7 +9,8 @@ import pathlib
 import shlex
 import sys
 
-from jgen.config import Run, Training, explicit_fields, from_json, to_json
+from jgen.config import MOVABLE, Run, Training, explicit_fields, from_json, to_json
+from jgen.data import identity
 from jgen.errors import UserError
 from jgen.platform.files import atomic_write, read_json
 from jgen.runs.directory import RunDirectory
@@ -141,7 +142,8 @@ def preset_name(data):
 def _resumed_config(algorithm_class, saved, explicit, directory):
     config = from_json(algorithm_class.Config, saved["config"], directory.config)
     requested = {**vars(config), "data": saved["data"].get("requested", config.data)}
-    differing = [name for name, value in explicit.items() if name != "epochs" and value != requested[name]]
+    free = ("epochs", *MOVABLE)
+    differing = [name for name, value in explicit.items() if name not in free and value != requested[name]]
     if differing:
         flag = "--" + differing[0].replace("_", "-")
         raise UserError(
@@ -155,7 +157,8 @@ def _resumed_config(algorithm_class, saved, explicit, directory):
             f"--epochs {epochs}: {spread} is laid out over this run's {config.epochs} epochs, so they stay; leave "
             "the flag out, or start another run with --name"
         )
-    return dataclasses.replace(config, epochs=epochs)
+    moved = {name: explicit[name] for name in MOVABLE if explicit.get(name, requested[name]) != requested[name]}
+    return dataclasses.replace(config, epochs=epochs, **moved)
 
 
 @dataclasses.dataclass
@@ -224,14 +227,16 @@ class Prepared:
 
     def check_data(self, dataset):
         """A resumed run must find the images it was begun with; raises UserError."""
-        if self.saved:
-            for key in ("train", "test", "files"):
-                # Image folders had no checksum in the beginning.
-                if self.saved["data"].get(key, dataset.source.get(key)) != dataset.source.get(key):
-                    raise UserError(
-                        f"the data of {self.directory.name} changed since it was begun ({key}): put the old back, "
-                        "or start another run with --name"
-                    )
+        if not self.saved:
+            return
+        recorded = self.saved["data"]
+        if dataset.name != recorded.get("name"):
+            identity.require_same(recorded, dataset, self.directory.name)
+        if difference := identity.difference(recorded, dataset):
+            raise UserError(
+                f"the data of {self.directory.name} changed since it was begun ({difference}): put the old back, "
+                "or start another run with --name"
+            )
 
     def write_config(self, algorithm, dataset):
         """Clear an overwritten run, make the folders, and save everything that is needed to repeat the run."""
@@ -249,10 +254,16 @@ class Prepared:
             "versions": {name: importlib.metadata.version(name) for name in RECORDED_PACKAGES},
         }
         values["data"]["requested"] = self.config.data
-        if self.saved:  # a resumed run keeps its record; only its number of epochs may grow
-            grown = values["config"] != self.saved["config"]
+        if self.saved:  # a resumed run keeps its record; its number of epochs may grow, and its data may move
+            changed = values["config"] != self.saved["config"]
             resumed = [*self.saved.get("resumed", []), values["command"]]
-            values = {**self.saved, **({"config": values["config"], "resumed": resumed} if grown else {})}
+            place = (
+                {"name": dataset.name, "requested": self.config.data}
+                if dataset.name != self.saved["data"].get("name")
+                else {}
+            )
+            update = {"config": values["config"], "resumed": resumed, "data": {**self.saved["data"], **place}}
+            values = {**self.saved, **(update if changed else {})}
         text = json.dumps(values, indent=1, ensure_ascii=False) + "\n"
         atomic_write(self.directory.config, text.encode("utf-8", "backslashreplace"))
 

@@ -17,7 +17,7 @@ import time
 import numpy as np
 
 from jgen import networks, random
-from jgen.config import to_json
+from jgen.config import MOVABLE, to_json
 from jgen.data import binarise, loader
 from jgen.errors import UserError
 from jgen.pictures import grid
@@ -258,7 +258,8 @@ class Trainer:
                 raise UserError(f"{where} is of model {metadata['model']}, not {self.algorithm.name}")
             ours = bound_config(self.config)
             its = bound_config(type(self.config)()) | metadata["config"]  # a checkpoint may be older than a setting
-            differing = sorted(name for name in ours.keys() | its.keys() if ours.get(name) != its.get(name))
+            names = (ours.keys() | its.keys()) - {*MOVABLE}
+            differing = sorted(name for name in names if ours.get(name) != its.get(name))
             if differing:
                 raise UserError(f"{where} was trained with other settings: {', '.join(differing)}")
             position = _checked_position(metadata["position"])
@@ -272,8 +273,9 @@ class Trainer:
 
 
 def bound_config(config):
-    """The settings that a checkpoint is bound to: all but the number of epochs, which a resume may raise."""
-    return {name: value for name, value in to_json(config).items() if name != "epochs"}
+    """The settings that a checkpoint is bound to: all but those that a resume may change."""
+    free = ("epochs", *MOVABLE)
+    return {name: value for name, value in to_json(config).items() if name not in free}
 
 
 def _checked_position(values):
