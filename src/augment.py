@@ -1,4 +1,4 @@
-"""Augmented copies of labelled images:  python src/augment.py g-vae photos/ photos-augmented/ -n 4 --sigma 0.5"""
+"""Augmented copies of labelled images:  python src/augment.py photos/ photos-augmented/"""
 
 from jgen.augmentation.augment import Augmentation, augment
 from jgen.cli import tool

@@ -1,21 +1,15 @@
-"""The low-data table: which images, which steps, what is kept; and the real command on a tiny run."""
-
-import itertools
-import json
+"""The low-data experiment: which images, what each way is trained on, what decides, what is kept."""
 
 import numpy as np
 import pytest
 
 from jgen import data
-from jgen.augmentation import few_images, low_data
-from jgen.cli import tool, training
+from jgen.augmentation import generators, low_data, low_data_picture, small_classifiers
+from jgen.augmentation.generators import Recipe
+from jgen.augmentation.small_classifiers import Labelled
 from jgen.errors import UserError
-from jgen.evaluation.job import Evaluation, evaluate
-from jgen.models.g_vae import GVAE
 
-RECIPE = few_images.Recipe(
-    batch_size=8, steps=3, widths=(2, 2, 2, 2), generator_steps=3, epochs=2, copies=2, flip=False
-)
+RECIPE = Recipe(steps=2, batch_size=8, latent_dim=2, hidden=4, made_per_class=3)
 
 
 @pytest.fixture(scope="module")
@@ -24,202 +18,138 @@ def digits():
 
 
 def test_a_choice_has_as_many_of_each_class_and_lies_within_the_larger_ones(digits):
-    chosen = [few_images.choose(digits.y_train, 10, per_class, seed=3) for per_class in (10, 50, 100)]
+    chosen = [low_data.choose(digits.y_train, 10, per_class, seed=3) for per_class in (10, 50, 100)]
     for per_class, rows in zip((10, 50, 100), chosen):
         assert (np.bincount(digits.y_train[rows]) == per_class).all() and len(set(rows)) == 10 * per_class
     assert set(chosen[0]) < set(chosen[1]) < set(chosen[2])
-    np.testing.assert_array_equal(chosen[0], few_images.choose(digits.y_train, 10, 10, seed=3))
-    assert set(chosen[0]) != set(few_images.choose(digits.y_train, 10, 10, seed=4))
+    assert set(chosen[0]) != set(low_data.choose(digits.y_train, 10, 10, seed=4))
     with pytest.raises(UserError, match="a class has 450 training images, fewer than 451"):
-        few_images.choose(digits.y_train, 10, 451, seed=3)
+        low_data.choose(digits.y_train, 10, 451, seed=3)
 
 
 @pytest.mark.parametrize("n", [3, 8, 100])
 def test_every_batch_is_full_and_a_pass_takes_each_image_once(n):
-    rows = list(few_images.batches(n, batch_size=8, steps=50, seed=1))
+    rows = list(small_classifiers.batches(n, batch_size=8, steps=50, seed=1))
     assert len(rows) == 50 and {len(batch) for batch in rows} == {8}
-    first_pass = np.concatenate(rows)[:n]
-    assert sorted(first_pass) == list(range(n))
+    assert sorted(np.concatenate(rows)[:n]) == list(range(n))
 
 
-class Counting:
-    """Stands in for the model: notes the images that each copy is trained on."""
-
-    made = []
-
-    def __init__(self, config, shape):
-        self.config, self.shape, self.seen, self.epochs = config, shape, [], []
-        Counting.made.append(self)
-
-    networks = {}
-
-    def begin_epoch(self, epoch, epochs):
-        self.epochs.append((epoch, epochs))
-
-    def step(self, x, y, noise):
-        self.seen.append((x.numpy(), y.numpy()))
-        return {"loss": x.sum()}
-
-    def encode(self, x, y=None):
-        flat = x.reshape((x.shape[0], -1))[:, :4]
-        return 0 * flat, 0 * flat
-
-    def decode(self, z, x):
-        return x
+def test_labels_spread_along_neighbours():
+    generator = np.random.default_rng(0)
+    true = np.arange(400) % 2
+    codes = generator.standard_normal((400, 3)) + 8 * true[:, None]
+    np.testing.assert_array_equal(generators.spread(codes, true[:4], 2), true)
 
 
 @pytest.fixture
-def model(monkeypatch):
-    """The settings of a run of the G-VAE, in a model that only counts."""
-    from jgen.models.g_vae import Config
-    from jgen.training.algorithm import Shape
-
-    monkeypatch.setattr(Counting, "made", [])
-    return Counting(Config(data="mnist5k", beta=0.25, stem=4, widths=(6, 9), shift=2), Shape((1, 28, 28), 10))
+def cell(digits, monkeypatch):
+    monkeypatch.setattr(low_data, "HELD_OUT", 30)
+    monkeypatch.setattr(low_data, "UNLABELLED", 40)
+    return low_data.Cell(digits, 2, seed=0, recipe=RECIPE)
 
 
-def test_every_way_takes_as_many_steps_and_the_generators_see_the_few_images_only(digits, model, monkeypatch):
-    steps = []
-    adam = few_images.optim.Adam.step
-    monkeypatch.setattr(few_images.optim.Adam, "step", lambda self, loss: (steps.append(way), adam(self, loss)))
-    x, y = few_images.gathered(digits, 1, seed=0)
-    for way in few_images.WAYS:
-        found = few_images.accuracy(way, x, y, (digits.x_test, digits.y_test), model, RECIPE, seed=0)
-        assert 0 <= found <= 1
-    assert steps == [way for way in few_images.WAYS for _ in range(RECIPE.steps)]
-    plain, ours = Counting.made[1:]
-    assert (plain.config.classifier, ours.config.classifier) == ("off", "on")
-    allowed = {image.tobytes(): label for image, label in zip(x, y)}
-    for generator in (plain, ours):
-        assert generator.epochs == [(1, 2), (2, 2)] and len(generator.seen) == RECIPE.generator_steps
-        assert generator.config.beta == 0.25 and generator.config.widths == (3, 4) and generator.config.shift == 0
-        for images, labels in generator.seen:
-            for image, label in zip(np.rint(255 * images).astype(np.uint8), labels):
-                assert allowed[image.tobytes()] == label
+def test_no_image_serves_two_purposes(cell):
+    parts = [{image.tobytes() for image in x} for x in (cell.real.x, cell.held_out.x, cell.unlabelled)]
+    assert [len(part) for part in parts] == [20, 30, 40]
+    assert not (parts[0] & parts[1] or parts[0] & parts[2] or parts[1] & parts[2])
 
 
-def test_copies_replace_half_of_a_batch_and_belong_to_their_images():
-    x = np.arange(100, dtype=np.uint8).reshape(-1, 1, 1, 1)
-    copies = np.stack([x + 100, x + 100], 1)  # [N, 2, 1, 1, 1]
-    rows = np.arange(100).repeat(10)
-    pixels = few_images._half_copies(x, copies, rows, seed=0, step=1).ravel()
-    assert ((pixels == rows) | (pixels == rows + 100)).all()
-    assert (pixels >= 100).mean() == pytest.approx(0.5, abs=0.06)
+@pytest.mark.parametrize("source", ["few", "unlabelled"])
+def test_generators_see_the_images_of_their_way_only(cell, monkeypatch, source):
+    seen = []
+    monkeypatch.setattr(generators.classic, "moved", lambda x, moves, generator: (seen.append((x, moves)), x)[1])
+    monkeypatch.setattr(generators, "spread", lambda mu, y, k: np.arange(len(mu)) % k)
+    made = cell.made(source, True)
+    assert made.x.shape == (30, 1, 28, 28) and (np.bincount(made.y) == 3).all()
+    allowed = {x.tobytes() for x in cell.real.x} | (
+        {x.tobytes() for x in cell.unlabelled} if source != "few" else set()
+    )
+    assert {x.tobytes() for batch, _ in seen for x in batch} <= allowed
+    assert all(moves == low_data.MOVES for _, moves in seen)
+
+
+@pytest.mark.parametrize(("better", "expected"), [(0.0, 0.0), (0.5, 0.5)])
+def test_held_out_images_decide_whether_made_images_are_used(cell, monkeypatch, better, expected):
+    made = Labelled(cell.real.x, cell.real.y, 10)
+    monkeypatch.setattr(low_data.Cell, "made", lambda self, source, moves: made)
+    monkeypatch.setattr(low_data, "trained", lambda judge, real, made, share, moves, seed: (share, moves))
+
+    def hits(network, test):
+        assert test is cell.held_out or test is cell.test
+        return np.array([network[0] == better, network[0] == 0.5]) if test is cell.held_out else np.array([True])
+
+    monkeypatch.setattr(low_data, "hits", hits)
+    if better == 0.0:
+        monkeypatch.setattr(low_data, "hits", lambda network, test: np.array([network[0] == 0]))
+    assert cell.accuracy("VAE", "CNN")[1] == expected
+
+
+def test_half_of_every_batch_is_made_and_every_way_takes_as_many_steps(monkeypatch):
+    seen = []
+    monkeypatch.setattr(small_classifiers.classic, "moved", lambda x, moves, generator: (seen.append(x), x)[1])
+    real = Labelled(np.zeros((10, 1, 8, 8), np.uint8), np.arange(10) % 2, 2)
+    made = Labelled(np.full((10, 1, 8, 8), 255, np.uint8), np.arange(10) % 2, 2)
+    for share in (0.0, 0.5, 0.25):
+        seen.clear()
+        small_classifiers.trained("MLP", real, made if share else None, share, steps=3)
+        assert [(x == 255).mean() for x in seen] == [share] * 3 and {len(x) for x in seen} == {64}
+
+
+def test_a_classifier_learns_what_can_be_learned():
+    generator = np.random.default_rng(0)
+    y = np.arange(60) % 3
+    x = generator.integers(0, 60, (60, 1, 8, 8), np.uint8)
+    x[np.arange(60), 0, 2 * y] += 150  # a bright row tells the class
+    images = Labelled(x, y, 3)
+    for judge in small_classifiers.JUDGES:
+        assert small_classifiers.hits(small_classifiers.trained(judge, images, steps=60), images).mean() > 0.95
 
 
 @pytest.fixture
 def made(monkeypatch):
-    """The cells that were really made, in order; their accuracies come from a formula."""
-    cells = []
+    """The rows that were really made, in order; their accuracies come from a formula."""
+    rows = []
 
-    def accuracy(way, x, y, test, algorithm, recipe, seed):
-        cells.append((len(x) // 10, way, seed))
-        gain = {few_images.NONE: 0, few_images.CLASSIC: 0.1}.get(way, -0.1)
-        return 0.5 + 0.01 * seed + gain
+    def accuracy(self, way, judge):
+        rows.append((len(self.real.y) // 10, way, judge, self.seed))
+        return 0.5 + 0.01 * self.seed + {low_data.NONE: 0, low_data.CLASSIC: 0.1}.get(way, -0.1), 0.5
 
-    monkeypatch.setattr(few_images, "accuracy", accuracy)
-    return cells
+    monkeypatch.setattr(low_data.Cell, "accuracy", accuracy)
+    return rows
 
 
-def test_an_interrupted_table_goes_on_and_keeps_its_rows(digits, model, made, tmp_path):
+def test_an_interrupted_table_goes_on_and_keeps_its_rows(digits, made, tmp_path):
     path, wanted = tmp_path / "low-data.jsonl", low_data.cells((2, 1), 0, 2)
-    low_data.make(path, digits, model, RECIPE, wanted)
-    assert made == [(size, way, seed) for seed, size, way in itertools.product((0, 1), (1, 2), few_images.WAYS)]
+    low_data.make(path, digits, RECIPE, wanted)
+    assert made == wanted and [row[0] for row in wanted[:20]] == [1] * 16 + [2] * 4
     lines = path.read_bytes().splitlines(keepends=True)
-    assert len(lines) == 21
     path.write_bytes(b"".join(lines[:8]) + lines[8][:9])  # killed in the middle of a row
     made.clear()
-    accuracies = low_data.make(path, digits, model, RECIPE, wanted)
-    assert set(accuracies) == set(wanted) and set(made) == set(wanted[7:])
-    made.clear()
-    low_data.make(path, digits, model, RECIPE, low_data.cells((1, 3), 0, 2))
-    assert {cell[0] for cell in made} == {3}
+    assert set(low_data.make(path, digits, RECIPE, wanted)) == set(wanted) and made == wanted[7:]
     with pytest.raises(UserError, match="other settings: delete it"):
-        low_data.make(path, digits, model, few_images.Recipe(steps=4), wanted)
+        low_data.make(path, digits, Recipe(steps=4), wanted)
     with open(path, "a") as file:
         file.write('{"per_class": 1}\n')
     with pytest.raises(UserError, match="no row of this table"):
-        low_data.make(path, digits, model, RECIPE, wanted)
+        low_data.make(path, digits, RECIPE, wanted)
 
 
-def test_too_large_a_size_is_refused_before_anything_is_trained(digits, model, made, tmp_path):
+def test_too_large_a_size_is_refused_before_anything_is_trained(digits, made, tmp_path):
     with pytest.raises(UserError, match="smaller --sizes"):
-        low_data.make(tmp_path / "rows", digits, model, RECIPE, low_data.cells((10, 500), 0, 1))
+        low_data.make(tmp_path / "rows", digits, RECIPE, low_data.cells((10, 500), 0, 1))
     assert not made
 
 
-def test_means_deviations_and_paired_gains():
+def test_gains_are_paired_by_seed():
     wanted = low_data.cells((10,), 0, 3)
-    accuracies = {cell: {"none": 0.5, "classic": 0.6}.get(cell[1], 0.4) + 0.1 * cell[2] for cell in wanted}
-    accuracies[10, "VAE", 2] += 0.3
+    accuracies = {row: {"none": 0.5, "classic": 0.6}.get(row[1], 0.4) + 0.1 * row[3] for row in wanted}
+    accuracies[10, "VAE", "CNN", 2] += 0.3
     measured = low_data.numbers(accuracies, wanted)
-    assert measured["none"]["values"]["10"] == pytest.approx(60)
-    assert measured["none"]["deviations"]["10"] == pytest.approx(10)
-    gain = measured["gain_of_classic_over_none"]  # the seeds' own spread cancels
-    assert gain["values"]["10"] == pytest.approx(10) and gain["standard_errors"]["10"] == pytest.approx(0, abs=1e-9)
-    vae = measured["gain_of_VAE_over_none"]  # -10, -10, 20
-    assert vae["values"]["10"] == pytest.approx(0, abs=1e-9) and vae["standard_errors"]["10"] == pytest.approx(10)
-    assert low_data.draw(accuracies, wanted).startswith(b"\x89PNG")
+    assert measured["CNN: none"]["values"]["10"] == pytest.approx(60)
+    gain = measured["CNN: gain of classic over none"]  # the seeds' own spread cancels
+    assert gain["values"]["10"] == pytest.approx(10) and gain["half_widths"]["10"] == pytest.approx(0, abs=1e-9)
+    vae = measured["CNN: gain of VAE over none"]  # -10, -10, 20: a standard error of 10, and t = 4.30
+    assert vae["values"]["10"] == pytest.approx(0, abs=1e-9) and vae["half_widths"]["10"] == pytest.approx(43.03, 1e-3)
+    assert low_data_picture.draw(accuracies, wanted).startswith(b"\x89PNG")
     alone = low_data.numbers(accuracies, low_data.cells((10,), 0, 1))
-    assert "deviations" not in alone["none"] and low_data.draw(accuracies, low_data.cells((10,), 0, 1))
-
-
-TINY = ["--data", "mnist5k", "--epochs", "1", "--batch-size", "500"]
-SMALL = ["--stem", "2", "--widths", "2", "2", "--latent-dim", "4"]
-
-
-@pytest.fixture(scope="module")
-def out(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("runs")
-    training.run(GVAE, [*TINY, *SMALL, "--out", str(folder)])
-    training.run(GVAE, [*TINY, *SMALL, "--out", str(folder), "--name", "plain", "--classifier", "off"])
-    return folder
-
-
-def run(out, *words):
-    tool.run("evaluate.py", Evaluation, evaluate, [*map(str, words), "--out", str(out)])
-
-
-def test_the_command_writes_table_picture_and_protocol(out, capsys, made):
-    run(out, "g-vae", "low-data", "--sizes", 5, 2, "--seeds", 2)
-    found = json.loads((out / "results/g-vae/evaluation.json").read_text())["low-data"]
-    assert set(few_images.WAYS) < set(found["numbers"]) and list(found["numbers"]["ISDA"]["values"]) == ["2", "5"]
-    assert found["numbers"]["gain_of_classic_over_none"]["values"]["5"] == pytest.approx(10)
-    protocol = found["protocol"]
-    assert protocol["seeds"] == 2 and protocol["recipe"]["steps"] and "nothing else" in protocol["trained_on"]
-    assert protocol["model"]["widths"] == [1, 1] and set(protocol["ways"]) == set(few_images.WAYS)
-    assert (out / "results/g-vae/low-data.png").read_bytes().startswith(b"\x89PNG")
-    assert "gain of classic over none" in capsys.readouterr().out
-    count = len(made)
-    run(out, "g-vae", "low-data", "--sizes", 5, 2, "--seeds", 2)
-    assert len(made) == count
-
-
-def test_a_cell_trains_and_gives_the_same_accuracy_again(out, digits):
-    from jgen.runs import finished
-
-    algorithm = finished.load(out, "g-vae").algorithm
-    x, y = few_images.gathered(digits, 20, seed=0)
-    test = (digits.x_test[::5], digits.y_test[::5])
-    recipe = few_images.Recipe(steps=40, generator_steps=4, epochs=2, copies=2)
-    for way in few_images.WAYS:
-        found = few_images.accuracy(way, x, y, test, algorithm, recipe, seed=0)
-        assert found > 0.5, way  # chance is 0.1
-        assert way not in (few_images.G_VAE, few_images.ISDA) or found == few_images.accuracy(
-            way, x, y, test, algorithm, recipe, seed=0
-        )
-
-
-@pytest.mark.parametrize(
-    "words, message",
-    [
-        (["plain"], "does not classify"),
-        (["g-vae", "--sizes", 1000], "smaller --sizes"),
-        (["g-vae", "--seeds", 0], "at least 1"),
-    ],
-)
-def test_errors_are_one_clear_line(out, capsys, words, message):
-    with pytest.raises(SystemExit) as stop:
-        run(out, words[0], "low-data", *words[1:])
-    error = capsys.readouterr().err
-    assert stop.value.code == 2 and message in error and "Traceback" not in error
+    assert "half_widths" not in alone["CNN: gain of VAE over none"]

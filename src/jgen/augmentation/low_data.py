@@ -1,35 +1,125 @@
-"""Does augmentation help where labels are few? The low-data table: images per class, ways to augment, seeds.
+"""Does augmentation help where labels are few? Images per class x way x judge x seed.
 
-A cell is one trained classifier; its test accuracy is a row of results/NAME/low-data.jsonl, written as soon as it is
-known. So a table that was interrupted goes on, and one that is asked for more seeds or sizes keeps what it has.
+A way says where the made images come from, and whether classic moves are applied. Whether a classifier uses the made
+images at all is decided on held-out training images; the test images only measure. A row of the table is written as
+soon as it is known, so that an interrupted table goes on.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 import json
-import sys
 import time
+from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 from scipy import stats
 
-from jgen import config
-from jgen.augmentation import few_images
+from jgen import data, random
+from jgen.augmentation import generators
+from jgen.augmentation.generators import Recipe
+from jgen.augmentation.small_classifiers import JUDGES, Labelled, hits, trained
+from jgen.data.dataset import Dataset
 from jgen.errors import UserError
 from jgen.evaluation.numbers import series
-from jgen.pictures import figures
 from jgen.platform import files
 from jgen.runs import metrics
 
-KEY = ("per_class", "way", "seed")
+CHOICE = 2  # EVALUATION's key of the images that are chosen
+HELD_OUT = 2000  # training images that decide whether made images are used
+UNLABELLED = 5000  # further training images whose labels are not used
+FEW, SHARE_OF_FEW, SHARE = 20, 0.5, 0.2  # made images in a batch up to FEW images a class, and beyond
+CONFIDENCE = 0.95
+KEY = ("per_class", "way", "judge", "seed")
+
+
+@dataclasses.dataclass(frozen=True)
+class Way:
+    """Where made images come from ("", "few" or "unlabelled"), and where classic moves are applied."""
+
+    text: str
+    source: str = ""
+    generator_moves: bool = False
+    classifier_moves: bool = False
+
+
+NONE, CLASSIC = "none", "classic"
+WAYS = {
+    NONE: Way("the images as they are"),
+    "VAE": Way("made by a conditional VAE of the few images, from each class's Gaussian", "few"),
+    "unlabelled": Way(
+        "made by a VAE that also saw 5,000 unlabelled images; labels spread among its codes", "unlabelled"
+    ),
+    "VAE under moves": Way("as VAE, the generator trained under affine moves", "few", True),
+    "unlabelled under moves": Way("as unlabelled, the generator trained under affine moves", "unlabelled", True),
+    CLASSIC: Way("affine moves anew in every step, no generator", classifier_moves=True),
+    "classic + VAE": Way("VAE under moves, and affine moves of all images", "few", True, True),
+    "classic + unlabelled": Way("unlabelled under moves, and affine moves of all images", "unlabelled", True, True),
+}
+MOVES = ("affine",)
+
+
+def choose(labels: np.ndarray, n_classes: int, per_class: int, seed: int) -> np.ndarray:
+    """Rows of `per_class` images of each class, ascending; a larger choice of the same seed contains a smaller one.
+
+    Raises UserError where a class has fewer.
+    """
+    order = random.stream(seed, random.EVALUATION, CHOICE).permutation(len(labels))
+    chosen = [order[labels[order] == label][:per_class] for label in range(n_classes)]
+    if (fewest := min(map(len, chosen))) < per_class:
+        raise UserError(f"a class has {fewest} training images, fewer than {per_class}: ask for smaller --sizes")
+    return np.sort(np.concatenate(chosen))
+
+
+class Cell:
+    """The images of one choice: few labelled, held-out and unlabelled ones; generators are trained once each."""
+
+    def __init__(self, dataset: Dataset, per_class: int, seed: int, recipe: Recipe, moves: tuple[str, ...] = MOVES):
+        rows = choose(dataset.y_train, dataset.n_classes, per_class, seed)
+        rest = np.setdiff1d(np.arange(len(dataset.y_train)), rows)
+        rest = random.stream(seed, random.EVALUATION, CHOICE + 1).permutation(rest)
+        self.real, self.held_out = (self._part(dataset, part) for part in (rows, rest[:HELD_OUT]))
+        self.unlabelled = data.gather(dataset.x_train, np.sort(rest[HELD_OUT : HELD_OUT + UNLABELLED]))
+        self.test = Labelled(dataset.x_test, dataset.y_test, dataset.n_classes)
+        self.share = SHARE_OF_FEW if per_class <= FEW else SHARE
+        self.recipe, self.moves, self.seed = recipe, moves, seed
+
+    @staticmethod
+    def _part(dataset, rows):
+        return Labelled(data.gather(dataset.x_train, np.sort(rows)), dataset.y_train[np.sort(rows)], dataset.n_classes)
+
+    @functools.cache  # noqa: B019 (a cell lives for one row of the table)
+    def made(self, source: str, generator_moves: bool) -> Labelled:
+        recipe = dataclasses.replace(self.recipe, moves=self.moves if generator_moves else ())
+        if source == "few":
+            return generators.made_of_few(self.real, recipe, self.seed)
+        return generators.made_with_unlabelled(self.real, self.unlabelled, recipe, self.seed)
+
+    @functools.cache  # noqa: B019
+    def classifier(self, way: str, judge: str, share: float):
+        """(classifier, its accuracy on the held-out images)."""
+        chosen = WAYS[way]
+        made = self.made(chosen.source, chosen.generator_moves) if share else None
+        moves = self.moves if chosen.classifier_moves else ()
+        network = trained(judge, self.real, made, share, moves, self.seed)
+        return network, hits(network, self.held_out).mean()
+
+    def accuracy(self, way: str, judge: str) -> tuple[float, float]:
+        """(test accuracy, share of made images) of the classifier whose share is best on the held-out images."""
+        candidates = [(CLASSIC if WAYS[way].classifier_moves else NONE, judge, 0.0)]
+        if WAYS[way].source:
+            candidates.append((way, judge, self.share))
+        best = max(candidates, key=lambda candidate: self.classifier(*candidate)[1])
+        return float(hits(self.classifier(*best)[0], self.test).mean()), best[2]
 
 
 class Table:
     """The rows of one low-data.jsonl; the first line holds the settings that they share."""
 
-    def __init__(self, path, settings):
+    def __init__(self, path: Path, settings: dict):
         """Raises UserError where the file holds rows of other settings, or cannot be read as a table."""
         self.path = path
         settings = json.loads(json.dumps(settings))
@@ -43,114 +133,89 @@ class Table:
         except (KeyError, TypeError, ValueError):
             raise UserError(f"{path} has a line that is no row of this table: delete the line, or the file") from None
 
-    def add(self, cell, accuracy, seconds):
-        metrics.append_row(self.path, {**dict(zip(KEY, cell)), "accuracy": accuracy, "seconds": round(seconds, 2)})
+    def add(self, cell: tuple, accuracy: float, share: float, seconds: float) -> None:
+        row = {**dict(zip(KEY, cell)), "accuracy": accuracy, "share": share, "seconds": round(seconds, 2)}
+        metrics.append_row(self.path, row)
         self.accuracies[cell] = accuracy
 
 
-def cells(sizes, first_seed, seeds):
-    """(images per class, way, seed) of every cell, a whole seed after the other."""
-    sizes, every_seed = sorted(set(sizes)), range(first_seed, first_seed + seeds)
-    return [(size, way, seed) for seed, size, way in itertools.product(every_seed, sizes, few_images.WAYS)]
-
-
-def fill(table, wanted, dataset, algorithm, recipe):
-    """Make the cells of `wanted` that the table lacks, with a bar."""
-    from tqdm import tqdm
-
-    missing = [cell for cell in wanted if cell not in table.accuracies]
-    for per_class in {cell[0] for cell in missing}:
-        few_images.choose(dataset.y_train, dataset.n_classes, per_class, 0)  # complain before the first hour, not after
-    interval = 0.2 if sys.stderr.isatty() else 30
-    bar = tqdm(total=len(wanted), initial=len(wanted) - len(missing), unit="cell", mininterval=interval)
-    with bar:
-        for per_class, way, seed in missing:
-            bar.set_postfix_str(f"{per_class} per class, {way}, seed {seed}")
-            started = time.perf_counter()
-            x, y = few_images.gathered(dataset, per_class, seed)
-            test = (dataset.x_test, dataset.y_test)
-            found = few_images.accuracy(way, x, y, test, algorithm, recipe, seed)
-            table.add((per_class, way, seed), found, time.perf_counter() - started)
-            bar.update()
-
-
-def numbers(accuracies, wanted):
-    """Mean and standard deviation of each way's accuracy in %, and its paired gain over none with standard errors."""
-    sizes, seeds = sorted({cell[0] for cell in wanted}), sorted({cell[2] for cell in wanted})
-    of = {
-        way: {str(size): np.array([100 * accuracies[size, way, seed] for seed in seeds]) for size in sizes}
-        for way in few_images.WAYS
-    }
-    several = len(seeds) > 1
-    measured = {}
-    for way, by_size in of.items():
-        means = {size: values.mean() for size, values in by_size.items()}
-        spread = {size: values.std(ddof=1) for size, values in by_size.items()} if several else None
-        measured[way] = series(means, "%, ± standard deviation over seeds", deviations=spread)
-    for way in few_images.WAYS:
-        if way == few_images.NONE:
-            continue
-        gains = {size: values - of[few_images.NONE][size] for size, values in of[way].items()}
-        means = {size: values.mean() for size, values in gains.items()}
-        errors = {size: stats.sem(values) for size, values in gains.items()} if several else None
-        name = f"gain_of_{way}_over_{few_images.NONE}"
-        measured[name] = series(means, "percentage points, ± standard error, paired by seed", standard_errors=errors)
-    return measured
-
-
-def draw(accuracies, wanted):
-    """Accuracy against images per class, a line with error bars for each way; PNG bytes."""
-    from matplotlib.figure import Figure
-
-    measured = numbers(accuracies, wanted)
-    sizes = np.array(sorted({cell[0] for cell in wanted}))
-    figure = Figure(figsize=(11, 4.2), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    for i, way in enumerate(few_images.WAYS):
-        moved = sizes * 1.03 ** (i - 2)  # side by side, on the logarithmic axis
-        _bars(left, moved, measured[way], "deviations", f"C{i}", way)
-        if way != few_images.NONE:
-            gain = measured[f"gain_of_{way}_over_{few_images.NONE}"]
-            _bars(right, moved, gain, "standard_errors", f"C{i}", way)
-    left.set_ylabel("test accuracy, %, ± standard deviation")
-    right.set_ylabel("gain over none, percentage points, ± standard error")
-    right.axhline(0, color="0.5", linewidth=1)
-    for axes in (left, right):
-        axes.set_xscale("log")
-        axes.set_xticks(sizes, [str(size) for size in sizes], minor=False)
-        axes.minorticks_off()
-        axes.set_xlabel("training images per class")
-        axes.grid(alpha=0.3)
-        axes.legend(fontsize=8)
-    return figures.png(figure)
-
-
-def _bars(axes, x, measured, spread, colour, label):
-    errors = list(measured[spread].values()) if spread in measured else None
-    axes.errorbar(x, list(measured["values"].values()), errors, color=colour, marker="o", capsize=3, label=label)
-
-
-def settings_of(dataset, algorithm, recipe):
-    """What the rows of a table share, JSON-able: other data, another model or recipe make another table."""
-    model = few_images.generator_config(algorithm.config, few_images.G_VAE, recipe, 0)
-    ours = {name: value for name, value in config.to_json(model).items() if name != "seed"}
-    return {
-        "data": dataset.name,
-        "classes": list(dataset.classes),
-        "training_images": len(dataset.x_train),
-        "test_images": len(dataset.x_test),
-        "model": ours,
-        "recipe": dataclasses.asdict(recipe),
-    }
-
-
-def make(path, dataset, algorithm, recipe, wanted):
-    """The accuracies of all `wanted` cells, {(images per class, way, seed): 0 to 1}."""
+def make(path: Path, dataset: Dataset, recipe: Recipe, wanted: list[tuple]) -> dict[tuple, float]:
+    """The accuracies of all `wanted` rows, 0 to 1; those that PATH lacks are made now, by one process at a time."""
 
     def refusal(holder):
         return f"{path} is being written by process {holder}: wait until it ends"
 
     with files.locked(path.with_name(f".{path.stem}.lock"), refusal):
-        table = Table(path, settings_of(dataset, algorithm, recipe))
-        fill(table, wanted, dataset, algorithm, recipe)
-    return table.accuracies
+        return fill(Table(path, settings_of(dataset, recipe)), wanted, dataset, recipe)
+
+
+def cells(sizes: Iterable[int], first_seed: int, seeds: int) -> list[tuple]:
+    """(images per class, way, judge, seed) of every row, a whole seed after the other."""
+    every_seed = range(first_seed, first_seed + seeds)
+    return [
+        (size, way, judge, seed)
+        for seed, size, way, judge in itertools.product(every_seed, sorted(set(sizes)), WAYS, JUDGES)
+    ]
+
+
+def settings_of(dataset: Dataset, recipe: Recipe) -> dict:
+    """What the rows of a table share: other data or another recipe make another table."""
+    return {
+        "data": dataset.name,
+        "classes": list(dataset.classes),
+        "test_images": len(dataset.x_test),
+        "held_out": HELD_OUT,
+        "unlabelled": UNLABELLED,
+        "shares": {"few": FEW, "share_of_few": SHARE_OF_FEW, "share": SHARE},
+        "moves": list(MOVES),
+        "recipe": dataclasses.asdict(recipe),
+    }
+
+
+def fill(table: Table, wanted: list[tuple], dataset: Dataset, recipe: Recipe) -> dict[tuple, float]:
+    """Make the rows of `wanted` that the table lacks, with a bar; the accuracies of all, 0 to 1."""
+    from tqdm import tqdm
+
+    missing = [cell for cell in wanted if cell not in table.accuracies]
+    for per_class in {cell[0] for cell in missing}:
+        choose(dataset.y_train, dataset.n_classes, per_class, 0)  # complain before the first hour, not after
+    with tqdm(total=len(wanted), initial=len(wanted) - len(missing), unit="row") as bar:
+        for (per_class, seed), rows in itertools.groupby(missing, key=lambda cell: (cell[0], cell[3])):
+            images = Cell(dataset, per_class, seed, recipe)
+            for row in rows:
+                bar.set_postfix_str(f"{per_class} per class, {row[1]}, {row[2]}, seed {seed}")
+                started = time.perf_counter()
+                table.add(row, *images.accuracy(row[1], row[2]), time.perf_counter() - started)
+                bar.update()
+    return {cell: table.accuracies[cell] for cell in wanted}
+
+
+def numbers(accuracies: dict[tuple, float], wanted: list[tuple]) -> dict:
+    """Each way's mean accuracy in %, and its paired gain over none and over classic with half a confidence interval."""
+    sizes, seeds = sorted({cell[0] for cell in wanted}), sorted({cell[3] for cell in wanted})
+    measured = {}
+    for judge in JUDGES:
+        of = {
+            way: {str(size): np.array([100 * accuracies[size, way, judge, seed] for seed in seeds]) for size in sizes}
+            for way in WAYS
+        }
+        for way, by_size in of.items():
+            means = {size: values.mean() for size, values in by_size.items()}
+            measured[f"{judge}: {way}"] = series(means, "%, mean over seeds")
+        pairs = [(way, NONE) for way in WAYS if way != NONE]
+        pairs += [(way, CLASSIC) for way in WAYS if way.startswith(CLASSIC) and way != CLASSIC]
+        for way, base in pairs:
+            gains = {size: values - of[base][size] for size, values in of[way].items()}
+            measured[f"{judge}: gain of {way} over {base}"] = _gains(gains)
+    return measured
+
+
+def _gains(gains: dict[str, np.ndarray]) -> dict:
+    """Means of paired differences over seeds with half the width of their confidence interval (Student's t)."""
+    seeds = len(next(iter(gains.values())))
+    halves = None
+    if seeds > 1:
+        away = stats.t.ppf(0.5 + CONFIDENCE / 2, seeds - 1)
+        halves = {size: away * stats.sem(values) for size, values in gains.items()}
+    unit = f"percentage points, ± half a {CONFIDENCE:.0%} confidence interval, paired by seed"
+    return series({size: values.mean() for size, values in gains.items()}, unit, half_widths=halves)

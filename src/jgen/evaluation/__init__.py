@@ -11,7 +11,6 @@ labels                class histogram and entropy, agreement with the label aske
 memorisation          nearest training images
 critic                WGAN's curve, gap and clipped weights
 preservation          whether moved latents keep their class, and how far the images move; preservation_picture
-low_data              the table of few labelled images, row by row; few_images: one cell of it
 classifier            the independent classifier: its network, its shipped weights, labels and features
 classifier_training   how these weights were made
 numbers, report       a number with its error; evaluation.json and the printed table

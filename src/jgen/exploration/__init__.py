@@ -1,13 +1,10 @@
 """Looking at a finished run, and using it.
 
 job            the table of the kinds of pictures (src/explore.py)
-latents        images to latents and back, in batches
 ends           a latent by what the command line calls it: an image's number, a file, a draw of the prior
 chosen         held-out images, and the run beside
 dimensions     which latents matter
 captions       names beside rows, values above columns
-directions     which way to move an image's latents, and how far
 sources        labelled images to augment, never a test split
-augmentation   a class folder in, a class folder of augmented images out (src/augment.py)
 pictures_*     one kind of picture each: Options, and pictures(run, dataset, options) -> {name: uint8 [H, W, 3]}
 """

@@ -57,12 +57,18 @@ def root(covariance: np.ndarray) -> np.ndarray:
 def gaussian(mu: np.ndarray, logvar: np.ndarray | None) -> Mixture:
     """One Gaussian for latents mu, logvar [N, D]: their mean, and cov(mu) + the mean posterior variance.
 
-    cov(mu) is shrunk towards a multiple of the identity (Chen et al., 2010), so that N may be smaller than D.
+    The posterior variance makes it proper where N is smaller than D. Codes without one have their covariance shrunk
+    towards a multiple of the identity (Chen et al., 2010).
     """
     from sklearn.covariance import oas
 
     mu = mu.astype(np.float64)
-    covariance = oas(mu)[0] if len(mu) > 1 else np.zeros((mu.shape[1],) * 2)
+    if len(mu) < 2:
+        covariance = np.zeros((mu.shape[1],) * 2)
+    elif logvar is None:
+        covariance = oas(mu)[0]
+    else:
+        covariance = np.atleast_2d(np.cov(mu, rowvar=False))
     if logvar is not None:
         covariance = covariance + np.diag(np.exp(logvar.astype(np.float64)).mean(0))
     return Mixture(np.ones(1), mu.mean(0, keepdims=True), covariance[None])

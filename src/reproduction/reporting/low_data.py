@@ -4,28 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 
-from scipy import stats
-
+from jgen.augmentation.low_data import CONFIDENCE, JUDGES, NONE, WAYS
 from reproduction.reporting import charts
 from reproduction.reporting.blocks import Chart, Missing, Table
 from reproduction.reporting.results import NotRunYet
 from reproduction.reporting.verdicts import Outcome, graded
 
 RUN, SECTION = "g-vae-mnist", "low-data"
-GAIN = "gain_of_G-VAE_over_none"
-WAYS = {
-    "none": "none",
-    "classic": "classic (moved at random)",
-    "VAE": "copies by the plain VAE",
-    "G-VAE": "copies by G-VAE",
-    "ISDA": "ISDA, no copies",
-}
-CONFIDENCE = 0.95
+WAY = "VAE"  # the one that sees the few images alone, without hand-written moves
+JUDGE = "CNN"
+
+
+def gain(way: str, judge: str = JUDGE) -> str:
+    """The name of the number: what a way gains over no augmentation."""
+    return f"{judge}: gain of {way} over {NONE}"
 
 
 @dataclasses.dataclass(frozen=True)
 class Helps:
-    """With few images per class, G-VAE's copies train a better classifier than no augmentation does."""
+    """With few images per class, images made by a VAE of these images train a better classifier than they alone do."""
 
     text: str = (
         f"gain in accuracy over no augmentation above 0 at every number of images, with {CONFIDENCE:.0%} confidence "
@@ -33,44 +30,50 @@ class Helps:
     )
 
     def judge(self, results):
-        gain = results.run(RUN).measured(SECTION, GAIN)
-        errors = gain.get("standard_errors", {})
-        seeds = results.run(RUN).protocol(SECTION)["seeds"]
-        away = stats.t.ppf(0.5 + CONFIDENCE / 2, seeds - 1)  # standard errors; 2.8 for five seeds
-        sure = [size for size, value in gain["values"].items() if size in errors and value > away * errors[size]]
-        verdict = graded(len(sure) == len(gain["values"]), bool(sure))
-        found = "; ".join(f"{_with_spread(gain, size, '+.2f')} at {size}" for size in gain["values"])
-        return Outcome(verdict, f"percentage points gained ± standard error, by images per class: {found}")
+        measured = results.run(RUN).measured(SECTION, gain(WAY))
+        halves = measured.get("half_widths", {})
+        sure = [size for size, value in measured["values"].items() if size in halves and value > halves[size]]
+        verdict = graded(len(sure) == len(measured["values"]), bool(sure))
+        found = "; ".join(f"{_with_interval(measured, size)} at {size}" for size in measured["values"])
+        return Outcome(verdict, f"percentage points gained, {CONFIDENCE:.0%} interval, by images per class: {found}")
 
 
-def _with_spread(measured, size, form=".2f"):
-    spread = measured.get("deviations", measured.get("standard_errors", {})).get(size)
-    return f"{measured['values'][size]:{form}}" + (f" ± {spread:.2f}" if spread is not None else "")
+def _with_interval(measured, size):
+    half = measured.get("half_widths", {}).get(size)
+    return f"{measured['values'][size]:+.2f}" + (f" ± {half:.2f}" if half is not None else "")
 
 
 def blocks(results, run=RUN):
-    """The table and its picture; what is missing where it was not measured."""
+    """The tables of both judges and the chart; what is missing where it was not measured."""
     try:
-        found = {way: results.run(run).measured(SECTION, way) for way in WAYS}
+        found = [_table(results.run(run), judge) for judge in JUDGES]
+        series = {way: results.run(run).measured(SECTION, gain(way))["values"] for way in WAYS if way != NONE}
     except NotRunYet:
         return [Missing("the low-data table", f"python src/evaluate.py {run} {SECTION}")]
-    sizes = list(found["none"]["values"])
-    head = ("augmentation", *(f"{size} images per class" for size in sizes))
-    rows = [(WAYS[way], *(_with_spread(measured, size) for size in sizes)) for way, measured in found.items()]
-    protocol = results.run(run).protocol(SECTION)
+    return [*found, _chart(series)]
+
+
+def _table(run, judge):
+    plain = run.measured(SECTION, f"{judge}: {NONE}")["values"]
+    head = ("augmentation", *(f"{size} images per class" for size in plain))
+    rows = [(f"none ({WAYS[NONE].text})", *(f"{value:.1f} %" for value in plain.values()))]
+    for way in WAYS:
+        if way != NONE:
+            measured = run.measured(SECTION, gain(way, judge))
+            rows.append((f"{way} ({WAYS[way].text})", *(_with_interval(measured, size) for size in plain)))
+    protocol = run.protocol(SECTION)
     caption = (
-        f"Accuracy in % on all {protocol.get('images', 0):,} test images of a small classifier trained on so few; "
-        f"mean ± standard deviation over {protocol.get('seeds', 'some')} seeds. The generative models see the same few "
-        "images and nothing else."
+        f"Judge: {judge}. Accuracy without augmentation on all {protocol.get('images', 0):,} test images, and what "
+        f"each way gains, in points with {CONFIDENCE:.0%} intervals, paired over {protocol.get('seeds', 'some')} "
+        f"choices of the images. {protocol.get('chosen_by', '')}."
     )
-    return [Table(head, rows, caption), _chart(found)]
+    return Table(head, rows, caption)
 
 
-def _chart(found):
+def _chart(gains):
     series = [
-        charts.Series(way, [(float(size), value) for size, value in measured["values"].items()])
-        for way, measured in found.items()
+        charts.Series(way, [(float(size), value) for size, value in values.items()]) for way, values in gains.items()
     ]
-    alt = "Accuracy against images per class, a line for each way to augment"
-    axes = (charts.Axis("images per class", scale="log"), charts.Axis("test accuracy, %"))
-    return Chart("low-data", charts.lines(series, *axes, alt), alt, "The same numbers")
+    alt = "Gain in accuracy against images per class, a line for each way to augment"
+    axes = (charts.Axis("images per class", scale="log"), charts.Axis("gain over none, points"))
+    return Chart("low-data", charts.lines(series, *axes, alt), alt, f"The gains of the judge {JUDGE}")

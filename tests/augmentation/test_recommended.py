@@ -1,0 +1,113 @@
+"""augment.py FOLDER OUT: the verdict follows from the folder, is kept, and decides what is written."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from conftest import make_folder
+from jgen.augmentation import recommended
+from jgen.augmentation.augment import Augmentation, augment
+from jgen.augmentation.small_classifiers import Labelled
+from jgen.errors import UserError
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return make_folder(tmp_path / "photos", ("a", "b"), 12, (10, 8))
+
+
+def run(folder, target, **more):
+    augment(Augmentation(source=str(folder), target=str(target), out=str(target.parent / "out"), n=2, **more))
+
+
+@pytest.fixture
+def judged(monkeypatch):
+    """Which ways are right on every image, in place of classifiers and generators; notes what is trained."""
+    right, calls = set(), []
+
+    def made(self, way, real, further, per_class=1):
+        calls.append((way, len(real.y), None if further is None else len(further)))
+        y = np.arange(real.n_classes).repeat(per_class)
+        x = np.zeros((len(y), *real.x.shape[1:]), np.uint8)
+        return None if way in ("none", "classic") else Labelled(x, y, real.n_classes)
+
+    def trained(judge, real, made, share, moves, seed, steps):
+        return calls[-1][0]
+
+    monkeypatch.setattr(recommended.Study, "made", made)
+    monkeypatch.setattr(recommended, "trained", trained)
+    monkeypatch.setattr(recommended, "hits", lambda way, test: np.full(len(test.y), way in right))
+    return right, calls
+
+
+def rows(target):
+    with open(target / "manifest.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize(
+    ("right", "use", "words"),
+    [
+        ({"classic", "both"}, "classic", "none 0.0, classic 100.0, VAE 0.0, both 100.0"),
+        ({"VAE"}, "VAE", "none 0.0, classic 0.0, VAE 100.0, both 0.0"),
+        ({"none", "classic", "VAE", "both"}, "none", "use the images as they are"),
+    ],
+)
+def test_the_simplest_of_the_best_ways_is_recommended_and_written(folder, judged, tmp_path, capsys, right, use, words):
+    judged[0].update(right)
+    run(folder, tmp_path / "more")
+    assert words in capsys.readouterr().out
+    verdict = json.loads((tmp_path / "more/verdict.json").read_text())
+    assert verdict["use"] == use and verdict["judged_images"] == 22  # one in ten of each class is the test split
+    written = list((tmp_path / "more").rglob("*.png"))
+    assert len(written) == (0 if use == "none" else 2 * 22)
+    if use != "none":
+        assert {(row["direction"], row["classic"]) for row in rows(tmp_path / "more")} == {
+            "classic": {("", "affine flip colour")},
+            "VAE": {("sample", "")},
+        }[use]
+
+
+def test_the_verdict_on_the_same_folder_is_kept(folder, judged, tmp_path, capsys):
+    run(folder, tmp_path / "one")
+    trainings = len(judged[1])
+    run(folder, tmp_path / "two")
+    assert "is there already" in capsys.readouterr().out and len(judged[1]) == trainings
+    (folder / "a" / "0.png").unlink()
+    run(folder, tmp_path / "three")
+    assert len(judged[1]) > trainings
+
+
+def test_unlabelled_images_are_a_way_of_their_own(folder, judged, tmp_path):
+    make_folder(folder, ("unlabelled",), 7, (10, 8))
+    judged[0].add("unlabelled")
+    run(folder, tmp_path / "more")
+    assert ("unlabelled", 14, 7) in judged[1] or ("unlabelled", 15, 7) in judged[1]
+    assert json.loads((tmp_path / "more/verdict.json").read_text())["use"] == "unlabelled"
+    assert {row["class"] for row in rows(tmp_path / "more")} == {"a", "b"}
+
+
+def test_every_image_is_judged_once_and_never_trained_on_meanwhile(folder, tmp_path):
+    options = Augmentation(source=str(folder), target=str(tmp_path / "more"), out=str(tmp_path))
+    study = recommended.Study(recommended.Folder(options), options)
+    folds = study._folds(study.folder.real)
+    assert sorted(np.concatenate(folds)) == list(range(22)) and {len(fold) for fold in folds} <= {6, 7, 8}
+
+
+def test_what_cannot_be_judged_is_refused(folder, tmp_path):
+    for source, words in (
+        (make_folder(tmp_path / "one", ("a",), 9, (8, 8)), "two class folders"),
+        ("mnist", "no folder"),
+    ):
+        with pytest.raises(UserError, match=words):
+            run(source, tmp_path / "more")
+    few = make_folder(tmp_path / "few", ("a", "b"), 5, (8, 8))
+    with pytest.raises(UserError, match="has 5 training images; 6 are needed"):
+        run(few, tmp_path / "more")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/letter.txt").write_text("keep me")
+    with pytest.raises(UserError, match="is not empty"):
+        run(folder, tmp_path / "mine")
+    assert not (tmp_path / "more").exists()
