@@ -1,11 +1,14 @@
 """Rows of pixels, computed once and kept on disk as a memory map."""
 
+from __future__ import annotations
+
 import contextlib
 import fcntl
 import json
 import os
 import pathlib
 import shutil
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -16,10 +19,10 @@ from jgen.platform import files
 class RowFile:
     """Writes a .npy file of uint8 [N, *shape] row by row; N need not be known before the last row.
 
-    Plain writes, not a writable memory map: the rows never count as this process's memory.
+    It writes to the file instead of a memory map: the rows never count as this process's memory.
     """
 
-    def __init__(self, path, shape):
+    def __init__(self, path: str | os.PathLike, shape: Sequence[int]):
         self.shape, self.count = tuple(shape), 0
         self._file = open(path, "wb")  # noqa: SIM115 - closed by __exit__
         self._header_length = self._write_header()
@@ -29,17 +32,17 @@ class RowFile:
         np.lib.format.write_array_header_1_0(self._file, header)
         return self._file.tell()
 
-    def append(self, row):
+    def append(self, row: np.ndarray) -> None:
         """Add uint8 `row` of the file's row shape."""
         if row.shape != self.shape or row.dtype != np.uint8:
             raise ValueError(f"expected uint8 {self.shape}, got {row.dtype} {row.shape}")
         self._file.write(row.tobytes())
         self.count += 1
 
-    def __enter__(self):
+    def __enter__(self) -> RowFile:
         return self
 
-    def __exit__(self, kind, error, traceback):
+    def __exit__(self, kind, error, traceback) -> None:
         with self._file:
             if kind is None:
                 self._file.seek(0)
@@ -50,12 +53,15 @@ class RowFile:
                 os.fsync(self._file.fileno())
 
 
-def rows(directory, prefix, key, build, log):
-    """(read-only memory map [N, C, H, W], notes) of `key`, made by build(path) -> notes if not there yet.
+def rows(
+    directory: str | os.PathLike, prefix: str, key: str, build: Callable[[pathlib.Path], dict], log: Callable
+) -> tuple[np.ndarray, dict]:
+    """(read-only memory map [N, C, H, W], notes) of `key`; build(path) -> notes makes it if it is missing.
 
-    `build` writes a .npy file at the path it is given and returns JSON-able notes. Other keys of the same
-    `prefix` are out of date and removed. Two processes wait for each other; a killed one leaves nothing that
-    is taken for whole. Raises UserError if the disk is full or `directory` cannot be written.
+    `build` writes a .npy file at the path it is given and returns notes that fit JSON; "shape" and "sha256" of the file
+    are added. Other keys of the same `prefix` are out of date and are removed. Two processes wait for each other; a
+    killed one leaves nothing that is taken for complete. Raises UserError if the disk is full or `directory` cannot be
+    written.
     """
     directory = pathlib.Path(directory)
     target = directory / f"{prefix}-{key}.npy"
@@ -74,7 +80,7 @@ def rows(directory, prefix, key, build, log):
 
 
 def _open(target, notes_path):
-    """The stored rows and notes, or None if they are missing or not whole."""
+    """The stored rows and notes, or None if they are missing or incomplete."""
     try:
         notes = json.loads(notes_path.read_text())
         array = np.load(target, mmap_mode="r", allow_pickle=False)
@@ -98,7 +104,7 @@ def _make(target, notes_path, build):
         temporary.unlink(missing_ok=True)
 
 
-def require_space(directory, needed):
+def require_space(directory: str | os.PathLike, needed: int) -> None:
     """Raise UserError unless `needed` bytes fit on the disk of `directory`."""
     free = shutil.disk_usage(directory).free
     if needed > free:

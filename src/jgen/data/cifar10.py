@@ -1,6 +1,11 @@
 """CIFAR-10 (Krizhevsky, 2009) in its official binary layout. The Python version is a pickle: never opened."""
 
+from __future__ import annotations
+
 import hashlib
+import os
+import pathlib
+from collections.abc import Callable
 
 import numpy as np
 
@@ -23,7 +28,7 @@ _MEND = "unpack cifar-10-binary.tar.gz again"
 _FOLDERS = ("cifar10/cifar-10-batches-bin", "cifar-10-batches-bin", "cifar10", "")
 
 
-def load(data_dir, log):
+def load(data_dir: pathlib.Path, log: Callable) -> Dataset:
     """Dataset "cifar10": 50,000 images to train, 10,000 to test. Raises UserError for a bad file."""
     folder = _locate(data_dir)
     classes = _class_names(folder / _NAMES_FILE)
@@ -92,8 +97,8 @@ def _bytes(path):
         raise UserError(f"{path} cannot be read ({error.strerror}): {_MEND}") from error
 
 
-def parse_records(data, path):
-    """The records in a file's bytes, uint8 [N, 1 + 3072]: a label, then the planes. UserError if it is none."""
+def parse_records(data: bytes, path: str | os.PathLike) -> np.ndarray:
+    """The records in a file's bytes, uint8 [N, 1 + 3072]: a label, then the planes. Raises UserError for others."""
     expected = IMAGES_PER_FILE * _RECORD
     if len(data) != expected:
         found = f"{len(data):,}" if len(data) < expected else "more"

@@ -1,20 +1,31 @@
 """A data set at another image size or number of channels than it comes with."""
 
+from __future__ import annotations
+
 import dataclasses
 import hashlib
 import json
+import os
+from collections.abc import Callable
 
 import numpy as np
 from tqdm import tqdm
 
 from jgen.data import cache, images, parallel
+from jgen.data.dataset import Dataset
 
 _VERSION = 2  # part of every key; raise it when the conversion changes its pixels
-_CHUNK = 256  # images per task: one alone takes less than handing it to a thread
+_CHUNK = 256  # images per task: handing a single one to a thread takes longer than converting it
 
 
-def fit(dataset, size, channels, cache_dir, log):
-    """`dataset` resized (central crop, Lanczos) to size (H, W) and `channels` 1 or 3; None means as it is."""
+def fit(
+    dataset: Dataset,
+    size: tuple[int, int] | None,
+    channels: int | None,
+    cache_dir: str | os.PathLike,
+    log: Callable,
+) -> Dataset:
+    """`dataset` resized (central crop, Lanczos) to size (H, W) and `channels` 1 or 3; None leaves them as they are."""
     own_channels, *own_size = dataset.image_shape
     size, channels = tuple(size or own_size), channels or own_channels
     if (channels, *size) == dataset.image_shape:

@@ -1,6 +1,9 @@
 """From a data set in memory, or in a memory map, to the minibatches of an epoch."""
 
+from __future__ import annotations
+
 import mmap
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -10,18 +13,18 @@ from jgen.errors import UserError
 _RESIDENT = 2**28  # bytes of a memory map that may stay in this process's memory; touching a page again costs time
 
 
-def steps_per_epoch(n, batch_size):
+def steps_per_epoch(n: int, batch_size: int) -> int:
     """How many batches `batches` yields for n images from the epoch's start."""
     if n < 0 or batch_size < 1:
         raise ValueError(f"n must be at least 0 and batch_size at least 1, got {n} and {batch_size}")
     return max(n // batch_size, min(n, 1))
 
 
-def batches(n, batch_size, seed, epoch, start=0):
+def batches(n: int, batch_size: int, seed: int, epoch: int, start: int = 0) -> Iterator[np.ndarray]:
     """Yield the index arrays of one epoch, each int64 [batch_size], without the first `start` of them.
 
-    The order is a function of (seed, epoch) alone, so an epoch can be entered at any step. An incomplete last
-    batch is dropped unless it is the only one: so batch statistics and gradients are as noisy at every step.
+    The order is a function of (seed, epoch) alone, so an epoch can be entered at any step. An incomplete last batch is
+    dropped unless it is the only one, so that batch statistics and gradients are equally noisy at every step.
     """
     steps = steps_per_epoch(n, batch_size)
     if not 0 <= start <= steps:
@@ -30,16 +33,16 @@ def batches(n, batch_size, seed, epoch, start=0):
     return (order[step * batch_size : (step + 1) * batch_size] for step in range(start, steps))
 
 
-def unit(images):
+def unit(images: np.ndarray) -> np.ndarray:
     """uint8 or float images as float32 in [0, 1]."""
     images = np.asarray(images)
     return images.astype(np.float32) / 255 if images.dtype == np.uint8 else images.astype(np.float32)
 
 
-def gather(x, indices):
+def gather(x: np.ndarray, indices: np.ndarray) -> np.ndarray:
     """The rows of x [N, ...] at `indices` [B], as a contiguous copy [B, ...] that owns its memory.
 
-    Raises UserError where x is the memory map of a file that has been cut short.
+    Raises UserError where x is the memory map of a file that has become shorter.
     """
     indices = np.asarray(indices)
     mapping = getattr(x, "_mmap", None)

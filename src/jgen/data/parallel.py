@@ -1,16 +1,24 @@
 """Work on many items in threads, in order and with a bounded number under way."""
 
+from __future__ import annotations
+
 import collections
 import concurrent.futures
 import os
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
+
+Item, Result = TypeVar("Item"), TypeVar("Result")
 
 
-def ordered_map(function, items, workers=None):
-    """Yield function(item) for each of `items`, in their order, from `workers` threads (default: one a CPU).
+def ordered_map(
+    function: Callable[[Item], Result], items: Iterable[Item], workers: int | None = None
+) -> Iterator[Result]:
+    """Yield function(item) for each of `items`, in their order, from `workers` threads (default: one per CPU).
 
-    Threads, not processes: Pillow releases the interpreter while it decodes and resizes, and Jittor's SIGCHLD
-    handler would end the program with the first worker process that dies. At most four results per worker are
-    held, so memory does not grow with the number of items.
+    Threads suffice, for Pillow releases the interpreter's lock while it decodes and resizes; Jittor's SIGCHLD handler
+    ends the program when a worker process dies. At most four results per worker are held, so memory does not grow with
+    the number of items.
     """
     workers = workers or min(len(os.sched_getaffinity(0)), 16)
     pool = concurrent.futures.ThreadPoolExecutor(workers, thread_name_prefix="jgen-images")
