@@ -1,7 +1,10 @@
 """Pictures of a finished run:  python src/explore.py beta-vae traverse"""
 
-from jgen.cli import tool
-from jgen.exploration.job import KINDS, explore
+from jgen.platform.supervisor import supervise
 
 if __name__ == "__main__":
+    supervise()
+    from jgen.cli import tool
+    from jgen.exploration.job import KINDS, explore
+
     tool.run_kind("explore.py", "Look at a finished run; each kind makes results/NAME/explore/KIND.png", KINDS, explore)

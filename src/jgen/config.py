@@ -8,10 +8,15 @@ defaults, a data set's preset, a document's published recipe and a resumed run's
 import argparse
 import dataclasses
 import math
+import reprlib
 import types
 import typing
 
 from jgen.errors import UserError
+
+# Bounds of every setting: what lies beyond can only fail, in float32 or for want of memory and time.
+MOST_WHOLE, MOST, LEAST = 10**18, 1e6, 1e-30
+MOST_ITEMS = 256  # of a setting with several values, such as a network's layers
 
 
 def option(default, help, *flags, choices=None, at_least=None, above=None, at_most=None, below=None, parse=None):
@@ -180,9 +185,9 @@ def _checked(kind, metadata):
             value = kind(text)
         except ValueError:
             article = {"int": "a whole number", "float": "a number"}[kind.__name__]
-            raise argparse.ArgumentTypeError(f"needs {article}, got {text!r}") from None
+            raise argparse.ArgumentTypeError(f"needs {article}, got {shortened(text)}") from None
         if problem := _problem(value, metadata):
-            raise argparse.ArgumentTypeError(f"{problem}, got {text}")
+            raise argparse.ArgumentTypeError(f"{problem}, got {shortened(value)}")
         return value
 
     return convert
@@ -192,6 +197,10 @@ def _problem(value, metadata):
     """Why `value` is not acceptable, or None."""
     if isinstance(value, float) and not math.isfinite(value):
         return "needs a finite number"
+    if isinstance(value, int) and abs(value) > MOST_WHOLE:
+        return f"must be at most {MOST_WHOLE:g}"
+    if isinstance(value, float) and (abs(value) > MOST or 0 < abs(value) < LEAST):
+        return f"must lie between {LEAST:g} and {MOST:g}"
     bounds = metadata["bounds"]
     tests = {
         "at_least": lambda bound: value >= bound,
@@ -214,6 +223,9 @@ def explicit_fields(cls, namespace):
     """The fields of `cls` that were given on the command line, tuples restored."""
     given = vars(namespace)
     values = {field.name: given[field.name] for field in dataclasses.fields(cls) if field.name in given}
+    for name, value in values.items():
+        if isinstance(value, list):
+            _require_few(value, "--" + name.replace("_", "-"))
     return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
 
 
@@ -243,16 +255,29 @@ def _restore(value, hint, metadata, where):
     if many:
         if not isinstance(value, list):
             raise UserError(f"{where} should be a list")
+        _require_few(value, where)
         return tuple(_restore(item, kind, metadata, where) for item in value)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
+        value = float(value) if abs(value) <= MOST_WHOLE else math.inf
     if type(value) is not kind:
-        raise UserError(f"{where} should be of type {kind.__name__}, is {value!r}")
+        raise UserError(f"{where} should be of type {kind.__name__}, is {shortened(value)}")
     if metadata["choices"] and value not in metadata["choices"]:
-        raise UserError(f"{where} should be one of {', '.join(map(str, metadata['choices']))}, is {value!r}")
+        raise UserError(f"{where} should be one of {', '.join(map(str, metadata['choices']))}, is {shortened(value)}")
     if problem := _problem(value, metadata):
-        raise UserError(f"{where} {problem}, is {value!r}")
+        raise UserError(f"{where} {problem}, is {shortened(value)}")
     return value
+
+
+def _require_few(values, where):
+    if len(values) > MOST_ITEMS:
+        raise UserError(f"{where} has {len(values)} values, {MOST_ITEMS} are the most")
+
+
+def shortened(value) -> str:
+    """A value for an error message: printable, and some 60 letters long at most."""
+    short = reprlib.Repr()
+    short.maxstring = short.maxother = short.maxlong = 60
+    return short.repr(value)
 
 
 def parse_size(text):

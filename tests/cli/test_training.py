@@ -252,11 +252,11 @@ def ended(job, capsys):
 def test_sigterm_ends_a_script_as_ctrl_c_does(capsys):
     before = signal.getsignal(signal.SIGTERM)
     code, printed = ended(lambda: signal.raise_signal(signal.SIGTERM), capsys)
-    assert code == 143 and printed == "x: stopped"
+    assert code == 143 and printed == "x: stopped. The same command starts it again"
     interrupt = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
     code, printed = ended(lambda: signal.raise_signal(signal.SIGINT), capsys)
     signal.signal(signal.SIGINT, interrupt)
-    assert code == 130 and printed == "x: stopped"
+    assert code == 130 and printed == "x: stopped. The same command starts it again"
     assert signal.getsignal(signal.SIGTERM) == before
 
 

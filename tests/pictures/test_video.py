@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from jgen.errors import UserError
-from jgen.pictures.film import stitch
+from jgen.pictures.film import _fit, _read, stitch
 from jgen.pictures.grid import write_png
 
 SRC = str(Path(__file__).resolve().parents[2] / "src")
@@ -167,18 +167,49 @@ def test_lost_frames_are_noticed(folder, monkeypatch):
     assert not (folder / "run.mp4").exists()
 
 
-def test_an_interrupt_that_ends_ffmpeg_too_is_an_interrupt(folder, monkeypatch):
-    def interrupted(*arguments, **options):
-        try:
-            yield
-            raise KeyboardInterrupt
-        finally:
-            raise OSError("FFMPEG call failed with 255")
+def test_an_interrupt_ends_ffmpeg_and_leaves_no_film(folder, monkeypatch):
+    paths = write_frames(folder, 3)
 
-    monkeypatch.setattr(imageio_ffmpeg, "write_frames", interrupted)
+    def interrupted(path, shape=None, read=_read):
+        if path == paths[2]:
+            raise KeyboardInterrupt
+        return read(path, shape)
+
+    monkeypatch.setattr("jgen.pictures.film._read", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        stitch(write_frames(folder, 3), folder / "run.mp4")
+        stitch(paths, folder / "run.mp4")
     assert not list(folder.glob("*.mp4*"))
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "size"),
+    [
+        (26, 4018, (4018, 26)),  # a grid of 1x500 images
+        (50, 8210, (4096, 24)),  # of 4x1024 images
+        (4502, 302, (274, 4096)),  # 150 classes
+        (2, 3000, (3000, 16)),
+        (1, 16384, (4096, 16)),
+    ],
+)
+def test_every_shape_becomes_a_film_that_players_decode(folder, height, width, size):
+    out = folder / "run.mp4"
+    assert stitch(write_frames(folder, 2, height=height, width=width), out, fps=2)["size"] == size
+    about, shown = read_film(out)
+    assert about["size"] == size and len(shown) == 3
+
+
+def test_large_grids_are_shrunk_to_what_level_51_allows():
+    height, width, _ = _fit(np.zeros((5000, 5000, 3), np.uint8)).shape
+    assert (height, width) == (3072, 3072) and height * width <= 36_864 * 256
+
+
+def test_ffmpegs_own_reason_is_told(folder, tmp_path, monkeypatch):
+    program = tmp_path / "ffmpeg"
+    program.write_text("#!/bin/sh\necho 'Unknown encoder: no such thing' >&2\nexit 1\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(program))
+    with pytest.raises(UserError, match=r"ffmpeg failed .Unknown encoder: no such thing"):
+        stitch(write_frames(folder, 3), folder / "run.mp4")
 
 
 def test_without_ffmpeg(folder, monkeypatch):

@@ -4,6 +4,7 @@ import errno
 import os
 import resource
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from jgen.errors import UserError
+from jgen.platform import files
 from jgen.platform.files import atomic_write, replacing
 
 SRC = str(Path(__file__).resolve().parents[2] / "src")
@@ -157,12 +159,62 @@ def test_what_is_not_a_file_is_never_replaced(tmp_path):
     assert (tmp_path / "folder").is_dir() and (tmp_path / "pipe").is_fifo()
 
 
-def test_a_link_stays_a_link(tmp_path):
-    (tmp_path / "big disk").mkdir()
-    (tmp_path / "link").symlink_to(tmp_path / "big disk" / "file")
-    atomic_write(tmp_path / "link", b"x")
-    assert (tmp_path / "link").is_symlink()
-    assert (tmp_path / "big disk" / "file").read_bytes() == b"x"
+def test_no_link_is_followed(tmp_path):
+    (tmp_path / "target").write_bytes(b"mine")
+    (tmp_path / "link").symlink_to(tmp_path / "target")
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
+    for name in ("link", "dangling"):
+        for use in (
+            lambda path: atomic_write(path, b"x"),
+            files.read,
+            lambda path: files.locked(path, str).__enter__(),
+        ):
+            with pytest.raises(UserError, match=f"{name} is a link"):
+                use(tmp_path / name)
+    files.delete(tmp_path / "link")
+    assert os.listdir(tmp_path) == ["dangling", "target"] or os.listdir(tmp_path) == ["target", "dangling"]
+    assert (tmp_path / "target").read_bytes() == b"mine"
+
+
+def test_only_regular_files_of_a_sane_size_are_read(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    with open(tmp_path / "sparse", "wb") as file:
+        file.truncate(2**40)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "socket"))
+    found = {
+        "pipe": "a named pipe",
+        "folder": "a folder",
+        "socket": "a device or socket",
+        "sparse": "1,099,511,627,776",
+    }
+    for name, what in found.items():
+        with pytest.raises(UserError, match=what):
+            files.read(tmp_path / name)
+    with pytest.raises(UserError, match="device"):
+        files.read(Path("/dev/zero"))
+
+
+def test_a_file_with_a_second_name_is_read_and_not_written(tmp_path):
+    (tmp_path / "mine").write_bytes(b"mine")
+    os.link(tmp_path / "mine", tmp_path / "lock")
+    assert files.read(tmp_path / "lock") == b"mine"
+    with pytest.raises(UserError, match="hard link"), files.locked(tmp_path / "lock", str):
+        pass
+    atomic_write(tmp_path / "lock", b"new")  # gives the name to another file
+    assert (tmp_path / "mine").read_bytes() == b"mine"
+
+
+def test_no_folder_of_a_path_is_a_link(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "root").symlink_to(tmp_path / "real")
+    root = tmp_path / "root"
+    assert files.inside(root, "results", "a") == root / "results" / "a"  # the root may be a link
+    (root / "results").mkdir()
+    (root / "results" / "a").symlink_to(tmp_path)
+    with pytest.raises(UserError, match="results/a is a link"):
+        files.inside(root, "results", "a", "explore")
 
 
 def test_longest_name_that_the_disk_allows(tmp_path):

@@ -79,5 +79,5 @@ def test_full_disk(path, monkeypatch):
     monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(UserError, match=r"metrics\.jsonl: no space.*free some space"):
         append_row(path, {"epoch": 4})
-    with pytest.raises(UserError, match="cannot read"):
+    with pytest.raises(UserError, match="is a folder"):
         read_rows(path.parent)

@@ -1,6 +1,7 @@
 """A run that is stopped or killed, and resumed, leaves the same checkpoint as one that was not: byte for byte."""
 
 import hashlib
+import os
 import signal
 import subprocess
 import sys
@@ -88,12 +89,13 @@ def test_a_killed_run_goes_on_from_its_last_epoch(command, through):
 
 def test_while_a_run_is_written_another_process_is_refused(command, script, class_folder):
     directory, process = start_until_the_first_checkpoint(command, "busy")
+    worker = int(directory.results.joinpath(".lock").read_text())
     try:
-        process.send_signal(signal.SIGSTOP)
+        os.kill(worker, signal.SIGSTOP)
         words = ("--data", class_folder, "--out", directory.out, "--name", "busy", "--resume")
         second = script("wgan.py", *words)
     finally:
         process.kill()
         process.communicate()
     assert second.returncode == 2 and second.stdout == ""
-    assert second.stderr.count("\n") == 1 and f"being written by process {process.pid}" in second.stderr
+    assert second.stderr.count("\n") == 1 and f"being written by process {worker}" in second.stderr

@@ -153,7 +153,7 @@ def test_lock_of_a_killed_process_is_free(tmp_path, holder):
 
 def test_lock_where_nothing_can_be_written(tmp_path):
     touch(tmp_path / "results")
-    with pytest.raises(UserError, match=r"\.lock.*--out"), RunDirectory(tmp_path, "run").lock():
+    with pytest.raises(UserError, match=r"results.*--out"), RunDirectory(tmp_path, "run").lock():
         pass
 
 

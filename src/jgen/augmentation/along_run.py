@@ -55,7 +55,7 @@ class Job:
         listing = "\0".join(f"{found.names[i]}\0{found.checksum(i)}" for i in self.chosen)
         self.record = {
             **{name: getattr(options, name) for name in fields},
-            "weights": _digest(run.directory.weights.read_bytes()),
+            "weights": files.sha256(run.directory.weights),
             "sources": _digest(listing.encode("utf-8", "replace")),
         }
 

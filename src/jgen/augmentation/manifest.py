@@ -20,15 +20,15 @@ def read(folder: Path) -> list[dict[str, str]]:
     """The rows of an unfinished job; none where there is no manifest. Raises UserError for a damaged one."""
     path = folder / NAME
     try:
-        with open(path, newline="", encoding="utf-8", errors="surrogateescape") as file:
-            rows = list(csv.DictReader(file))
+        text = files.read(path).decode("utf-8", "surrogateescape")
+        rows = list(csv.DictReader(io.StringIO(text, newline="")))
     except FileNotFoundError:
         return []
     except (OSError, csv.Error) as error:
         raise UserError(f"{path} cannot be read ({error}): delete {folder} and augment again") from None
     if not all(row.keys() == set(COLUMNS) and None not in row.values() for row in rows):
         raise UserError(f"{path} has a line that is no row of it: delete {folder} and augment again")
-    return rows
+    return [{name: _plain(value) for name, value in row.items()} for row in rows]
 
 
 def write(folder: Path, rows: list[dict[str, str]]) -> None:
@@ -36,15 +36,29 @@ def write(folder: Path, rows: list[dict[str, str]]) -> None:
     buffer = io.StringIO(newline="")
     writer = csv.DictWriter(buffer, COLUMNS, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({name: _inert(name, value) for name, value in row.items()} for row in rows)
     files.atomic_write(folder / NAME, buffer.getvalue().encode("utf-8", "surrogateescape"))
 
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would execute
+_TEXTS = ("file", "source", "class")
+
+
+def _inert(column, value):
+    """A text that begins like a formula, with an apostrophe before it: folder names may come from a stranger."""
+    return f"'{value}" if column in _TEXTS and str(value).startswith((*_FORMULA, "'")) else value
+
+
+def _plain(value):
+    """What `_inert` was given."""
+    return value[1:] if value.startswith("'") else value
+
+
 def write_image(path: Path, pixels: np.ndarray) -> None:
-    """Write uint8 [C, H, W] as PNG."""
+    """Write uint8 [C, H, W] as PNG into the folder of its class, which must not be a link."""
     buffer = io.BytesIO()
     Image.fromarray(pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0)).save(buffer, format="png")
-    files.atomic_write(path, buffer.getvalue())
+    files.atomic_write(files.inside(path.parent.parent, path.parent.name) / path.name, buffer.getvalue())
 
 
 def as_bytes(x: np.ndarray) -> np.ndarray:

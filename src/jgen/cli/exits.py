@@ -8,8 +8,10 @@ import os
 import pathlib
 import signal
 import sys
+import time
 
 from jgen.errors import UserError
+from jgen.platform import supervisor
 from jgen.training import distributed
 
 INSTALL = "make setup, then use .venv/bin/python; or pip install -r requirements.txt"
@@ -36,8 +38,8 @@ def exit_cleanly(program, job):
 
 def _exit_cleanly(program, job):
     try:
-        with _sigterm_raises():
-            job()
+        with _signals_raise(), supervisor.stopping(supervisor.Stop.ON_REQUEST):
+            _do(job)
     except UserError as error:
         sys.exit(_report(program, str(error)))
     except ModuleNotFoundError as error:
@@ -48,7 +50,7 @@ def _exit_cleanly(program, job):
         sys.exit(_report(program, f"not enough memory ({error}): ask for less, or for smaller layers"))
     except KeyboardInterrupt as stop:
         distributed.let_the_first_report()
-        print(f"\n{program}: stopped{f'. {stop}' if str(stop) else ''}", file=sys.stderr)
+        print(f"\n{program}: stopped. {str(stop) or 'The same command starts it again'}", file=sys.stderr)
         sys.exit(128 + (signal.SIGTERM if isinstance(stop, Terminated) else signal.SIGINT))
     except BrokenPipeError:
         sys.stderr.close()
@@ -66,30 +68,54 @@ def _make_printable():
             stream.reconfigure(errors="backslashreplace")
 
 
-def _terminate(number, frame):
-    raise Terminated
+_received: list[int] = []  # the stop signals of this process
+
+
+def _do(job):
+    """Do `job`; whatever it raises after a stop signal is raised as that stop."""
+    try:
+        job()
+    except Exception as error:
+        time.sleep(0)  # a C++ exception comes before Python's handler has run: that of an interrupted lock or compiler
+        if _received:
+            raise _stop(_received[0]) from error
+        raise
+
+
+def _stop(number):
+    return Terminated() if number == signal.SIGTERM else KeyboardInterrupt()
+
+
+def _raise_stop(number, frame):
+    _received.append(number)
+    raise _stop(number)
 
 
 def _end_silently_in_a_child():
     """Jittor's compiling processes inherit the handler, but a pool waits for ever for one that is about to block."""
-    if signal.getsignal(signal.SIGTERM) is _terminate:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is _raise_stop:
+            signal.signal(number, signal.SIG_DFL)
 
 
 os.register_at_fork(after_in_child=_end_silently_in_a_child)
 
 
 @contextlib.contextmanager
-def _sigterm_raises():
+def _signals_raise():
+    _received.clear()
+    earlier = {}
     try:
-        earlier = signal.signal(signal.SIGTERM, _terminate)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            if signal.getsignal(number) is not signal.SIG_IGN:  # a shell's background job keeps ignoring Ctrl-C
+                earlier[number] = signal.signal(number, _raise_stop)
     except ValueError:  # not in the main thread, which alone may set handlers
-        yield
-        return
+        pass
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, earlier)
+        for number, handler in earlier.items():
+            signal.signal(number, handler)
 
 
 def _report(program, message):
@@ -98,14 +124,4 @@ def _report(program, message):
     return 2
 
 
-def _interrupted_early(kind, error, trace):
-    """Ctrl-C while modules are still imported: no traceback either."""
-    if issubclass(kind, KeyboardInterrupt):
-        print(f"\n{pathlib.Path(sys.argv[0]).name}: stopped", file=sys.stderr)
-    else:
-        sys.__excepthook__(kind, error, trace)
-
-
 require_packages()
-if sys.excepthook is sys.__excepthook__:  # in a notebook it is another
-    sys.excepthook = _interrupted_early

@@ -10,6 +10,7 @@ import sys
 from jgen.cli import exits
 from jgen.config import Run, Training, fields_of, parse_size, parser_for
 from jgen.errors import UserError
+from jgen.platform import supervisor
 from jgen.platform.files import ROOT
 from jgen.training import distributed
 
@@ -94,10 +95,11 @@ def _train(algorithm_class, prepared):
     run_options, directory = prepared.run, prepared.directory
     prepared.check_data(dataset)
     prepared.announce(algorithm, dataset)
+    go_on = f"Go on with: {prepared.resume_command(algorithm_class.name)}"
+    supervisor.advise(go_on)
     distributed.broadcast(lambda: prepared.write_config(algorithm, dataset))
     observers = outputs.observers(run_options, directory) if distributed.is_first() else []
     trainer = Trainer(algorithm, dataset, algorithm.config, run_options, directory, observers)
-    go_on = f"Go on with: {prepared.resume_command(algorithm_class.name)}"
     try:
         trainer.fit()
         if distributed.is_first():

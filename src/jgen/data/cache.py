@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
+import math
 import os
 import pathlib
 import shutil
@@ -24,7 +25,8 @@ class RowFile:
 
     def __init__(self, path: str | os.PathLike, shape: Sequence[int]):
         self.shape, self.count = tuple(shape), 0
-        self._file = open(path, "wb")  # noqa: SIM115 - closed by __exit__
+        files.delete(path)
+        self._file = open(path, "xb")  # noqa: SIM115 - closed by __exit__; x: never through a link
         self._header_length = self._write_header()
 
     def _write_header(self):
@@ -72,7 +74,7 @@ def rows(
             if (found := _open(target, notes_path)) is not None:
                 return found
             for stale in directory.glob(f"{prefix}-*"):
-                stale.unlink()
+                files.delete(stale)
             _make(target, notes_path, build)
             return _open(target, notes_path)
     except OSError as error:
@@ -82,7 +84,8 @@ def rows(
 def _open(target, notes_path):
     """The stored rows and notes, or None if they are missing or incomplete."""
     try:
-        notes = json.loads(notes_path.read_text())
+        notes = files.read_json(notes_path)
+        files.reading(target, math.inf).close()  # np.load would wait for a named pipe
         array = np.load(target, mmap_mode="r", allow_pickle=False)
         whole = notes["shape"] == list(array.shape) and array.dtype == np.uint8 and isinstance(notes["sha256"], str)
     except (OSError, EOFError, ValueError, KeyError, TypeError):
@@ -96,9 +99,7 @@ def _make(target, notes_path, build):
         notes = build(temporary)
         notes["shape"] = list(np.load(temporary, mmap_mode="r").shape)
         notes["sha256"] = files.sha256(temporary)
-        notes_temporary = notes_path.with_suffix(".json.tmp")
-        notes_temporary.write_text(json.dumps(notes))
-        os.replace(notes_temporary, notes_path)
+        files.atomic_write(notes_path, json.dumps(notes).encode())
         os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
@@ -113,7 +114,7 @@ def require_space(directory: str | os.PathLike, needed: int) -> None:
 
 @contextlib.contextmanager
 def _locked(path, log):
-    with open(path, "w") as file:
+    with os.fdopen(files.open_file(path, os.O_RDWR | os.O_CREAT), "r+b") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -16,6 +16,7 @@ from jgen.data import arrange, cache, images, listing, parallel
 from jgen.data.dataset import Dataset
 from jgen.data.listing import shown
 from jgen.errors import UserError
+from jgen.platform import files as disk
 
 _VERSION = 3  # part of every key; raise it when decoding changes its pixels
 _LARGEST_OWN_SIZE = 512  # images larger than this are photographs: their size has to be chosen
@@ -168,7 +169,7 @@ def _announce(title, skipped, list_path, log):
     if len(lines) <= _NAMED:
         log(f"{title}: skipped {count}: {', '.join(lines)}")
         return
-    list_path.write_text("\n".join(lines) + "\n", encoding="utf-8", errors="backslashreplace")
+    disk.atomic_write(list_path, ("\n".join(lines) + "\n").encode("utf-8", "backslashreplace"))
     reasons = collections.Counter(skipped.values())
     first = {why: next(name for name, other in skipped.items() if other == why) for why in reasons}
     shares = [

@@ -58,4 +58,4 @@ def write_film(path, frames):
         files = [pathlib.Path(folder, f"{i:04d}.png") for i in range(len(frames))]
         for file, pixels in zip(files, frames):
             Image.fromarray(pixels).save(file)
-        film.stitch(files, path, fps=FPS)
+        film.stitch(files, path, seconds=len(files) / FPS + 2, fps=FPS)  # all of them, and the last held

@@ -7,6 +7,7 @@ beside them tells how src/train_classifier.py made them. No generative model her
 from __future__ import annotations
 
 import dataclasses
+import os
 import pathlib
 
 import numpy as np
@@ -90,7 +91,7 @@ def load(image_shape, path=WEIGHTS):
 
     Raises UserError where there is none, or where it was trained on images of another shape.
     """
-    path = pathlib.Path(path)
+    path = pathlib.Path(os.path.realpath(path))  # the user names it, so it may be a link
     arrays = checkpoint.load_weights(path)
     checkpoint.require_finite(path, arrays)
     try:

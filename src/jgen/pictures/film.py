@@ -1,12 +1,18 @@
 """The grids of all epochs as one short film that plays in any browser."""
 
+import contextlib
+import subprocess
+import tempfile
+
 import numpy as np
 from PIL import Image
 
 from jgen.errors import UserError
-from jgen.platform.files import replacing
+from jgen.platform.files import reading, replacing
 
 _SHORTER_SIDE = 480  # pixels; below it players blur a small grid by scaling it up themselves
+_LONGEST_SIDE, _MOST_PIXELS = 4096, 36_864 * 256  # H.264's level 5.1, the most that common players decode
+_LEAST_SIDE = 16  # pixels; the encoder refuses less
 
 _OUTPUT = ["-f", "mp4", "-movflags", "+faststart", "-preset", "medium"]
 # Good quality, unless every pixel is noise: then 1 Mbit/s, hence 20 seconds in 2.5 MB, which git can bear.
@@ -38,24 +44,13 @@ def stitch(frames, out, seconds=20, fps=12):
             images = (_fit(_read(path, first.shape)) for path in shown)
             _encode(images, len(shown), temporary, (width, height), fps)
         except (OSError, RuntimeError) as error:
-            if _interrupted(error):  # a terminal's Ctrl-C reaches ffmpeg too, and its end is what is reported last
-                raise KeyboardInterrupt from None
-            reason = str(error).strip().partition("\n")[0]
-            message = f"cannot write {out}: ffmpeg failed ({reason}); free some space and stitch again"
-            raise UserError(message) from error
+            raise UserError(f"cannot write {out}: ffmpeg failed ({error}); mend that and stitch again") from error
     return {"frames": len(shown), "fps": fps, "size": (width, height)}
 
 
 def frames_per_second(count):
     """A speed for `count` frames: 2 for a few, so that each is seen, up to 12."""
     return min(12, max(2, count // 5))
-
-
-def _interrupted(error):
-    """Whether an exception came about while a KeyboardInterrupt was on its way."""
-    while error is not None and not isinstance(error, KeyboardInterrupt):
-        error = error.__context__
-    return error is not None
 
 
 def _thin(items, limit):
@@ -68,7 +63,7 @@ def _thin(items, limit):
 def _read(path, shape=None):
     """An image file as uint8 [H, W, 3]; UserError if it is missing, broken or not of the shape."""
     try:
-        with Image.open(path, formats=("PNG",)) as image:  # whatever else it is, a training did not write it
+        with reading(path) as file, Image.open(file, formats=("PNG",)) as image:  # a training writes no other format
             pixels = np.asarray(image.convert("RGB"))
     except FileNotFoundError:
         raise UserError(f"the frame {path} is missing: train again, or stitch without it") from None
@@ -81,33 +76,42 @@ def _read(path, shape=None):
 
 
 def _fit(pixels):
-    """Enlarge by a whole factor until the shorter side is long enough; pad to even sides, for yuv420p."""
-    factor = max(1, -(-_SHORTER_SIDE // min(pixels.shape[:2])))
+    """Enlarge by a whole factor until the shorter side is long enough, or shrink; pad to even sides, for yuv420p.
+
+    The result fits into level 5.1, whatever the shape: uint8 [H, W, 3] -> [H', W', 3].
+    """
+    height, width, _ = pixels.shape
+    most = min(_LONGEST_SIDE / max(height, width), (_MOST_PIXELS / (height * width)) ** 0.5)
+    if most < 1:
+        size = [max(1, int(side * most)) for side in (width, height)]
+        pixels = np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BOX))
+    factor = max(1, min(-(-_SHORTER_SIDE // min(height, width)), int(most)))
     pixels = pixels.repeat(factor, axis=0).repeat(factor, axis=1)
-    return np.pad(pixels, ((0, pixels.shape[0] % 2), (0, pixels.shape[1] % 2), (0, 0)))
+    missing = [max(side % 2, _LEAST_SIDE - side) for side in pixels.shape[:2]]
+    return np.pad(pixels, ((0, missing[0]), (0, missing[1]), (0, 0)))
 
 
 def _encode(images, count, path, size, fps):
-    """Write `count` uint8 [H, W, 3] images to PATH; OSError or RuntimeError if ffmpeg fails."""
+    """Write `count` uint8 [H, W, 3] images to PATH; RuntimeError with ffmpeg's own reason, or OSError, if it fails."""
     import imageio_ffmpeg
 
-    writer = imageio_ffmpeg.write_frames(
-        path,
-        size,
-        fps=fps,
-        codec="libx264",
-        quality=None,
-        macro_block_size=2,
-        ffmpeg_log_level="error",
-        output_params=list(_OUTPUT),
-    )
-    writer.send(None)
-    try:
-        for image in images:
-            writer.send(image)
-    finally:
-        writer.close()
-    # The writer ignores ffmpeg's exit status: on a full disk, only counting shows that frames were lost.
-    written, _ = imageio_ffmpeg.count_frames_and_secs(path)
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-y", "-f", "rawvideo", "-vcodec", "rawvideo"]
+    command += ["-s", f"{size[0]}x{size[1]}", "-pix_fmt", "rgb24", "-r", f"{fps:.02f}", "-i", "-", "-an"]
+    command += ["-vcodec", "libx264", "-pix_fmt", "yuv420p", "-v", "error", *_OUTPUT, str(path)]
+    with tempfile.TemporaryFile() as errors:
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=errors) as process:
+            try:
+                with contextlib.suppress(BrokenPipeError):  # it ended early, and its own words say why
+                    for image in images:
+                        process.stdin.write(np.ascontiguousarray(image))
+                    process.stdin.close()
+            except BaseException:
+                process.kill()
+                raise
+        errors.seek(0)
+        said = [line.strip() for line in errors.read().decode(errors="replace").splitlines() if line.strip()]
+    if process.returncode:
+        raise RuntimeError(said[0] if said else f"exit code {process.returncode}")
+    written, _ = imageio_ffmpeg.count_frames_and_secs(path)  # on a full disk some versions end well
     if written != count:
-        raise RuntimeError(f"{written} of {count} frames written")
+        raise RuntimeError(said[0] if said else f"{written} of {count} frames written")

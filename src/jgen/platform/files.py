@@ -1,12 +1,20 @@
-"""Files that appear whole or not at all, and the disk's complaints in one clear line."""
+"""Reading, replacing, locking and deleting files: whole or not at all, and only files of the run itself.
+
+A run's folder may come from a stranger. So nothing here follows a link below the output folder, and nothing opens what
+is not a regular file: a FIFO would block for ever, /dev/zero would fill the memory, a link would let the folder decide
+which of the user's files is overwritten. `inside` checks the folders of a path, the other functions the file itself.
+"""
 
 import contextlib
 import errno
 import fcntl
 import hashlib
 import json
+import math
 import os
 import secrets
+import stat
+import time
 from pathlib import Path
 
 from jgen.errors import UserError
@@ -14,6 +22,8 @@ from jgen.errors import UserError
 _CHECKOUT = Path(__file__).resolve().parents[3]
 # Where data/, results/ and intermediate/ lie by default: the checkout, or the current folder once installed by pip.
 ROOT = _CHECKOUT if (_CHECKOUT / "src" / "jgen").is_dir() else Path.cwd()
+
+MOST_TEXT = 64 * 2**20  # bytes of a JSON file or of metrics; a real one has some kilobytes
 
 _REMEDIES = {
     errno.ENOSPC: "free some space",
@@ -37,18 +47,91 @@ def disk_errors(path):
         raise UserError(f"cannot write {path}: {reason}; {remedy}, or write elsewhere (--out DIR)") from error
 
 
+def inside(root: Path, *parts: str) -> Path:
+    """ROOT/PARTS. Raises UserError where one of these parts exists and is a link, or no folder.
+
+    ROOT itself, which the user names, may be a link.
+    """
+    path = Path(root)
+    for part in parts:
+        path = path / part
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            kind = os.lstat(path).st_mode
+            if not stat.S_ISDIR(kind):
+                raise UserError(
+                    f"{path} is {_kind(kind)}, where a folder is expected: replace it, or work elsewhere (--out DIR)"
+                )
+    return path
+
+
+def open_file(path: Path, flags: int = os.O_RDONLY) -> int:
+    """A descriptor of the regular file PATH. Raises OSError, FileNotFoundError included, and UserError for other kinds.
+
+    A link is never followed. A file that has a second name (a hard link) may be read, and not be opened for writing:
+    the other name may be the user's.
+    """
+    try:
+        descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO):  # a link; a FIFO or socket that nobody reads
+            _require_regular(path, os.lstat(path).st_mode)
+        raise
+    found = os.fstat(descriptor)
+    try:
+        _require_regular(path, found.st_mode)
+        if flags & (os.O_WRONLY | os.O_RDWR) and found.st_nlink > 1:
+            raise UserError(f"{path} has a second name (a hard link), which would be written too: remove it")
+    except UserError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _require_regular(path, kind):
+    if not stat.S_ISREG(kind):
+        raise UserError(f"{path} is {_kind(kind)}, where a file is expected: remove it")
+
+
+def _kind(mode):
+    kinds = {stat.S_IFLNK: "a link", stat.S_IFDIR: "a folder", stat.S_IFIFO: "a named pipe", stat.S_IFREG: "a file"}
+    return kinds.get(stat.S_IFMT(mode), "a device or socket")
+
+
+def reading(path: Path, at_most: float = MOST_TEXT):
+    """The regular file PATH, open for reading in binary. Raises OSError, and UserError for other kinds and sizes."""
+    file = os.fdopen(open_file(path), "rb")
+    size = os.fstat(file.fileno()).st_size
+    if size > at_most:
+        file.close()
+        raise UserError(f"{path} has {size:,} bytes, far more than such a file holds: remove it")
+    return file
+
+
+def read(path: Path, at_most: float = MOST_TEXT) -> bytes:
+    """The bytes of the regular file PATH; raises as `reading` does."""
+    with reading(path, at_most) as file:
+        return file.read()
+
+
+def delete(path: Path) -> None:
+    """Delete the file PATH if there is one: a link itself, never what it points to. Raises UserError."""
+    with disk_errors(path):
+        path.unlink(missing_ok=True)
+
+
 @contextlib.contextmanager
 def replacing(path):
     """Give a temporary file to write to; if the block ends well it becomes PATH, else PATH stays as it was.
 
     A crash is harmless at any moment, because the data are on the disk before the name points to them. Parent
-    folders are made. Raises UserError when the disk refuses, hence also for any other OSError of the block.
+    folders are made. Raises UserError when the disk refuses, hence also for any other OSError of the block, and where
+    PATH is a link or anything else than a file.
     """
-    path = Path(os.path.realpath(path))  # a link stays a link, to the new content
+    path = Path(path)
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        if path.exists() and not path.is_file():  # a rename would even replace a device such as /dev/null
-            raise UserError(f"cannot write {path}: it exists and is not a file; choose another name")
+        with contextlib.suppress(FileNotFoundError):
+            _require_regular(path, os.lstat(path).st_mode)  # a rename would even replace a device such as /dev/null
         _remove_stale(path)
         temporary, descriptor = _create_temporary(path)
         try:
@@ -77,7 +160,7 @@ def parse_json(text):
 
 def read_json(path):
     """What the JSON file PATH holds. Raises OSError, and ValueError for what is no JSON in UTF-8."""
-    return parse_json(Path(path).read_text(encoding="utf-8"))
+    return parse_json(read(path).decode())
 
 
 @contextlib.contextmanager
@@ -103,13 +186,13 @@ def locked(path, refusal):
 def _acquire(path, refusal):
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        descriptor = open_file(path, os.O_RDWR | os.O_CREAT)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock_soon(descriptor)
             os.ftruncate(descriptor, 0)
             os.write(descriptor, str(os.getpid()).encode())
         except BlockingIOError:
-            holder = os.read(descriptor, 20).decode() or "(not known)"
+            holder = _holder(os.read(descriptor, 20))
             os.close(descriptor)
             raise UserError(refusal(holder)) from None
         except OSError:
@@ -118,17 +201,30 @@ def _acquire(path, refusal):
     return descriptor
 
 
+def _lock_soon(descriptor, patience=0.5):
+    """Lock the file; a holder that was just killed may need a moment to end. Raises BlockingIOError."""
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+
+
 def lock_holder(path):
     """The process that holds PATH's lock, as text; "" where none does. Writes nothing."""
-    try:
-        with open(path, "rb") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return file.read(20).decode() or "(not known)"
-    except OSError:
-        pass
+    with contextlib.suppress(OSError), reading(path) as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return _holder(file.read(20))
     return ""
+
+
+def _holder(content):
+    return content.decode() if content.isdigit() else "(not known)"
 
 
 def _prefix(path):
@@ -152,9 +248,9 @@ def _remove_stale(path):
     for name in os.listdir(path.parent):
         if not (name.startswith(_prefix(path)) and name.endswith(".tmp")):
             continue
-        with contextlib.suppress(OSError), open(path.with_name(name), "rb") as file:
+        with contextlib.suppress(OSError, UserError), reading(path.with_name(name), math.inf) as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.unlink(file.name)
+            os.unlink(path.with_name(name))
 
 
 def _sync_folder(folder):
@@ -169,9 +265,9 @@ def _sync_folder(folder):
 
 
 def sha256(path):
-    """The SHA-256 of a file in hexadecimal, read in blocks."""
+    """The SHA-256 of a file, or of what a link points to, in hexadecimal; read in blocks."""
     digest = hashlib.sha256()
-    with open(path, "rb") as file:
+    with reading(Path(os.path.realpath(path)), math.inf) as file:
         while block := file.read(2**20):
             digest.update(block)
     return digest.hexdigest()

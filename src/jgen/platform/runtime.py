@@ -17,7 +17,7 @@ import sys
 import sysconfig
 
 from jgen.errors import UserError
-from jgen.platform import gpu, process
+from jgen.platform import gpu, process, supervisor
 
 JITTOR_VERSION = "1.3.11.0"
 ONEDNN_FOLDER = "dnnl_lnx_2.2.0_cpu_gomp"  # the name under which Jittor 1.3.11 looks for oneDNN
@@ -52,7 +52,8 @@ def start(device="auto", log=print, checking=""):
             cuda, cudnn = gpu.set_up(device, log, folder, alone=not launched_by_mpirun())
         _prepare_environment(cuda)
         _announce_compilation(log, cuda)
-        with process.python_defaults_kept():
+        # Stopped while it compiles itself or replaces signal handlers, Jittor leaves no state worth saving.
+        with process.python_defaults_kept(), supervisor.stopping(supervisor.Stop.AT_ONCE):
             _started["jt"] = _import_jittor()
             _started["jt"].flags.use_cuda = 0
             if cuda:

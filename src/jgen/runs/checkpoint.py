@@ -8,6 +8,7 @@ import safetensors
 import safetensors.numpy
 
 from jgen.errors import UserError
+from jgen.platform import files, process
 from jgen.platform.files import atomic_write, parse_json
 from jgen.runs import quantised
 
@@ -100,6 +101,7 @@ def _write(path, tensors, header):
 
 def _read(path):
     try:
+        files.reading(path, process.available_bytes()).close()  # a regular file of a size that can be loaded
         with safetensors.safe_open(path, framework="numpy") as file:
             tensors, header = {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
     except FileNotFoundError:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from jgen.errors import UserError
-from jgen.platform.files import disk_errors, lock_holder, locked
+from jgen.platform.files import delete, inside, lock_holder, locked
 
 
 @dataclass(frozen=True)
@@ -51,19 +51,19 @@ class RunDirectory:
 
     @property
     def _root(self):
-        return self.out / "results" / "published" if self.published else self.out / "results"
+        return inside(self.out, "results", "published") if self.published else inside(self.out, "results")
 
     @property
     def results(self):
-        return self._root / self.name
+        return inside(self._root, self.name)
 
     @property
     def intermediate(self):
-        return self.out / "intermediate" / self.name
+        return inside(self.out, "intermediate", self.name)
 
     @property
     def video(self):
-        return self._root / "mp4" / f"{self.name}.mp4"
+        return inside(self._root, "mp4") / f"{self.name}.mp4"
 
     @property
     def config(self):
@@ -111,16 +111,16 @@ class RunDirectory:
     @property
     def explored(self):
         """The pictures that src/explore.py makes."""
-        return self.results / "explore"
+        return inside(self.results, "explore")
 
     @property
     def tensorboard(self):
-        return self.results / "tensorboard"
+        return inside(self.results, "tensorboard")
 
     @property
     def cache(self):
         """Prepared data, common to all runs; the leading '.' keeps it apart from every run's folder."""
-        return self.out / "intermediate" / ".cache"
+        return inside(self.out, "intermediate", ".cache")
 
     def kept_weights(self, epoch):
         """results/NAME/weights_0001.safetensors for epoch 1."""
@@ -156,8 +156,7 @@ class RunDirectory:
     def clear(self):
         """Delete the run's files, and nothing that is not the run's; for --overwrite, under the lock."""
         for path in self.files():
-            with disk_errors(path):
-                path.unlink(missing_ok=True)
+            delete(path)
 
     @contextlib.contextmanager
     def lock(self):

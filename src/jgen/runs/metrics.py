@@ -6,16 +6,15 @@ import os
 from pathlib import Path
 
 from jgen.errors import UserError
-from jgen.platform.files import atomic_write, disk_errors, parse_json
+from jgen.platform.files import atomic_write, disk_errors, open_file, parse_json, read
 
 
 def append_row(path, row):
     """Add one row, flushed to the disk; numbers may be NumPy's. Raises UserError when the disk refuses."""
     with disk_errors(path):
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        with open(path, "a+b") as file:
-            file.seek(0)
-            file.truncate(file.read().rfind(b"\n") + 1)  # a killed process's torn line
+        with os.fdopen(open_file(path, os.O_RDWR | os.O_CREAT), "r+b") as file:
+            file.seek(file.truncate(file.read().rfind(b"\n") + 1))  # without a killed process's torn line
             file.write(_line(row))
             file.flush()
             os.fsync(file.fileno())
@@ -24,7 +23,7 @@ def append_row(path, row):
 def read_rows(path):
     """All rows as dicts, in order; none if there is no file. UserError if a line but the last is broken."""
     try:
-        lines = Path(path).read_bytes().split(b"\n")[:-1]
+        lines = read(path).split(b"\n")[:-1]
     except FileNotFoundError:
         return []
     except OSError as error:

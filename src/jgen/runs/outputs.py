@@ -39,7 +39,7 @@ def finish(algorithm, directory):
     curves.write_curves(rows, directory.curves)
     for kind in directory.grid_kinds():
         picture = directory.samples if kind == "epoch" else directory.results / f"{kind}.png"
-        files.atomic_write(picture, directory.grid(kind, rows[-1]["epoch"]).read_bytes())
+        files.atomic_write(picture, files.read(directory.grid(kind, rows[-1]["epoch"])))
     frames = [directory.grid("epoch", row["epoch"]) for row in rows]
     film.stitch(frames, directory.video, fps=film.frames_per_second(len(frames)))
     print("made:")

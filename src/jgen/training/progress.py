@@ -5,6 +5,8 @@ import sys
 
 from tqdm import tqdm
 
+from jgen.platform import supervisor
+
 
 class Progress:
     """A bar over the whole run: loss terms, images/s and the time left; one line per epoch stays on the screen."""
@@ -56,6 +58,7 @@ class StopRequest:
     def __init__(self):
         self.requested = ""
         self._earlier = {}
+        self._declared = supervisor.stopping(supervisor.Stop.AFTER_STEP)
 
     def _note(self, number, frame):
         if self.requested:
@@ -64,9 +67,15 @@ class StopRequest:
 
     def __enter__(self):
         numbers = [signal.Signals[name] for name in STOP_SIGNALS]
+        # A shell's background job ignores Ctrl-C, and keeps doing so.
+        numbers = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
         self._earlier = {number: signal.signal(number, self._note) for number in numbers}
+        for number in numbers:
+            signal.siginterrupt(number, False)  # or Jittor's wait for the compile lock fails, and with it the step
+        self._declared.__enter__()
         return self
 
     def __exit__(self, *exception):
+        self._declared.__exit__(*exception)
         for number, handler in self._earlier.items():
             signal.signal(number, handler)

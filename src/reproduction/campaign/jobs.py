@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from jgen import data
 from jgen.errors import UserError
-from jgen.platform.files import ROOT
+from jgen.platform.files import ROOT, inside
 from jgen.runs import metrics
 from jgen.runs.directory import RunDirectory, find
 from reproduction import experiments
@@ -47,7 +47,7 @@ class Place:
 
     @property
     def log_folder(self):
-        return self.out / "intermediate" / ".campaign"
+        return inside(self.out, "intermediate", ".campaign")
 
     @functools.cache  # noqa: B019 — a campaign has one Place; its data sets are looked for once
     def why_without(self, name):

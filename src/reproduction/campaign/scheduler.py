@@ -10,7 +10,7 @@ import signal
 import subprocess
 import time
 
-from jgen.platform.files import ROOT, disk_errors
+from jgen.platform.files import ROOT, disk_errors, open_file, read
 from jgen.training.progress import StopRequest
 from reproduction.campaign.state import DIFFERS, DONE, RUNNING
 
@@ -129,7 +129,7 @@ class Scheduler:
         path = self.log(job)
         with disk_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            log = open(path, "ab")  # noqa: SIM115 — the with below closes it
+            log = os.fdopen(open_file(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT), "ab")
         with log:
             log.write(f"\n$ {shlex.join(command)}\n".encode("utf-8", "backslashreplace"))
             log.flush()
@@ -171,7 +171,7 @@ class Scheduler:
             return Outcome(STOPPED, state.note, seconds)
         if code == 0:
             return Outcome(FAILED, f"ended well, but {state.kind}: {state.note}", seconds)
-        last = [line.strip() for line in self.log(job).read_text("utf-8", "replace").splitlines() if line.strip()][-1]
+        last = [line.strip() for line in read(self.log(job)).decode(errors="replace").splitlines() if line.strip()][-1]
         return Outcome(FAILED, f"exit code {code}: {last}", seconds)
 
     def _end(self, job, outcome):

@@ -188,8 +188,8 @@ IN_A_TABLE = (("reconstruction", "mse"), ("likelihood", "nll"), ("labels", "clas
 def of_comparison(directories, target):
     """The State of the table of the runs in `directories` in the Markdown file `target`."""
     try:
-        lines = target.read_text(encoding="utf-8").splitlines()
-    except OSError:
+        lines = files.read(target).decode(errors="replace").splitlines()
+    except FileNotFoundError:
         return State(MISSING)
     rows = {line.split("|")[1].strip(): line for line in lines if line.startswith("|")}
     missing = [directory.name for directory in directories if directory.name not in rows]
