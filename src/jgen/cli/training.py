@@ -80,7 +80,7 @@ def _build(algorithm_class, prepared):
 
     dataset = distributed.first_of_host_first(load)
     distributed.require_same(dataset.fingerprint(), "loaded other data")
-    config = prepared.config_for(algorithm_class, dataset.name)
+    config = prepared.config_for(algorithm_class, dataset)
     if config.binarise == "static":
         dataset = data.binarise.static_dataset(dataset)
     runtime.start(run_options.device)

@@ -26,7 +26,7 @@ def save(path, tensors, metadata):
     _write(path, tensors, {_KEY: json.dumps(metadata, sort_keys=True)})
     readable = json.dumps(metadata, sort_keys=True, indent=2, ensure_ascii=False) + "\n"
     # A file name that is not UTF-8 reaches Python as lone surrogates; JSON knows their backslashed form.
-    atomic_write(path.with_suffix(".json"), readable.encode("utf-8", "backslashreplace"))
+    atomic_write(path.with_suffix(".json"), readable.encode("utf-8", "backslashreplace"), durable=False)
 
 
 def load(path):

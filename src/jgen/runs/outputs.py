@@ -31,7 +31,7 @@ class _TensorBoard:
 
 
 def finish(algorithm, directory):
-    """Write weights, the last pictures, the loss curves and the video; print the name of every file."""
+    """Write weights, the last pictures, the loss curves and the film; print the name of every file, the film last."""
     checkpoint.save_weights(directory.weights, algorithm.weights())
     rows = metrics.read_epochs(directory.metrics)
     if not rows:
@@ -44,6 +44,7 @@ def finish(algorithm, directory):
     film.stitch(frames, directory.video, fps=film.frames_per_second(len(frames)))
     print("made:")
     for path in directory.files():
-        if path.parent != directory.intermediate:
+        if path.parent != directory.intermediate and path != directory.video:
             print(f"  {path}")
     print(f"  {directory.intermediate}/ ({len(directory.grids())} grids)")
+    print(f"The film of the training: {directory.video}")

@@ -13,6 +13,7 @@ from jgen.config import MOVABLE, Run, Training, explicit_fields, from_json, to_j
 from jgen.data import identity
 from jgen.errors import UserError
 from jgen.platform.files import atomic_write, read_json
+from jgen.runs import small_data
 from jgen.runs.directory import RunDirectory
 from jgen.training import distributed
 
@@ -187,7 +188,8 @@ class Prepared:
             self._announce_processes(algorithm)
         if self.run.as_published:
             self._announce_published(algorithm)
-        for note in algorithm.notes():
+        few = small_data.warning(algorithm.config, len(dataset.x_train), len(dataset.x_test))
+        for note in [*few, *algorithm.notes()]:
             print(note)
 
     def _announce_processes(self, algorithm):
@@ -211,11 +213,16 @@ class Prepared:
             override = "" if name not in self.explicit else f" (overridden by the command line: {self.explicit[name]})"
             print(f"as published: {name} {value} instead of {default}: {why}{override}")
 
-    def config_for(self, algorithm_class, loaded):
-        """The settings for the data that were really loaded: a fallback brings its own preset."""
-        if self.saved or loaded == self.config.data:
-            return dataclasses.replace(self.config, data=loaded)
-        return fresh_config(algorithm_class, {**self.explicit, "data": loaded}, self.run)
+    def config_for(self, algorithm_class, dataset):
+        """The settings for the data that were really loaded: a fallback brings its preset, few images their recipe."""
+        if self.saved:
+            return dataclasses.replace(self.config, data=dataset.name)
+        config = dataclasses.replace(self.config, data=dataset.name)
+        if dataset.name != self.config.data:
+            config = fresh_config(algorithm_class, {**self.explicit, "data": dataset.name}, self.run)
+        if self.run.as_published:
+            return config
+        return small_data.fitted(config, len(dataset.x_train), set(self.explicit))
 
     def check_still_free(self):
         """Under the lock: the folder may have got a run since it was chosen. Raises UserError."""
