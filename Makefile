@@ -6,7 +6,7 @@ BIN := .venv/bin
 
 help:
 	@echo "make setup   create .venv and install requirements.txt"
-	@echo "make demo    setup, then train a beta-VAE and make its video (some minutes)"
+	@echo "make demo    setup, then train a beta-VAE and make its film (4 minutes at first, then 2)"
 	@echo "make reproduce  setup, then train and measure what results/ lacks (hours), and build report/"
 	@echo "              (make reproduce ARGS=--quick: everything small, in minutes)"
 	@echo "make test    setup, then run the quick tests (eight minutes at first, three later)"
@@ -22,6 +22,7 @@ setup:
 	@PYTHON="$(PYTHON)" sh .ci/setup
 
 demo: setup
+	@echo "demo: trains a beta-VAE and makes the film of it: about 4 minutes at first, for Jittor compiles itself; then 2"
 	$(BIN)/python src/beta-vae.py -b 0.1
 
 reproduce: setup

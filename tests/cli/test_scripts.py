@@ -59,8 +59,9 @@ EVERY = pytest.mark.parametrize("name", list(RUNS))
 def test_a_training_names_every_file_it_made(finished, name):
     process, directory = finished(name)
     named = [line.strip() for line in process.stdout.split("made:\n")[1].splitlines()]
-    assert f"{directory.intermediate}/ ({len(directory.grids())} grids)" == named.pop()
-    made = {str(path) for path in directory.files() if path.parent != directory.intermediate}
+    film = named.pop().removeprefix("The film of the training: ")
+    assert film == str(directory.video) and f"{directory.intermediate}/ ({len(directory.grids())} grids)" == named.pop()
+    made = {str(path) for path in directory.files() if path.parent != directory.intermediate} - {film}
     assert made == set(named) and len(named) == len(made)
     assert {"config.json", "metrics.jsonl", "curves.png", "samples.png", "weights.safetensors"} <= {
         os.path.basename(path) for path in named

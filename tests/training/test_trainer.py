@@ -55,6 +55,15 @@ def test_pictures_have_their_exact_pixels_and_size(trainer):
     np.testing.assert_array_equal(shown[8:12, 2:7], run.dataset.x_test[order[2], 0])
 
 
+def test_an_epoch_waits_for_the_disk_three_times(trainer, monkeypatch):
+    """For its metrics, and for its checkpoint and that one's name; a flush takes as long as many small steps."""
+    flushed = []
+    monkeypatch.setattr("os.fsync", flushed.append)
+    counts = []
+    trainer(epochs=4, scores=[4, 3, 2, 1], observers=[lambda *given: counts.append(len(flushed))]).fit()
+    assert np.diff(counts).tolist() == [3, 3, 3]
+
+
 def test_observers_see_each_epoch(trainer):
     seen = []
     trainer(epochs=2, observers=[lambda *given: seen.append(given)]).fit()

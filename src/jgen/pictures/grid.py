@@ -33,8 +33,8 @@ def image_grid(x, columns, pad=LINE):
     return np.pad(pixels, ((0, pad), (0, pad), (0, 0)))
 
 
-def write_png(path, pixels):
-    """Write uint8 [H, W, 3] as a PNG, atomically, parent folders made; UserError when the disk refuses.
+def write_png(path, pixels, durable=True):
+    """Write uint8 [H, W, 3] as a PNG, as `files.replacing` does; UserError when the disk refuses.
 
     Grey pictures get one channel, half the bytes.
     """
@@ -43,4 +43,4 @@ def write_png(path, pixels):
     buffer = io.BytesIO()
     is_grey = (pixels == pixels[..., :1]).all()
     Image.fromarray(pixels[..., 0] if is_grey else pixels).save(buffer, format="png")
-    atomic_write(path, buffer.getvalue())
+    atomic_write(path, buffer.getvalue(), durable)

@@ -120,12 +120,13 @@ def delete(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def replacing(path):
+def replacing(path, durable=True):
     """Give a temporary file to write to; if the block ends well it becomes PATH, else PATH stays as it was.
 
-    A crash is harmless at any moment, because the data are on the disk before the name points to them. Parent
-    folders are made. Raises UserError when the disk refuses, hence also for any other OSError of the block, and where
-    PATH is a link or anything else than a file.
+    A crash is harmless at any moment, because the data are on the disk before the name points to them; without
+    `durable`, a crash of the machine within the next seconds may leave PATH empty. Parent folders are made. Raises
+    UserError when the disk refuses, hence also for any other OSError of the block, and where PATH is a link or anything
+    else than a file.
     """
     path = Path(path)
     with disk_errors(path):
@@ -136,17 +137,19 @@ def replacing(path):
         temporary, descriptor = _create_temporary(path)
         try:
             yield temporary
-            os.fsync(descriptor)
+            if durable:
+                os.fsync(descriptor)
             os.replace(temporary, path)
-            _sync_folder(path.parent)
+            if durable:
+                _sync_folder(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
             os.close(descriptor)
 
 
-def atomic_write(path, data):
-    """Write bytes to PATH, whole or not at all; raises UserError when the disk refuses."""
-    with replacing(path) as temporary:
+def atomic_write(path, data, durable=True):
+    """Write bytes to PATH, whole or not at all, as `replacing` does; raises UserError when the disk refuses."""
+    with replacing(path, durable) as temporary:
         temporary.write_bytes(data)
 
 

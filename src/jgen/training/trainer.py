@@ -171,7 +171,10 @@ class Trainer:
         )
 
     def _finish_epoch(self, position, n_images, seconds):
-        """Grids, metrics, then the checkpoint: what a checkpoint claims is on disk before it is."""
+        """Grids, metrics, then the checkpoint: what a checkpoint claims is written before it is.
+
+        A flush to the disk takes longer than a small model's epoch, so grids, which no resume reads, go without.
+        """
         self.directory.require_held()
         epoch, seconds = position.epoch, max(seconds, 1e-9)  # a clock that stands still must not end the run
         row = {"epoch": epoch, **averages(position), **self._validate(epoch)}
@@ -230,7 +233,7 @@ class Trainer:
         with networks.evaluating(self.algorithm.networks), distributed.alone():
             for kind, images in self.algorithm.grids(jt.array(self.latents), x, y, noise).items():
                 pictures[kind] = grid.image_grid(images.images.numpy(), images.columns)
-                grid.write_png(self.directory.grid(kind, epoch), pictures[kind])
+                grid.write_png(self.directory.grid(kind, epoch), pictures[kind], durable=False)
         return pictures
 
     def _save(self, position, reached=None):
