@@ -6,10 +6,10 @@ BIN := .venv/bin
 
 help:
 	@echo "make setup   create .venv and install requirements.txt"
-	@echo "make demo    setup, then train a beta-VAE and make its film (4 minutes at first, then 2)"
+	@echo "make demo    setup, then train a beta-VAE and make its film (5 minutes at first, then 2)"
 	@echo "make reproduce  setup, then train and measure what results/ lacks (hours), and build report/"
 	@echo "              (make reproduce ARGS=--quick: everything small, in minutes)"
-	@echo "make test    setup, then run the quick tests (eight minutes at first, three later)"
+	@echo "make test    setup, then run the quick tests (ten minutes at first, for kernels are compiled; then five)"
 	@echo "make test-all  the same, then the slow ones: browser, MPI, notebooks, emulated CUDA, a campaign"
 	@echo "make lint    setup, then ruff"
 	@echo "make benchmark  setup, then measure every model against PyTorch and JAX in .venv-benchmark (20 minutes)"
@@ -22,7 +22,7 @@ setup:
 	@PYTHON="$(PYTHON)" sh .ci/setup
 
 demo: setup
-	@echo "demo: trains a beta-VAE and makes the film of it: about 4 minutes at first, for Jittor compiles itself; then 2"
+	@echo "demo: trains a beta-VAE and makes the film of it: about 5 minutes at first, for Jittor compiles itself; then 2"
 	$(BIN)/python src/beta-vae.py -b 0.1
 
 reproduce: setup
