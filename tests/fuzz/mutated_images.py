@@ -21,11 +21,12 @@ import tempfile
 import zlib
 
 TESTS = pathlib.Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(TESTS.parent / "src")]
+sys.path[:0] = [str(TESTS.parent / "src"), str(TESTS)]
 
 import numpy as np  # noqa: E402
 from PIL import Image  # noqa: E402
 
+import image_files  # noqa: E402
 from jgen.data import images  # noqa: E402
 
 PER_PROCESS = 1000  # mutations; a crash costs the rest of them
@@ -48,7 +49,26 @@ def originals():
         found.append(("jpg", _saved(pixels.convert(mode), "jpeg")))
         found.append(("jpg", _saved(pixels.convert(mode), "jpeg", progressive=True, exif=exif)))
     found += [("webp", _saved(pixels, "webp")), ("webp", _saved(pixels.convert("RGBA"), "webp", lossless=True))]
-    return [*found, ("bmp", _saved(pixels, "bmp")), ("bmp", _saved(pixels.convert("P"), "bmp"))]
+    found += [("bmp", _saved(pixels, "bmp")), ("bmp", _saved(pixels.convert("P"), "bmp"))]
+    return found + _described(np.asarray(pixels))
+
+
+def _described(pixels):
+    """Files with profiles, descriptions before and after the pixels, transparent colours and an alpha mask."""
+    profile, grey = image_files.icc(image_files.DISPLAY_P3), pixels[:, :, 0]
+    packed = b"name\0\0" + zlib.compress(image_files.icc((), 1.0, b"GRAY"))
+    xmp = (b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + image_files.xmp(8))
+    orientation = (b"tEXt", image_files.raw_profile(b"exif", image_files.exif(6)))
+    rows = [(row.astype(np.uint16) * 257).astype(">u2").tobytes() for row in grey]
+    transparent = (b"tRNS", rows[0][:2])
+    return [
+        ("png", image_files.grey_png(grey, [(b"iCCP", packed), orientation])),
+        ("png", image_files.grey_png(grey, [], [orientation, xmp])),
+        ("png", image_files.png(rows, len(grey[0]), 16, 0, [transparent])),
+        ("bmp", image_files.bmp(pixels, 0)),
+        ("jpg", _saved(Image.fromarray(pixels), "jpeg", icc_profile=profile, xmp=image_files.xmp(6))),
+        ("webp", _saved(Image.fromarray(pixels), "webp", icc_profile=profile)),
+    ]
 
 
 def _saved(image, kind, **options):
