@@ -223,6 +223,19 @@ def test_an_unusable_image_does_not_shift_the_others(draw, load):
     assert np.array_equal(without.x_train[:, 1, 0, 0] - 1, without.y_train)
 
 
+def test_images_left_out_stay_out_when_others_are_damaged(draw, load):
+    """One image beside 24 is left out before they are decoded; beside the four that are left it would count."""
+    for kind in "ab":
+        for i in range(12):
+            path = draw(f"{kind}/{i}.png", (i, 50, 9))
+            if i > 1:
+                path.write_bytes(b"damaged")
+    draw("preview.png", (200, 50, 9))
+    dataset = load()
+    assert dataset.classes == ("a", "b") and dataset.x_train[:, 0, 0, 0].tolist() == [0, 1, 0, 1]
+    assert dataset.source["skipped"] == 21 and "preview.png" not in dataset.files
+
+
 def test_a_folder_without_a_usable_image_is_named_with_a_reason(tmp_path, load):
     (tmp_path / "images").mkdir()
     with pytest.raises(UserError, match="images"):

@@ -24,7 +24,7 @@ OFFICIAL_MD5 = {
 IMAGES_PER_FILE = 10_000
 _RECORD = 1 + 3 * 32 * 32  # a label, then the red, the green and the blue plane
 _NAMES_FILE = "batches.meta.txt"
-_MEND = "unpack cifar-10-binary.tar.gz again"
+_REMEDY = "unpack cifar-10-binary.tar.gz again"
 _FOLDERS = ("cifar10/cifar-10-batches-bin", "cifar-10-batches-bin", "cifar10", "")
 
 
@@ -57,7 +57,7 @@ def _locate(data_dir):
             return folder
         if present:
             missing = sorted(set(OFFICIAL_MD5) - set(present))
-            raise UserError(f"{folder} lacks {', '.join(missing)}: {_MEND}")
+            raise UserError(f"{folder} lacks {', '.join(missing)}: {_REMEDY}")
     raise UserError(
         f"CIFAR-10 is not in {data_dir}: unpack cifar-10-binary.tar.gz (the binary version, from "
         f"https://www.cs.toronto.edu/~kriz/cifar.html) in {data_dir / 'cifar10'}"
@@ -68,9 +68,9 @@ def _class_names(path):
     try:
         names = tuple(path.read_text(encoding="ascii").split())
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} cannot be read: {_MEND}") from error
+        raise UserError(f"{path} cannot be read: {_REMEDY}") from error
     if len(names) != 10:
-        raise UserError(f"{path} names {len(names)} classes instead of 10: {_MEND}")
+        raise UserError(f"{path} names {len(names)} classes instead of 10: {_REMEDY}")
     return names
 
 
@@ -94,7 +94,7 @@ def _bytes(path):
         with open(path, "rb") as file:
             return file.read(IMAGES_PER_FILE * _RECORD + 1)
     except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror}): {_MEND}") from error
+        raise UserError(f"{path} cannot be read ({error.strerror}): {_REMEDY}") from error
 
 
 def parse_records(data: bytes, path: str | os.PathLike) -> np.ndarray:
@@ -102,8 +102,8 @@ def parse_records(data: bytes, path: str | os.PathLike) -> np.ndarray:
     expected = IMAGES_PER_FILE * _RECORD
     if len(data) != expected:
         found = f"{len(data):,}" if len(data) < expected else "more"
-        raise UserError(f"{path} has {found} bytes instead of {expected:,}: {_MEND}")
+        raise UserError(f"{path} has {found} bytes instead of {expected:,}: {_REMEDY}")
     records = np.frombuffer(data, np.uint8).reshape(-1, _RECORD)
     if (largest := records[:, 0].max()) > 9:
-        raise UserError(f"{path} has a label {largest}, CIFAR-10's are 0 to 9: {_MEND}")
+        raise UserError(f"{path} has a label {largest}, CIFAR-10's are 0 to 9: {_REMEDY}")
     return records

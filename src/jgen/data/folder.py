@@ -50,11 +50,11 @@ def load(
     build = functools.partial(_build, title, real_root, plan, size, channels, log)
     rows, notes = cache.rows(cache_dir, prefix, key, build, log)
 
-    unusable = notes["skipped"]
-    plan = _arranged(title, [file.name for file in found if file.name not in unusable])
+    left_out = {**skipped, **plan.left_out, **notes["skipped"]}
+    plan = _arranged(title, sorted(set(plan.names) - notes["skipped"].keys()))  # as _settle has arranged the rows
     for note in plan.notes:
         log(f"{title}: {note}")
-    skipped = {**skipped, **unusable, **plan.left_out}
+    skipped = {**left_out, **plan.left_out}
     _announce(title, skipped, pathlib.Path(cache_dir, f"{prefix}.skipped.txt"), log)
     return _dataset(name, rows, plan, skipped, notes["sha256"])
 

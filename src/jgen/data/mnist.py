@@ -76,11 +76,11 @@ def find(data_dir: pathlib.Path, name: str) -> pathlib.Path | None:
 
 def read_checked(path: str | os.PathLike, name: str) -> bytes:
     """The decompressed bytes of MNIST file `name` at `path`. Raises UserError if they are not MNIST's."""
-    mend = "delete it to have it downloaded again, or replace it"
+    remedy = "delete it to have it downloaded again, or replace it"
     try:
         data = idx.decompressed(path)
     except (OSError, EOFError, zlib.error) as error:
-        raise UserError(f"{path} is truncated or damaged ({error}); {mend}") from error
+        raise UserError(f"{path} is truncated or damaged ({error}); {remedy}") from error
     if hashlib.sha256(data).hexdigest() != FILES[name]:
-        raise UserError(f"{path} is not MNIST's {name}: its SHA-256 is another ({len(data):,} bytes); {mend}")
+        raise UserError(f"{path} is not MNIST's {name}: its SHA-256 is another ({len(data):,} bytes); {remedy}")
     return data
