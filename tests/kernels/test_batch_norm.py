@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from covering import covering
 from finite_differences import as_vars, assert_equals_definition, assert_independent_of_threads, drawn
 from jgen.kernels import batch_norm
 from jgen.platform.runtime import jt
@@ -12,9 +13,11 @@ pytestmark = pytest.mark.usefixtures("on_the_cpu")
 SHAPES = [(2, 1), (7, 63), (64, 1030), (3, 5, 4, 8), (2, 9, 7, 24), (5, 40, 30, 17)]  # the last has several blocks
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("slope", [0.0, 0.2, 1.0])
-@pytest.mark.parametrize("with_residual", [False, True])
+@pytest.mark.parametrize(
+    "shape, slope, with_residual, threads",
+    covering(SHAPES, [0.0, 0.2, 1.0], [False, True], [1, 2, 3]),
+    indirect=["threads"],
+)
 def test_results_and_gradients(threads, shape, slope, with_residual):
     arrays = drawn(shape, *[shape[-1]] * 4, *[shape] * with_residual)
     arrays[0] = 3 * arrays[0] + 1

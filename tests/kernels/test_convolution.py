@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from covering import covering
 from finite_differences import assert_equals_definition, assert_independent_of_threads, drawn
-from jgen.kernels import bias_activation, convolution, image_convolution, layout
+from jgen.kernels import bias_activation, convolution, image_convolution
 from jgen.platform.runtime import jt
 
 pytestmark = pytest.mark.usefixtures("on_the_cpu")
@@ -19,6 +20,8 @@ GEOMETRIES = [
     (2, 6, 6, 4, 4, 3, 1, 0),
 ]
 SLOPES = [0.0, 0.1, 1.0]
+BIASES = [False, True]
+THREADS = [1, 2, 3]
 
 
 def transposed(definition, x_shape, x):
@@ -33,9 +36,9 @@ def leaky(value, slope):
     return np.where(value > 0, value, slope * value)
 
 
-@pytest.mark.parametrize("geometry", GEOMETRIES)
-@pytest.mark.parametrize("slope", SLOPES)
-@pytest.mark.parametrize("with_bias", [False, True])
+@pytest.mark.parametrize(
+    "geometry, slope, with_bias, threads", covering(GEOMETRIES, SLOPES, BIASES, THREADS), indirect=["threads"]
+)
 def test_convolution(threads, geometry, slope, with_bias):
     n, height, width, n_in, n_out, side, stride, padding = geometry
     arrays = drawn((n, height, width, n_in), (n_out, n_in, side, side), *[n_out] * with_bias)
@@ -46,9 +49,9 @@ def test_convolution(threads, geometry, slope, with_bias):
     assert_equals_definition(convolution.Convolution(stride, padding, slope), definition, arrays)
 
 
-@pytest.mark.parametrize("geometry", GEOMETRIES)
-@pytest.mark.parametrize("slope", SLOPES)
-@pytest.mark.parametrize("with_bias", [False, True])
+@pytest.mark.parametrize(
+    "geometry, slope, with_bias, threads", covering(GEOMETRIES, SLOPES, BIASES, THREADS), indirect=["threads"]
+)
 def test_transposed_convolution(threads, geometry, slope, with_bias):
     n, height, width, n_out, n_in, side, stride, padding = geometry
     of_result = (n, height, width, n_out)
@@ -75,8 +78,7 @@ def test_transposed_convolutions_are_cut_at_their_lower_and_right_edges(threads)
     assert_equals_definition(to_images, lambda *given: definition(*given).transpose(0, 3, 1, 2), arrays)
 
 
-@pytest.mark.parametrize("slope", SLOPES)
-@pytest.mark.parametrize("with_bias", [False, True])
+@pytest.mark.parametrize("slope, with_bias", covering(SLOPES, BIASES))
 def test_what_is_not_a_number_stays_so(slope, with_bias):
     x, weight, bias = drawn((1, 6, 6, 16), (16, 16, 3, 3), 16)
     x[0, 2, 2, 5] = np.nan
@@ -103,9 +105,11 @@ def as_var(array):
     return jt.array(array.astype(np.float32))
 
 
-@pytest.mark.parametrize("geometry", [*GEOMETRIES, (9, 30, 28, 1, 16, 3, 1, 1), (2, 2, 2, 3, 4, 4, 2, 1)])
-@pytest.mark.parametrize("slope", SLOPES)
-@pytest.mark.parametrize("with_bias", [False, True])
+@pytest.mark.parametrize(
+    "geometry, slope, with_bias, threads",
+    covering([*GEOMETRIES, (9, 30, 28, 1, 16, 3, 1, 1), (2, 2, 2, 3, 4, 4, 2, 1)], SLOPES, BIASES, THREADS),
+    indirect=["threads"],
+)
 def test_images_to_features(threads, geometry, slope, with_bias):
     n, height, width, n_in, n_out, side, stride, padding = geometry
     arrays = drawn((n, n_in, height, width), (n_out, n_in, side, side), *[n_out] * with_bias)
@@ -131,8 +135,7 @@ def test_features_to_images_by_a_transposed_convolution(threads, geometry):
     assert_equals_definition(image_convolution.ToImages(stride, padding, (height, width), True), definition, arrays)
 
 
-@pytest.mark.parametrize("side, padding", [(3, 1), (1, 0), (4, 2), (3, 0)])
-@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("side, padding, channels", [(3, 1, 1), (1, 0, 3), (4, 2, 1), (3, 0, 3)])
 def test_features_to_images_by_a_convolution(threads, side, padding, channels):
     arrays = drawn((9, 6, 7, 5), (channels, 5, side, side), channels)
     sizes = [size + 2 * padding - side + 1 for size in (6, 7)]
@@ -168,8 +171,3 @@ def test_gradients_behind_bias_and_activation(threads, slope):
     expected_d, expected_dbias = bias_activation.reference(dy, y, slope)
     np.testing.assert_allclose(d.numpy(), expected_d, rtol=1e-6)
     np.testing.assert_allclose(dbias.numpy(), expected_dbias, rtol=1e-4, atol=1e-3)
-
-
-def test_matrices_are_transposed_and_back(threads):
-    (x,) = drawn((3, 4, 5))
-    assert_equals_definition(layout.Transposed(), lambda x: x.transpose(0, 2, 1), [x])

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from covering import covering
 from finite_differences import as_vars, assert_equals_definition, assert_independent_of_threads, drawn
 from jgen import kernels
 from jgen.kernels import gaussian
@@ -18,8 +19,7 @@ def _twice(shape):
     return shape[0], 2 * shape[1]
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("output", [0, 1])
+@pytest.mark.parametrize("shape, threads, output", covering(SHAPES, [1, 2, 3], [0, 1]), indirect=["threads"])
 def test_each_result_and_its_gradients(threads, shape, output):
     def definition(*arrays):
         return gaussian.reference(*arrays)[output]

@@ -6,6 +6,7 @@ import itertools
 import numpy as np
 import pytest
 
+from covering import covering
 from finite_differences import as_vars, assert_equals_definition, results_by_threads
 from jgen import kernels, networks
 from jgen.kernels import batch_norm, mlp
@@ -14,6 +15,8 @@ from jgen.platform.runtime import jt
 pytestmark = pytest.mark.usefixtures("on_the_cpu")
 
 ACTIVATIONS = ("relu", "leaky-relu", "tanh")
+LAST = ("", "relu", "tanh")
+THREADS = (1, 2, 3)
 
 
 def drawn(*sizes, n, seed=0):
@@ -27,20 +30,26 @@ def drawn(*sizes, n, seed=0):
     return rng.normal(size=(n, sizes[0])), parameters
 
 
-@pytest.mark.parametrize("activation", ACTIVATIONS)
-@pytest.mark.parametrize("last", ["", "relu", "tanh"])
-@pytest.mark.parametrize("sizes, n", [((3, 2), 1), ((7, 33, 65, 9), 5), ((40, 130, 131), 64), ((1, 1, 1), 2)])
-def test_forward_equals_its_numpy_definition(threads, activation, last, sizes, n):
+@pytest.mark.parametrize(
+    "rows, activation, last, threads",
+    covering([((3, 2), 1), ((7, 33, 65, 9), 5), ((40, 130, 131), 64), ((1, 1, 1), 2)], ACTIVATIONS, LAST, THREADS),
+    indirect=["threads"],
+)
+def test_forward_equals_its_numpy_definition(threads, activation, last, rows):
+    sizes, n = rows
     x, parameters = drawn(*sizes, n=n)
     y = mlp.Stack(activation, last)(*as_vars([x, *parameters]))
     expected = mlp.reference(x, parameters, activation, last)
     np.testing.assert_allclose(y.numpy(), expected, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("activation", ACTIVATIONS)
-@pytest.mark.parametrize("last", ["", "relu", "tanh"])
-@pytest.mark.parametrize("sizes, n", [((3, 2), 1), ((4, 6, 5, 3), 5)])
-def test_gradients_equal_finite_differences(threads, activation, last, sizes, n):
+@pytest.mark.parametrize(
+    "activation, last, threads, rows",
+    covering(ACTIVATIONS, LAST, THREADS, [((3, 2), 1), ((4, 6, 5, 3), 5)]),
+    indirect=["threads"],
+)
+def test_gradients_equal_finite_differences(threads, activation, last, rows):
+    sizes, n = rows
     x, parameters = drawn(*sizes, n=n, seed=1)
     weights = np.random.default_rng(2).normal(size=(n, sizes[-1]))
     arrays = [x, *parameters]
@@ -62,10 +71,13 @@ def test_gradients_equal_finite_differences(threads, activation, last, sizes, n)
         np.testing.assert_allclose(gradient.numpy(), numeric, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("activation", ACTIVATIONS)
-@pytest.mark.parametrize("sizes, n_joined", [((5, 4), 2), ((90, 70, 40), 33), ((40, 1, 3), 39), ((337, 70), 37)])
-@pytest.mark.parametrize("is_data", [True, False])
-def test_features_joined_to_data_and_to_others(threads, activation, sizes, n_joined, is_data):
+@pytest.mark.parametrize(
+    "columns, activation, threads, is_data",
+    covering([((5, 4), 2), ((90, 70, 40), 33), ((40, 1, 3), 39), ((337, 70), 37)], ACTIVATIONS, THREADS, [True, False]),
+    indirect=["threads"],
+)
+def test_features_joined_to_data_and_to_others(threads, activation, columns, is_data):
+    sizes, n_joined = columns
     x, parameters = drawn(*sizes, n=7, seed=3)
     arrays = [x[:, n_joined:], *parameters, x[:, :n_joined]]
 
@@ -129,8 +141,7 @@ def drawn_normalised(name, n, eps=1e-2, joined=0):
     return function, definition, [x[:, : x.shape[1] - joined], *parameters, *norms, *more]
 
 
-@pytest.mark.parametrize("joined", [0, 2])
-@pytest.mark.parametrize("name", NORMALISED)
+@pytest.mark.parametrize("name, threads, joined", covering(list(NORMALISED), THREADS, [0, 2]), indirect=["threads"])
 def test_normalised_layers(threads, name, joined):
     biases = [2 + 2 * layer for layer, is_so in enumerate(NORMALISED[name][1]) if is_so]  # cancel: slopes of 0
     assert_equals_definition(*drawn_normalised(name, n=6, joined=joined), frozen=biases)
@@ -188,8 +199,7 @@ def test_rows_that_are_no_minibatches_and_layers_that_are_not_there_are_refused(
             mlp.Stack("relu", "", mlp.Normalisation(which, minibatches=2))(*as_vars(arrays))
 
 
-@pytest.mark.parametrize("sizes", [(5, 40, 3), (5, 3)])
-@pytest.mark.parametrize("joined", [False, True])
+@pytest.mark.parametrize("sizes, joined", covering([(5, 40, 3), (5, 3)], [False, True]))
 def test_constant_parameters_leave_the_gradient_by_the_input(threads, sizes, joined):
     x, parameters = drawn(*sizes, n=7)
     given = as_vars([x[:, :3], *parameters, x[:, 3:]] if joined else [x, *parameters])

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from covering import covering
 from finite_differences import as_vars, assert_equals_definition, drawn
 from jgen.kernels import pixel_sums
 from jgen.platform.runtime import jt
@@ -12,9 +13,11 @@ pytestmark = pytest.mark.usefixtures("on_the_cpu")
 KINDS = [pixel_sums.BERNOULLI, pixel_sums.SQUARED_ERROR]
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("shape", [(1, 1), (5, 784), (3, 50, 50), (3, 2, 7, 5)])
-@pytest.mark.parametrize("each", [1, 3])
+@pytest.mark.parametrize(
+    "shape, threads, kind, each",
+    covering([(1, 1), (5, 784), (3, 50, 50), (3, 2, 7, 5)], [1, 2, 3], KINDS, [1, 3]),
+    indirect=["threads"],
+)
 def test_sums_and_gradients(threads, kind, shape, each):
     logits, x = drawn((each * shape[0], *shape[1:]), shape)
     x = np.abs(x) % 1

@@ -10,7 +10,7 @@ from jgen import networks
 from jgen.errors import UserError
 from jgen.losses import distributions
 from jgen.models.conv_vae import SMALLEST_VARIANCE, Config, ConvVAE
-from jgen.networks.layers import as_features, flat_features
+from jgen.networks.features import Features
 from jgen.networks.published_conv import SameTranspose
 from jgen.platform.runtime import jt
 from jgen.training.algorithm import Noise, Shape
@@ -93,7 +93,7 @@ def test_the_published_model_passes_mu_and_sigma_through_relu(published):
     for layer in (encoder.mu, encoder.sigma):
         layer.bias.update(var(np.array([-9.0, 1.0, -9.0, 2.0])))
     mu, logvar = (part.numpy() for part in published.encode(x))
-    features = flat_features(encoder.convolutions(x))
+    features = encoder.convolutions(x).flat()
     np.testing.assert_allclose(mu, np.maximum(encoder.mu(features).numpy(), 0), rtol=1e-6)
     sigma = np.maximum(encoder.sigma(features).numpy().astype(np.float64), 1e-6)
     np.testing.assert_allclose(logvar, 2 * np.log(sigma), rtol=1e-5)
@@ -132,7 +132,7 @@ def test_keras_same_transposed_convolution_cuts_the_last_row_and_column():
     scattered = np.zeros((9, 11))
     for row, column in np.ndindex(4, 5):
         scattered[2 * row : 2 * row + 3, 2 * column : 2 * column + 3] += x[row, column] * kernel
-    got = flat_features(layer(as_features(var(x.reshape(1, 20)), (1, 4, 5)))).numpy()
+    got = layer(Features.from_flat(var(x.reshape(1, 20)), (1, 4, 5))).flat().numpy()
     np.testing.assert_allclose(got.reshape(8, 10), scattered[:-1, :-1], rtol=1e-5)
 
 

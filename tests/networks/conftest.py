@@ -8,7 +8,7 @@ from jgen.networks.normalisation import ComposedNormalise
 
 
 class ComposedBiasActivation:
-    """bias_activation_cuda.BiasActivation, which runs on CUDA alone, made of Jittor's operators."""
+    """bias_activation.BiasActivation, which runs on CUDA alone, made of Jittor's operators."""
 
     def __init__(self, slope):
         self.slope = slope
@@ -22,5 +22,5 @@ class ComposedBiasActivation:
 def as_on_a_gpu(monkeypatch):
     """The way through networks that a GPU takes; what its kernels compute, tests/kernels/test_cuda.py tests."""
     monkeypatch.setattr(kernels, "on_gpu", lambda: True)
-    monkeypatch.setattr("jgen.networks.layers.BiasActivation", ComposedBiasActivation)
+    monkeypatch.setattr("jgen.networks.convolutions.BiasActivation", ComposedBiasActivation)
     monkeypatch.setattr("jgen.kernels.batch_norm.Normalise", ComposedNormalise)

@@ -1,5 +1,6 @@
 """Layers in a row: what the kernels compute at once is what the modules compute one after the other."""
 
+import contextlib
 from unittest import mock
 
 import numpy as np
@@ -7,26 +8,28 @@ import pytest
 
 from jgen import kernels, networks
 from jgen.networks import layers as layers_module
-from jgen.networks.activations import LeakyReLU, Tanh, activation_layer, activation_name, slope_of
-from jgen.networks.layers import Conv, ConvTranspose, Layers, as_features, flat_features
+from jgen.networks.activations import LeakyReLU, ReLU, Tanh, activation_layer, activation_name, slope_of
+from jgen.networks.convolutions import Conv, ConvTranspose
+from jgen.networks.features import Features, joined
+from jgen.networks.layers import Layers
 from jgen.networks.normalisation import BatchNorm
 from jgen.platform.runtime import jt, nn
 
 ROWS = {
     "one activation": lambda: [nn.Linear(6, 5), Tanh(), nn.Linear(5, 4), Tanh(), nn.Linear(4, 3)],
-    "activation last": lambda: [nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 3), nn.ReLU()],
-    "mixed activations": lambda: [nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 4), Tanh(), nn.Linear(4, 3)],
+    "activation last": lambda: [nn.Linear(6, 5), ReLU(), nn.Linear(5, 3), ReLU()],
+    "mixed activations": lambda: [nn.Linear(6, 5), ReLU(), nn.Linear(5, 4), Tanh(), nn.Linear(4, 3)],
     "another slope": lambda: [nn.Linear(6, 5), LeakyReLU(0.3), nn.Linear(5, 3)],
     "none between": lambda: [nn.Linear(6, 5), nn.Linear(5, 3), nn.Sigmoid()],
     "one layer": lambda: [nn.Linear(6, 3)],
-    "another activation last": lambda: [nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 3), Tanh(), nn.ReLU()],
+    "another activation last": lambda: [nn.Linear(6, 5), ReLU(), nn.Linear(5, 3), Tanh(), ReLU()],
     "normalised": lambda: [nn.Linear(6, 5), LeakyReLU(), nn.Linear(5, 4), BatchNorm(4, 0.01), nn.Linear(4, 3), Tanh()],
     "normalised last": lambda: [nn.Linear(6, 5), BatchNorm(5), nn.Linear(5, 3), BatchNorm(3, slope=1.0)],
     "normalised in other ways": lambda: [nn.Linear(6, 5), BatchNorm(5), nn.Linear(5, 4), BatchNorm(4, eps=0.1)],
     "normalised with another slope": lambda: [nn.Linear(6, 5), BatchNorm(5, slope=0.3), nn.Linear(5, 3)],
 }
 IMAGES = {
-    "all": lambda: [Conv(2, 4, 3, padding=1, images="in"), nn.ReLU(), Conv(4, 3, 3, 2, 1), LeakyReLU(0.3)],
+    "all": lambda: [Conv(2, 4, 3, padding=1, images="in"), ReLU(), Conv(4, 3, 3, 2, 1), LeakyReLU(0.3)],
     "a tanh": lambda: [Conv(2, 4, 3, images="in"), Tanh(), ConvTranspose(4, 3, 4, (9, 7), stride=2, padding=1)],
 }
 
@@ -103,7 +106,7 @@ def test_in_evaluation_running_statistics_serve(name):
 def test_convolutions(name):
     x = jt.array(np.random.default_rng(0).normal(size=(3, 2, 7, 6)).astype(np.float32))
     layers = Layers(*IMAGES[name]())
-    _assert_equal_composed(lambda images: flat_features(layers(images)), x, layers)
+    _assert_equal_composed(lambda images: layers(images).flat(), x, layers)
 
 
 def _assert_equal_composed(function, x, layers=None):
@@ -125,7 +128,7 @@ def _assert_equal_composed(function, x, layers=None):
 def test_what_a_gpu_computes(name, as_on_a_gpu):
     made, shape = (ROWS[name], (7, 6)) if name in ROWS else (IMAGES[name], (3, 2, 7, 6))
     layers, x = Layers(*made()), jt.array(np.random.default_rng(0).normal(size=shape).astype(np.float32))
-    _assert_equal_composed(layers, x)
+    _assert_equal_composed(layers if name in ROWS else lambda images: layers(images).flat(), x, layers)
 
 
 def _residual():
@@ -156,9 +159,9 @@ def test_what_a_gpu_computes_of_whole_networks(made, as_on_a_gpu):
 def test_images_come_out_as_images(convolution):
     features = jt.array(np.random.default_rng(0).normal(size=(2, 3 * 5 * 4)).astype(np.float32))
     layers = Layers(convolution, LeakyReLU(0.3))
-    fused = layers(as_features(features, (3, 5, 4))).numpy()
+    fused = layers(Features.from_flat(features, (3, 5, 4))).numpy()
     with kernels.composed():
-        np.testing.assert_allclose(fused, layers(as_features(features, (3, 5, 4))).numpy(), rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(fused, layers(Features.from_flat(features, (3, 5, 4))).numpy(), rtol=1e-4, atol=1e-5)
     assert fused.shape == (2, 2, 5, 4)
 
 
@@ -168,3 +171,35 @@ def test_activations_are_known_by_name_and_slope():
         assert activation_name(layer) == name and slope_of(layer) == slope
     assert activation_name(LeakyReLU(0.3)) is None and slope_of(LeakyReLU(0.3)) == 0.3
     assert activation_name() is slope_of() is None is activation_name(nn.Sigmoid())
+
+
+def test_features_keep_their_values_in_either_layout():
+    flat = jt.array(np.random.default_rng(0).normal(size=(2, 3 * 5 * 4)).astype(np.float32))
+    fused = Features.from_flat(flat, (3, 5, 4))
+    with kernels.composed():
+        plain = Features.from_flat(flat, (3, 5, 4))
+        for features in (fused, plain):
+            np.testing.assert_array_equal(features.flat().numpy(), flat.numpy())
+            np.testing.assert_array_equal(features.channels_first().var.numpy(), plain.var.numpy())
+    assert (fused.channels_last, plain.channels_last) == (True, False)
+    np.testing.assert_array_equal(fused.flat().numpy(), flat.numpy())
+
+
+@pytest.mark.parametrize("first_fused", [True, False])
+def test_kernels_may_be_switched_between_two_layers(first_fused):
+    """The layout goes with the features, so each layer may be computed in its own way."""
+    layers = [Conv(2, 4, 3, padding=1, images="in"), BatchNorm(4), Conv(4, 4, 3, padding=1), BatchNorm(4, slope=0.2)]
+    x = jt.array(np.random.default_rng(0).normal(size=(3, 2, 6, 5)).astype(np.float32))
+
+    def results(switches):
+        y, between = x, None
+        for layer, fused in zip(layers, switches):
+            with contextlib.nullcontext() if fused else kernels.composed():
+                y = layer(y, between) if layer is layers[-1] else layer(y)
+            between = y if layer is layers[1] else between
+        y = joined(between, y).flat()
+        parameters = [p for layer in layers for p in layer.parameters() if not p.is_stop_grad()]
+        return [value.numpy() for value in (y, *jt.grad((y * y * y).sum(), parameters))]
+
+    for ours, expected in zip(results([first_fused, not first_fused] * 2), results([True] * 4), strict=True):
+        np.testing.assert_allclose(ours, expected, rtol=1e-3, atol=1e-4 * np.abs(expected).max())

@@ -7,7 +7,7 @@ import pytest
 
 from jgen import kernels, networks, random
 from jgen.kernels import batch_norm
-from jgen.networks.layers import as_features
+from jgen.networks.features import Features
 from jgen.networks.normalisation import BatchNorm
 from jgen.platform.runtime import jt
 from jgen.training.algorithm import Noise
@@ -55,9 +55,8 @@ def _compare_batch_norm(slope, with_residual):
     norm.weight.update(jt.array(gamma))
     norm.bias.update(jt.array(beta))
     leaves = [jt.array(x), norm.weight, norm.bias, jt.array(residual)][: 3 + with_residual]
-    images = [_as_features(leaf) for leaf in (leaves[0], *leaves[3:])]
-    y = norm(*images)
-    y = y if kernels.can_fuse(y) else y.permute(0, 2, 3, 1)
+    y = norm(*(Features(leaf, channels_last=True) for leaf in (leaves[0], *leaves[3:])))
+    y = y.var if y.channels_last else y.var.permute(0, 2, 3, 1)
     np.testing.assert_allclose(y.numpy(), definition(x, gamma, beta, residual), rtol=1e-4, atol=1e-5)
     gradients = jt.grad((y * jt.array(direction)).sum(), leaves)
     values = [array.astype(np.float64) for array in (x, gamma, beta, residual)]
@@ -71,17 +70,12 @@ def _compare_batch_norm(slope, with_residual):
     np.testing.assert_allclose(norm.running_var.numpy(), 0.9 + 0.1 * unbiased, rtol=1e-4)
 
 
-def _as_features(x):
-    """[N, H, W, C] -> features, in the layout that serves now."""
-    return x if kernels.can_fuse(x) else x.permute(0, 3, 1, 2)
-
-
 def test_evaluation_uses_the_running_statistics():
     norm = BatchNorm(2, slope=1.0)
     norm.running_mean.update(jt.array(np.float32([1, 2])))
     norm.running_var.update(jt.array(np.float32([4, 9])))
     with networks.evaluating({"norm": norm}):
-        y = norm(as_features(jt.array(np.full((1, 2), 3, np.float32)), (2, 1, 1))).numpy().ravel()
+        y = norm(Features.from_flat(jt.array(np.full((1, 2), 3, np.float32)), (2, 1, 1))).flat().numpy().ravel()
     np.testing.assert_allclose(y, [1, 1 / 3], rtol=1e-4)
 
 

@@ -1,7 +1,13 @@
-"""Fused kernels, one module each, with its NumPy definition beside it; kernel source is nowhere else.
+"""Fused operators: one folder each, with its NumPy definition beside its C++ and CUDA sources.
 
-On a GPU cuBLAS and cuDNN compute products and convolutions, and kernels most of what lies between. Where a kernel has
-no form for the device, its callers fall back on Jittor's operators; `composed` makes them do so.
+    OP/__init__.py   the operator: shapes, gradient, what it saves, and `reference`, its definition in NumPy
+    OP/op.cc         its kernels for the CPU, in C++
+    OP/op.cu         its kernels for CUDA, where it has a form for it
+    source           loads the sources
+    function         operators with gradients of their own
+
+On a GPU cuBLAS and cuDNN compute products and convolutions, and these kernels most of what lies between. Where an
+operator has no form for the device, its callers use Jittor's operators; `composed` makes them do so everywhere.
 """
 
 import contextlib
@@ -11,16 +17,15 @@ from jgen.platform.runtime import jt
 _state = {"fused": True, "constants": False}
 
 
-def on_gpu():
+def on_gpu() -> bool:
     """Whether Jittor computes on a GPU."""
     return bool(jt.flags.use_cuda)
 
 
-def can_fuse(*inputs, with_cuda=False):
-    """Whether kernels may be used on these Vars, all of them float32: on the CPU where oneDNN is there.
+def can_fuse(*inputs: jt.Var, with_cuda: bool = False) -> bool:
+    """Whether fused kernels can compute on these Vars: all are float32, on the CPU with oneDNN.
 
-    with_cuda: those that have a form for CUDA, too; the others never are on a GPU, where features then lie as Jittor
-    has them (networks.layers): the answer must not change between two layers of one pass.
+    with_cuda: the operator also has a form for CUDA, and can be used there.
     """
     able = with_cuda if on_gpu() else jt.compile_extern.mkl_ops is not None
     return _state["fused"] and able and all(x.dtype == "float32" for x in inputs)
@@ -28,7 +33,7 @@ def can_fuse(*inputs, with_cuda=False):
 
 @contextlib.contextmanager
 def _within(name, value):
-    """Within, `_state[name]` is this value."""
+    """In the block, `_state[name]` is this value."""
     earlier, _state[name] = _state[name], value
     try:
         yield
@@ -36,16 +41,16 @@ def _within(name, value):
         _state[name] = earlier
 
 
-def composed():
-    """Within, networks and distributions are made of Jittor's operators: each layer is seen, each result comparable."""
+def composed() -> contextlib.AbstractContextManager:
+    """In the block, networks and losses use Jittor's operators: every layer is seen, every result comparable."""
     return _within("fused", False)
 
 
-def constant_parameters():
-    """Linear layers that compute within have no gradients by their weights and biases: their work is saved."""
+def constant_parameters() -> contextlib.AbstractContextManager:
+    """In the block, linear layers compute no gradients by their weights and biases, which saves that work."""
     return _within("constants", True)
 
 
-def parameters_are_constants():
-    """Whether what is computed now lies within `constant_parameters`."""
+def parameters_are_constants() -> bool:
+    """Whether this is within `constant_parameters`."""
     return _state["constants"]

@@ -1,18 +1,18 @@
-"""Operators with gradients of their own: jittor.Function without what it costs a small step."""
+"""Operators with gradients of their own: jittor.Function without its cost for a small step."""
 
 from jgen.platform.runtime import jt
 
 
 class Function:
-    """A subclass has `execute`, Vars -> a Var or several, and `grad`, their slopes -> those of the Vars.
+    """A subclass has `execute`, Vars -> a Var or several, and `grad`, the gradients by these -> those by the Vars.
 
-    A result that nothing depends on has the slope None, and grad may answer None for a Var that has no gradient; which
-    one has, execute knows by x.is_stop_grad(). One object serves one call. jittor.Function is a Module, and takes
-    other things than Vars: here a call and its gradient cost some 8 us less, of the 700 us that a step of a small
+    The gradient of a result that nothing depends on is None, and grad may return None for a Var without a gradient;
+    execute sees which Vars have none by x.is_stop_grad(). One object serves one call. jittor.Function is a Module and
+    takes other things than Vars; a call and its gradient cost 8 us less here, of the 700 us that a step of a small
     network takes besides its kernels.
     """
 
-    def __call__(self, *inputs):
+    def __call__(self, *inputs: jt.Var) -> jt.Var | list[jt.Var]:
         if jt.flags.no_grad:
             return self.execute(*inputs)
         self._have_gradients = [not x.is_stop_grad() for x in inputs]

@@ -8,7 +8,7 @@ import math
 
 from jgen import kernels
 from jgen.kernels.gaussian import Sample
-from jgen.kernels.layout import Halves
+from jgen.kernels.join import Halves
 from jgen.kernels.pixel_sums import BERNOULLI, SQUARED_ERROR, PixelSum
 from jgen.platform.runtime import jt, nn
 

@@ -3,6 +3,7 @@
 from jgen.kernels import constant_parameters
 from jgen.networks.convolutional import ConvDecoder, ConvEncoder, ConvGaussianEncoder, label_planes, n_stages
 from jgen.networks.critic import Critic, Generator
+from jgen.networks.features import Features
 from jgen.networks.labels import LabelEmbedding, repeated_labels
 from jgen.networks.layers import interleave, join
 from jgen.networks.mlp import MLP, GaussianEncoder, ImageDecoder
@@ -31,6 +32,7 @@ __all__ = [
     "ConvEncoder",
     "ConvGaussianEncoder",
     "Critic",
+    "Features",
     "GaussianEncoder",
     "Generator",
     "ImageDecoder",

@@ -5,7 +5,9 @@ import math
 
 from jgen.losses.distributions import halves
 from jgen.networks.activations import activation_layer
-from jgen.networks.layers import Conv, ConvTranspose, Layers, as_features, flat_features
+from jgen.networks.convolutions import Conv, ConvTranspose
+from jgen.networks.features import Features
+from jgen.networks.layers import Layers
 from jgen.platform.runtime import nn
 
 
@@ -44,7 +46,7 @@ class ConvEncoder(nn.Module):
         self.head = Layers(*layers[:-1])
 
     def execute(self, x):
-        return self.head(flat_features(self.convolutions(x)))
+        return self.head(self.convolutions(x).flat())
 
 
 class ConvDecoder(nn.Module):
@@ -73,7 +75,7 @@ class ConvDecoder(nn.Module):
                 self.convolutions.add_module(f"activation {stage}", activation_layer(activation))
 
     def execute(self, *features):
-        return self.convolutions(as_features(self.head(*features), self.first_shape))
+        return self.convolutions(Features.from_flat(self.head(*features), self.first_shape))
 
 
 class ConvGaussianEncoder(nn.Module):

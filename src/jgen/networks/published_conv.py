@@ -5,8 +5,10 @@ an image passes through 64 numbers before the 1000 latents. Decoder: 8 x 8 x 64,
 LeakyReLU in front of the sigmoid. Keras's LeakyReLU has slope 0.3.
 """
 
-from jgen.networks.activations import LeakyReLU
-from jgen.networks.layers import Conv, ConvTranspose, Layers, Linear, as_features, flat_features, join
+from jgen.networks.activations import LeakyReLU, ReLU
+from jgen.networks.convolutions import ActivatedLayer, Conv, ConvTranspose
+from jgen.networks.features import Features
+from jgen.networks.layers import Layers, Linear, join
 from jgen.platform.runtime import nn
 
 SLOPE = 0.3
@@ -14,17 +16,13 @@ SMALLEST_SIGMA = 1e-6  # stands for 0, whose logarithm is not finite
 WIDTHS = (32, 64, 64, 64, 64)
 
 
-class SameTranspose(nn.Module):
+class SameTranspose(ActivatedLayer, nn.Module):
     """Keras's transposed convolution, kernel 3, stride 2, "same": doubles a size by cutting the last row and column."""
 
     def __init__(self, n_in, n_out, size):
         self.convolution = ConvTranspose(n_in, n_out, 3, size, stride=2)
 
-    def execute(self, x):
-        return self.convolution(x)
-
-    def activated(self, x, slope):
-        """As of ConvTranspose."""
+    def activated(self, x: Features, slope: float) -> Features:
         return self.convolution.activated(x, slope)
 
 
@@ -46,14 +44,14 @@ class PublishedConvEncoder(nn.Module):
         self.convolutions = Layers(*layers)
         self.mu = Linear(64 * height * width, latent_dim)
         self.sigma = Linear(64 * height * width, latent_dim)
-        self.relu = nn.ReLU()
+        self.relu = ReLU()
 
     def mu_logvar(self, x):
         """Both side by side, [N, 2 D]."""
         return join(*self(x))
 
     def execute(self, x):
-        features = flat_features(self.convolutions(x))  # [N, 64 h w]
+        features = self.convolutions(x).flat()  # [N, 64 h w]
         sigma = self.relu(self.sigma(features)).maximum(SMALLEST_SIGMA)
         return self.relu(self.mu(features)), 2 * sigma.log()
 
@@ -74,4 +72,4 @@ class PublishedConvDecoder(nn.Module):
         self.layers = Layers(*layers)
 
     def execute(self, z):
-        return self.layers(as_features(self.dense(z), self.first_shape))
+        return self.layers(Features.from_flat(self.dense(z), self.first_shape))

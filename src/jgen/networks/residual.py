@@ -9,7 +9,9 @@ import itertools
 import math
 
 from jgen.losses.distributions import halves
-from jgen.networks.layers import Conv, ConvTranspose, Linear, as_features, flat_features, joined_features
+from jgen.networks.convolutions import Conv, ConvTranspose
+from jgen.networks.features import Features, joined
+from jgen.networks.layers import Linear
 from jgen.networks.normalisation import BatchNorm
 from jgen.platform.runtime import jt, nn
 
@@ -70,7 +72,7 @@ class ResidualEncoder(nn.Module):
 
     def mu_logvar_of(self, features):
         """Both side by side [N, 2 D], from the last stage's features."""
-        return self.heads(flat_features(features))
+        return self.heads(features.flat())
 
     def execute(self, x):
         return halves(self.mu_logvar_of(self.features(x)[-1]))
@@ -85,7 +87,7 @@ class FirstFeatures(nn.Module):
         self.norm = BatchNorm(self.shape[0])
 
     def execute(self, z):
-        return self.norm(as_features(self.linear(z), self.shape))
+        return self.norm(Features.from_flat(self.linear(z), self.shape))
 
 
 class ResidualDecoder(nn.Module):
@@ -127,7 +129,7 @@ class UNetDecoder(nn.Module):
         skips = [None] * len(self.stages.layers) if features is None else features[-2::-1]
         for stage, merge, skip in zip(self.stages.layers.values(), self.mergers.layers.values(), skips):
             x = stage(x)
-            x = merge(joined_features(x, jt.zeros_like(x) if skip is None else skip))
+            x = merge(joined(x, x.like(jt.zeros_like(x.var)) if skip is None else skip))
         return self.pixels(x)
 
 

@@ -122,6 +122,8 @@ def _kind(module):
 
 
 def _shapes(value):
+    if isinstance(value, networks.Features):
+        value = value.channels_first().var
     if isinstance(value, jt.Var):
         return [tuple(value.shape)]
     return [shape for part in value for shape in _shapes(part)] if isinstance(value, (list, tuple)) else []

@@ -1,0 +1,31 @@
+"""Embedding lookup and its gradient: one kernel each.
+
+As a product with a one-hot matrix this is a comparison, a cast and a product, three operators forwards and two
+backwards; Jittor's indexed read would scatter its gradient. Sums follow the order of the labels. A label outside the
+table raises an error on the CPU; on a GPU, where a kernel cannot, its row is NaN.
+"""
+
+import numpy as np
+
+from jgen.kernels.function import Function
+from jgen.kernels.source import Source
+
+_SOURCE = Source(__file__)
+
+
+class Rows(Function):
+    """(table [K, L], labels int32 [N]) -> [N, L]."""
+
+    def execute(self, table, labels):
+        assert labels.dtype == "int32" and len(labels.shape) == 1, f"labels of {labels.dtype}{labels.shape}"
+        self.saved = table.shape, labels
+        return _SOURCE("forward", [[labels.shape[0], table.shape[1]]], [table, labels])[0]
+
+    def grad(self, dy):
+        shape, labels = self.saved
+        return _SOURCE("backward", [shape], [dy, labels])[0], None
+
+
+def reference(table: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The definition in NumPy, for labels within the table."""
+    return table[labels]

@@ -1,0 +1,23 @@
+"""RMSprop (Hinton's lecture 6e) as torch.optim.RMSprop computes it, with WGAN's clipping of the weights."""
+
+import math
+
+import numpy as np
+
+from jgen.kernels.multi_tensor import launch
+from jgen.kernels.source import Source
+
+_SOURCE = Source(__file__)
+
+
+def update(grads, params, v, lr, alpha, eps, clip):
+    """One step on all `params`, in place; v: flat moments (multi_tensor.offsets); clip: bound or None."""
+    clip = math.inf if clip is None else clip
+    launch(_SOURCE, grads, params, [v], alpha=alpha, rest=1 - alpha, lr=lr, eps=eps, clip=clip)
+
+
+def reference(grad, p, v, lr, alpha=0.99, eps=1e-8, clip=None):
+    """The same step on NumPy arrays: the new (p, v)."""
+    v = alpha * v + (1 - alpha) * grad**2
+    p = p - lr * grad / (np.sqrt(v) + eps)
+    return (p if clip is None else np.clip(p, -clip, clip)), v
