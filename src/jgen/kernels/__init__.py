@@ -10,6 +10,8 @@ On a GPU cuBLAS and cuDNN compute products and convolutions, and these kernels m
 operator has no form for the device, its callers use Jittor's operators; `composed` makes them do so everywhere.
 """
 
+from __future__ import annotations
+
 import contextlib
 
 from jgen.platform.runtime import jt

@@ -1,5 +1,7 @@
 """Operators with gradients of their own: jittor.Function without its cost for a small step."""
 
+from __future__ import annotations
+
 from jgen.platform.runtime import jt
 
 

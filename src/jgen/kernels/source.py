@@ -1,5 +1,7 @@
 """Loads the C++ and CUDA sources of the fused kernels."""
 
+from __future__ import annotations
+
 import functools
 import hashlib
 import pathlib

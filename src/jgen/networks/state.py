@@ -1,8 +1,10 @@
-"""What is common to all networks: initial values, parameters in and out, train and evaluation mode."""
+"""Functions for every network: initial values, parameters in and out, train and evaluation mode."""
 
 import contextlib
 import contextvars
 import math
+import typing
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -14,24 +16,24 @@ from jgen.platform.runtime import jt, nn
 no_grad = jt.no_grad
 
 
-def as_var(array):
+def as_var(array: np.ndarray) -> jt.Var:
     """A NumPy array as a Var of the same type."""
     if array.dtype.itemsize < 8:
         return jt.array(array)
     return jt.array(array, dtype=str(array.dtype))  # Jittor would turn 64-bit types into 32-bit ones
 
 
-def scalar(value):
+def scalar(value: float) -> jt.Var:
     """A number as a Var [1]."""
     return jt.array(np.float32([value]))
 
 
-def concatenate(blocks):
+def concatenate(blocks: list[jt.Var]) -> jt.Var:
     """Vars joined along the batch axis."""
     return jt.concat(blocks, dim=0)
 
 
-def initialise(networks, seed):
+def initialise(networks: dict[str, nn.Module], seed: int) -> None:
     """Draw the initial values of {name: network} as PyTorch does, from the seed's own stream.
 
     Linear and convolutional weights and biases: U(-1/sqrt(fan_in), 1/sqrt(fan_in)); embeddings: N(0, 1);
@@ -49,8 +51,8 @@ _most_values = contextvars.ContextVar("most values of a model", default=math.inf
 
 
 @contextlib.contextmanager
-def at_most(values):
-    """Within, `initialise` refuses a model of more values: one whose size a stranger's file decides."""
+def at_most(values: int) -> Iterator[None]:
+    """In the block, `initialise` refuses a model of more values: for models whose size an untrusted file decides."""
     token = _most_values.set(values)
     try:
         yield
@@ -59,7 +61,7 @@ def at_most(values):
 
 
 def _require_memory(networks):
-    """Raise UserError, before anything is allocated, where a model's values cannot fit."""
+    """Raise UserError, before anything is allocated, if a model's values cannot fit into memory."""
     count = sum(math.prod(p.shape) for network in networks.values() for p in network.parameters())
     if count > _most_values.get():
         raise UserError(f"the settings ask for networks of {count:,} values, far more than the weights hold")
@@ -95,17 +97,17 @@ def _modules(network):
 
 
 class RunningMean(nn.Module):
-    """A positive scalar that follows its minibatches in training and stands still afterwards, like BatchNorm's.
+    """A running mean of a positive scalar: it follows the minibatches in training and is fixed in evaluation.
 
     The first minibatch sets it, so that a short run's value is not its initial 0.
     """
 
-    def __init__(self, momentum=0.05):
+    def __init__(self, momentum: float = 0.05) -> None:
         self.value = jt.array(np.float32([0])).stop_grad()
         self.momentum = momentum
 
-    def execute(self, current):
-        """current [1] -> current, noted, in training; the running mean [1] in evaluation."""
+    def execute(self, current: jt.Var) -> jt.Var:
+        """current [1] -> current itself in training, after updating the mean; the running mean [1] in evaluation."""
         if not self.is_training():
             return self.value
         share = jt.maximum((self.value == 0).float32(), self.momentum)
@@ -113,25 +115,25 @@ class RunningMean(nn.Module):
         return current
 
 
-def trainable(*networks):
-    """The parameters that an optimizer may update: BatchNorm's running statistics are parameters too, but stopped."""
+def trainable(*networks: nn.Module) -> list[jt.Var]:
+    """The parameters that an optimizer may update. BatchNorm's running statistics are parameters too, but stopped."""
     return [p for network in networks for p in network.parameters() if not p.is_stop_grad()]
 
 
-def running_statistics(*networks):
-    """What networks keep of their minibatches: the parameters that no optimizer updates."""
+def running_statistics(*networks: nn.Module) -> list[jt.Var]:
+    """The parameters that no optimizer updates: statistics of the minibatches."""
     return [p for network in networks for p in network.parameters() if p.is_stop_grad()]
 
 
-def state_of(part):
+def state_of(part: typing.Any) -> dict[str, np.ndarray]:
     """The arrays of a network (parameters and running statistics) or of an optimizer, as {name: ndarray}."""
     if isinstance(part, nn.Module):
         return {name: value.numpy() for name, value in part.named_parameters()}
     return {name: np.asarray(value) for name, value in part.state().items()}
 
 
-def load_state(part, arrays, owner):
-    """Restore `state_of`; raises ValueError naming what is missing, unknown or of another shape."""
+def load_state(part: typing.Any, arrays: dict[str, np.ndarray], owner: str) -> None:
+    """Restore `state_of`. Raises ValueError that names an array which is missing, unknown or of another shape."""
     if not isinstance(part, nn.Module):
         part.load_state(arrays)
         return
@@ -149,8 +151,8 @@ def load_state(part, arrays, owner):
 
 
 @contextlib.contextmanager
-def evaluating(networks):
-    """Evaluation mode, without gradients, for a block; then every module's earlier mode again.
+def evaluating(networks: dict[str, nn.Module]) -> Iterator[None]:
+    """In the block, networks are in evaluation mode without gradients; then every module's mode is restored.
 
     Module.eval() would also stop the parameters' gradients until train() is called, so the mode is set directly.
     """

@@ -1,12 +1,16 @@
 """Classic augmentation of a batch: mirror images and shifts."""
 
+import typing
+
 from jgen.platform.runtime import jt
 
 
-def flip_and_shift(x, noise, flip=False, shift=0, border="black"):
+def flip_and_shift(x: jt.Var, noise: typing.Any, flip: bool = False, shift: int = 0, border: str = "black") -> jt.Var:
     """Mirror each image [N, C, H, W] with probability 1/2 and move it by up to `shift` pixels, fewer than H and W.
 
-    What moves in is black, or where `border` is "mirror" the image's own mirror image, its outermost pixel once.
+    Args:
+        noise: gives uniform(n), as training's Noise does.
+        border: what moves in is "black", or for "mirror" the image reflected at its outermost pixels.
     """
     if not flip and not shift:
         return x

@@ -1,17 +1,30 @@
 """Adam (Kingma & Ba, 2015, algorithm 1) with L2 weight decay, term by term as torch.optim.Adam has it."""
 
+from __future__ import annotations
+
 import math
 
 import numpy as np
 
-from jgen.kernels.multi_tensor import launch
+from jgen.kernels.multi_tensor import Buckets, launch
 from jgen.kernels.source import Source
+from jgen.platform.runtime import jt
 
 _SOURCE = Source(__file__)
 
 
-def update(grads, params, m, v, t, lr, betas, eps, weight_decay):
-    """Step number t = 1, 2, … on all `params`, in place; m, v: flat moments (multi_tensor.offsets)."""
+def update(
+    grads: list[jt.Var] | Buckets,
+    params: list[jt.Var],
+    m: jt.Var,
+    v: jt.Var,
+    t: int,
+    lr: float,
+    betas: tuple[float, float],
+    eps: float,
+    weight_decay: float,
+) -> None:
+    """Make step t = 1, 2, … on all `params`, in place; m, v: flat moments (multi_tensor.offsets)."""
     beta1, beta2 = betas
     scalars = {
         "beta1": beta1,

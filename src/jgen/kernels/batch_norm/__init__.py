@@ -10,11 +10,14 @@ second on CUDA, [N, C, ...], where a block of threads serves a channel. The runn
 by `momentum` of the way to the batch's mean and unbiased variance.
 """
 
+from __future__ import annotations
+
 import numpy as np
 
 from jgen import kernels
 from jgen.kernels.function import Function
 from jgen.kernels.source import Source, assert_addressable
+from jgen.platform.runtime import jt
 
 _SOURCE = Source(__file__)
 
@@ -23,13 +26,15 @@ class Normalise(Function):
     """(x, gamma [C], beta [C], running mean [C], running variance [C], residual or none) -> y.
 
     x, residual, y: [..., C] on the CPU, [N, C, ...] on CUDA. slope: 0 is ReLU, 1 is no activation. Afterwards
-    `moments` holds the batch's mean and biased variance, [C] each, and `running` the running statistics, moved.
+    `moments` holds the batch's mean and biased variance, [C] each, and `running` the new running statistics.
     """
 
-    def __init__(self, slope, eps, momentum):
+    def __init__(self, slope: float, eps: float, momentum: float) -> None:
         self.numbers = {"slope": slope, "eps": eps, "momentum": momentum}
 
-    def execute(self, x, gamma, beta, mean, variance, *residual):
+    def execute(
+        self, x: jt.Var, gamma: jt.Var, beta: jt.Var, mean: jt.Var, variance: jt.Var, *residual: jt.Var
+    ) -> jt.Var:
         channels = -1
         if kernels.on_gpu():
             channels = 1
@@ -44,7 +49,7 @@ class Normalise(Function):
         self.saved = x, y, gamma, beta
         return y
 
-    def grad(self, dy):
+    def grad(self, dy: jt.Var) -> tuple:
         x, y, gamma, beta = self.saved
         shapes = [x.shape, gamma.shape, gamma.shape, *([x.shape] if self.with_residual else [])]
         inputs = [dy, x, y, gamma, beta, *self.moments]
@@ -53,7 +58,7 @@ class Normalise(Function):
 
 
 def reference(x, gamma, beta, residual=0.0, slope=0.0, eps=1e-5):
-    """The kernel's definition in NumPy, channels last: y, mean, variance."""
+    """The definition in NumPy, channels last: y, mean, variance."""
     axes = tuple(range(x.ndim - 1))
     mean, variance = x.mean(axes), x.var(axes)
     value = gamma * (x - mean) / np.sqrt(variance + eps) + beta + residual

@@ -7,6 +7,8 @@ themselves, and `gradients` is the kernel behind their gradients, for features w
 over blocks and then over the blocks in order, so the result does not depend on the number of threads.
 """
 
+from __future__ import annotations
+
 import math
 
 import numpy as np

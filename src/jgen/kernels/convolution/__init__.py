@@ -6,6 +6,8 @@ as fast with the channels last as in its own layout, and only the weights, which
 activation follow in the same kernel. A transposed convolution is the gradient of a convolution: one kernel serves both.
 """
 
+from __future__ import annotations
+
 import numpy as np
 
 from jgen.kernels import bias_activation
@@ -20,17 +22,17 @@ _RESULTS, _IMAGES, _WEIGHTS = range(3)  # what a kernel computes; the numbers ar
 class Convolution(Function):
     """(x [N, H, W, I], weight [O, I, h, w], bias [O] or none) -> [N, H', W', O], leaky ReLU of `slope`; 1 is none."""
 
-    def __init__(self, stride, padding, slope=1.0):
+    def __init__(self, stride: int, padding: int, slope: float = 1.0) -> None:
         self.geometry, self.slope = {"stride": stride, "padding": padding}, slope
 
-    def execute(self, x, weight, *bias):
+    def execute(self, x: jt.Var, weight: jt.Var, *bias: jt.Var) -> jt.Var:
         assert x.shape[3] == weight.shape[1], f"features {x.shape} against a weight {weight.shape}"
         sizes = result_sizes(x.shape[1:3], weight.shape[2:], **self.geometry)
         y = _forward(x, weight, bias, sizes, self.geometry, self.slope)
         self.saved = x, weight, y, bool(bias)
         return y
 
-    def grad(self, dy):
+    def grad(self, dy: jt.Var) -> tuple:
         x, weight, y, with_bias = self.saved
         dy, dbias = bias_activation.gradients(dy, y, self.slope, with_bias)
         dx = _images_gradient(dy, weight, (), x.shape[1:3], self.geometry)
@@ -44,24 +46,24 @@ class TransposedConvolution(Function):
     the lower and right edges, has to lead from it to x.
     """
 
-    def __init__(self, stride, padding, sizes, slope=1.0):
+    def __init__(self, stride: int, padding: int, sizes: tuple[int, int], slope: float = 1.0) -> None:
         self.geometry, self.sizes, self.slope = {"stride": stride, "padding": padding}, sizes, slope
 
-    def execute(self, x, weight, *bias):
+    def execute(self, x: jt.Var, weight: jt.Var, *bias: jt.Var) -> jt.Var:
         assert x.shape[3] == weight.shape[0], f"features {x.shape} against a weight {weight.shape}"
         y = _images_gradient(x, weight, bias, self.sizes, self.geometry, self.slope)
         self.saved = x, weight, y, bool(bias)
         return y
 
-    def grad(self, dy):
+    def grad(self, dy: jt.Var) -> tuple:
         x, weight, y, with_bias = self.saved
         dy, dbias = bias_activation.gradients(dy, y, self.slope, with_bias)
         dx = _forward(dy, weight, (), x.shape[1:3], self.geometry)
         return dx, _weights_gradient(dy, x, weight, self.geometry), *dbias
 
 
-def result_sizes(sizes, sides, stride, padding):
-    """Height and width of a convolution's result, of those of what it sees and of its kernel."""
+def result_sizes(sizes: tuple, sides: tuple, stride: int, padding: int) -> list[int]:
+    """Height and width of a convolution's result, from those of its input (`sizes`) and its kernel (`sides`)."""
     return [(size + 2 * padding - side) // stride + 1 for size, side in zip(sizes, sides)]
 
 
@@ -86,8 +88,10 @@ def _kernel(shape, inputs, made, geometry, slope, turned=False):
         return _SOURCE("convolve", [shape], inputs, made=made, slope=slope, turned=int(turned), **geometry)[0]
 
 
-def reference(x, weight, bias, stride, padding, slope=1.0):
-    """The convolution's definition in NumPy: y [N, H', W', O] of x [N, H, W, I]."""
+def reference(
+    x: np.ndarray, weight: np.ndarray, bias: np.ndarray | float, stride: int, padding: int, slope: float = 1.0
+) -> np.ndarray:
+    """The definition of Convolution in NumPy: [N, H, W, I] -> [N, H', W', O]."""
     height, width = weight.shape[2:]
     padded = np.pad(x, ((0, 0), (padding, padding), (padding, padding), (0, 0)))
     rows, columns = padded.shape[1] - height + 1, padded.shape[2] - width + 1

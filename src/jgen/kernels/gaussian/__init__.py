@@ -7,6 +7,8 @@ more backwards, cost their overhead and nothing else. One thread, on CUDA one bl
 sum is fixed.
 """
 
+from __future__ import annotations
+
 import numpy as np
 
 from jgen.kernels.function import Function
@@ -19,20 +21,20 @@ _SOURCE = Source(__file__)
 class Sample(Function):
     """(mu and logvar side by side [N, 2 D], noise [N, D]) -> z [N, D], kl [N]; noise is data, without a gradient."""
 
-    def execute(self, mu_logvar, noise):
+    def execute(self, mu_logvar: jt.Var, noise: jt.Var) -> list[jt.Var]:
         fits = len(noise.shape) == 2 and mu_logvar.shape == [noise.shape[0], 2 * noise.shape[1]]
         assert fits, f"{mu_logvar.shape} for noise of {noise.shape}"
         self.saved = mu_logvar, noise
         return _SOURCE("forward", [noise.shape, noise.shape[:1]], [mu_logvar, noise])
 
-    def grad(self, dz, dkl):
+    def grad(self, dz: jt.Var | None, dkl: jt.Var | None) -> tuple:
         mu_logvar, noise = self.saved
         dz = jt.zeros(noise.shape) if dz is None else dz
         dkl = jt.zeros(noise.shape[:1]) if dkl is None else dkl
         return _SOURCE("backward", [mu_logvar.shape], [mu_logvar, noise, dz, dkl])[0], None
 
 
-def reference(mu_logvar, noise):
+def reference(mu_logvar: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The definition in NumPy: z, kl."""
     mu, logvar = np.split(mu_logvar, 2, axis=1)
     z = mu + np.exp(0.5 * logvar) * noise

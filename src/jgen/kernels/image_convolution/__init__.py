@@ -7,9 +7,14 @@ gradient by the image (which is the transposed convolution) and its gradient by 
 in groups of eight images and in the order of the groups: the result does not depend on the number of threads.
 """
 
+from __future__ import annotations
+
+import numpy as np
+
 from jgen.kernels import bias_activation, convolution
 from jgen.kernels.function import Function
 from jgen.kernels.source import Source
+from jgen.platform.runtime import jt
 
 _SOURCE = Source(__file__)
 
@@ -17,10 +22,10 @@ _SOURCE = Source(__file__)
 class ToFeatures(Function):
     """(images [N, I, H, W], weight [F, I, kh, kw], bias [F] or none) -> [N, h, w, F], leaky ReLU of `slope`."""
 
-    def __init__(self, stride, padding, slope=1.0):
+    def __init__(self, stride: int, padding: int, slope: float = 1.0) -> None:
         self.geometry, self.slope = {"stride": stride, "padding": padding, "flipped": 0}, slope
 
-    def execute(self, images, weight, *bias):
+    def execute(self, images: jt.Var, weight: jt.Var, *bias: jt.Var) -> jt.Var:
         assert images.shape[1] == weight.shape[1], f"images {images.shape} against a weight {weight.shape}"
         stride, padding = self.geometry["stride"], self.geometry["padding"]
         sizes = convolution.result_sizes(images.shape[2:], weight.shape[2:], stride, padding)
@@ -29,7 +34,7 @@ class ToFeatures(Function):
         self.images_are_data = images.is_stop_grad()  # their gradient's op is then not even made
         return y
 
-    def grad(self, dy):
+    def grad(self, dy: jt.Var) -> tuple:
         images, weight, y, with_bias = self.saved
         dy, dbias = bias_activation.gradients(dy, y, self.slope, with_bias)
         of_images = images.shape[1:], self.geometry
@@ -44,10 +49,10 @@ class ToImages(Function):
     convolution of stride 1, weight [I, F, kh, kw].
     """
 
-    def __init__(self, stride, padding, sizes, transposed):
+    def __init__(self, stride: int, padding: int, sizes: tuple[int, int], transposed: bool) -> None:
         self.stride, self.padding, self.sizes, self.transposed = stride, padding, sizes, transposed
 
-    def execute(self, x, weight, *bias):
+    def execute(self, x: jt.Var, weight: jt.Var, *bias: jt.Var) -> jt.Var:
         n_features, channels = weight.shape[:2] if self.transposed else weight.shape[1::-1]
         assert x.shape[3] == n_features, f"features {x.shape} against a weight {weight.shape}"
         padding = self.padding
@@ -58,7 +63,7 @@ class ToImages(Function):
         self.saved = x, weight, bool(bias)
         return _to_images(x, weight, bias, [channels, *self.sizes], self.geometry)
 
-    def grad(self, dy):
+    def grad(self, dy: jt.Var) -> tuple:
         x, weight, with_bias = self.saved
         dx = _to_features(dy, weight, (), x.shape[1:3], x.shape[3], self.geometry)
         dweight = _weights_gradient(dy, x, weight, self.geometry)
@@ -78,6 +83,8 @@ def _weights_gradient(images, features, weight, geometry):
     return _SOURCE("weights_gradient", [weight.shape], [images, features], **geometry)[0]
 
 
-def reference(images, weight, bias, stride, padding, slope=1.0):
+def reference(
+    images: np.ndarray, weight: np.ndarray, bias: np.ndarray | float, stride: int, padding: int, slope: float = 1.0
+) -> np.ndarray:
     """The definition of ToFeatures in NumPy; ToImages is its transpose."""
     return convolution.reference(images.transpose(0, 2, 3, 1), weight, bias, stride, padding, slope)

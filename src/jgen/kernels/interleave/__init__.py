@@ -1,5 +1,7 @@
 """Interleaves the rows of two matrices, scaling the second: one kernel, without a gradient."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from jgen.kernels.source import Source

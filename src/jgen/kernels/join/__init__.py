@@ -3,6 +3,8 @@
 Two slices in Jittor are two operators, and their gradients four more that fill and add.
 """
 
+from __future__ import annotations
+
 import numpy as np
 
 from jgen.kernels.function import Function

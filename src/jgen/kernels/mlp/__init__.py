@@ -8,6 +8,8 @@ has batch normalisation.
 A result is the same bit for bit for one number of threads; with another number the order of a sum may differ.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import functools
 import itertools

@@ -8,6 +8,8 @@ thread sums an image in blocks and in order, so the result does not depend on th
 threads serves an image.
 """
 
+from __future__ import annotations
+
 import numpy as np
 
 from jgen.kernels.function import Function

@@ -1,17 +1,28 @@
 """RMSprop (Hinton's lecture 6e) as torch.optim.RMSprop computes it, with WGAN's clipping of the weights."""
 
+from __future__ import annotations
+
 import math
 
 import numpy as np
 
-from jgen.kernels.multi_tensor import launch
+from jgen.kernels.multi_tensor import Buckets, launch
 from jgen.kernels.source import Source
+from jgen.platform.runtime import jt
 
 _SOURCE = Source(__file__)
 
 
-def update(grads, params, v, lr, alpha, eps, clip):
-    """One step on all `params`, in place; v: flat moments (multi_tensor.offsets); clip: bound or None."""
+def update(
+    grads: list[jt.Var] | Buckets,
+    params: list[jt.Var],
+    v: jt.Var,
+    lr: float,
+    alpha: float,
+    eps: float,
+    clip: float | None,
+) -> None:
+    """Make a step on all `params`, in place; v: flat moments (multi_tensor.offsets); clip: bound of the weights."""
     clip = math.inf if clip is None else clip
     launch(_SOURCE, grads, params, [v], alpha=alpha, rest=1 - alpha, lr=lr, eps=eps, clip=clip)
 

@@ -3,6 +3,8 @@
 Convolutions compute channels last, linear layers know channels first.
 """
 
+from __future__ import annotations
+
 import numpy as np
 
 from jgen.kernels.function import Function
