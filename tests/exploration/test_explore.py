@@ -18,7 +18,7 @@ from jgen.models.ae import AE
 from jgen.models.cvae import CVAE
 from jgen.models.vae import VAE
 from jgen.models.wgan import WGAN
-from jgen.pictures import grid
+from jgen.pictures import captions, grid
 from jgen.runs import finished, latents
 from jgen.runs.directory import RunDirectory
 
@@ -37,7 +37,20 @@ def runs(tmp_path_factory, class_folder):
 
 
 @pytest.fixture
-def look(runs, capsys):
+def words(monkeypatch):
+    """The words of every picture made; the pictures themselves are left without, and as small as their images."""
+    written = []
+
+    def captioned(picture, cell, **words):
+        written.append(words)
+        return picture
+
+    monkeypatch.setattr(captions, "captioned", captioned)
+    return written
+
+
+@pytest.fixture
+def look(runs, capsys, words):
     """look("vae", "grid", …) -> (exit code, what was printed, {file name: pixels or path})."""
 
     def look(name, *words):
@@ -59,9 +72,9 @@ def _pixels(path):
         return np.asarray(image.convert("RGB"))
 
 
-def cell(picture, row, column, shape=(28, 28), left=0, top=0):
+def cell(picture, row, column, shape=(28, 28)):
     """One image of a grid, as its grey values."""
-    y, x = top + 2 + row * (shape[0] + 2), left + 2 + column * (shape[1] + 2)
+    y, x = 2 + row * (shape[0] + 2), 2 + column * (shape[1] + 2)
     return picture[y : y + shape[0], x : x + shape[1], 0]
 
 
@@ -80,7 +93,7 @@ def mnist_test(*rows):
     return data.load("mnist5k", "").x_test[list(rows)]
 
 
-def test_reconstructions_stand_below_untouched_originals_and_the_error_is_theirs(look, runs):
+def test_reconstructions_stand_below_untouched_originals_and_the_error_is_theirs(look, runs, words):
     code, printed, files = look("vae", "reconstruct", "--images", 4, 9, 12)
     picture = files["reconstruct.png"]
     x = mnist_test(4, 9, 12)
@@ -93,33 +106,33 @@ def test_reconstructions_stand_below_untouched_originals_and_the_error_is_theirs
         errors.append(((x[column, 0] / 255 - back[column] / 255) ** 2).mean())
     shown = float(re.search(r"per pixel: ([\d.]+) over the 3 images", printed)[1])
     assert code == 0 and shown == pytest.approx(np.mean(errors), abs=1e-4)
+    assert words[0]["row_names"] == ["original", "reconstruction"]
+    assert re.fullmatch(r"vae   epoch 1 of 1   loss [\d.]+   test loss [\d.]+   test images", words[0]["title"])
 
 
-def test_samples_have_a_row_per_class_with_the_same_latents(look, runs, class_folder):
+def test_samples_have_a_row_per_class_with_the_same_latents(look, runs, words):
     code, _, files = look("cvae", "sample", "--columns", 4, "--data-dir", "nowhere")  # needs no data
     picture = files["sample.png"]
-    assert code == 0 and picture.shape[0] == 2 + 2 * (27 + 2)  # 9 x 7 pixels, enlarged threefold to make room for names
-    left = picture.shape[1] - (2 + 4 * (21 + 2))
+    assert code == 0 and picture.shape[0] == 2 + 2 * (9 + 2) and words[0]["row_names"] == ["heaven", "hell"]
     z = np.random.Generator(np.random.PCG64((0, 4))).standard_normal((4, 3), dtype=np.float32)
     for row in range(2):
-        assert_close(cell(picture, row, 2, (27, 21), left)[::3, ::3], expected(runs, "cvae", z[2:3], row)[0])
+        assert_close(cell(picture, row, 2, (9, 7)), expected(runs, "cvae", z[2:3], row)[0])
     code, _, files = look("wgan", "sample", "-n", 6)
     assert code == 0 and files["sample.png"].shape == (32, 182, 3)
 
 
-def test_a_traversal_moves_one_latent_and_begins_with_the_highest_kl(look, runs):
+def test_a_traversal_moves_one_latent_and_begins_with_the_highest_kl(look, runs, words):
     code, printed, files = look("vae", "traverse", "--columns", 3, "--reach", 2)
     picture = files["traverse.png"]
     order = list(map(int, re.search(r"latents ([\d ]+),", printed)[1].split()))
     mu, logvar = latents.encode(finished.load(runs, "vae").algorithm, data.load("mnist5k", "").x_test)
     kl = 0.5 * (mu**2 + np.exp(logvar) - logvar - 1).mean(0)
     assert order == np.argsort(-kl).tolist() and code == 0
-    left, top = picture.shape[1] - 92, picture.shape[0] - 92
     for row, latent in enumerate(order):
         for column, step in enumerate((-2, 0, 2)):
-            assert_close(
-                cell(picture, row, column, (28, 28), left, top), expected(runs, "vae", [np.eye(3)[latent] * step])[0]
-            )
+            assert_close(cell(picture, row, column), expected(runs, "vae", [np.eye(3)[latent] * step])[0])
+    assert words[0]["column_names"] == ["-2", "0", "+2"]
+    assert [name.split()[0] for name in words[0]["row_names"]] == [f"z{latent}" for latent in order]
 
 
 def test_a_traversal_around_an_image_has_its_reconstruction_in_the_middle(look, runs):
@@ -127,19 +140,19 @@ def test_a_traversal_around_an_image_has_its_reconstruction_in_the_middle(look, 
     picture = files["traverse.png"]
     mu = latents.encode(finished.load(runs, "ae").algorithm, mnist_test(3))[0]
     for row in range(2):
-        left, top = picture.shape[1] - 152, picture.shape[0] - 62
-        assert_close(cell(picture, row, 2, (28, 28), left, top), expected(runs, "ae", mu)[0])
+        assert_close(cell(picture, row, 2), expected(runs, "ae", mu)[0])
 
 
-def test_the_grid_has_equal_quantiles_of_the_prior(look, runs):
+def test_the_grid_has_equal_quantiles_of_the_prior(look, runs, words):
     code, printed, files = look("vae", "grid", "--dims", 2, 0, "--side", 4)
     quantiles = norm.ppf([0.125, 0.375, 0.625, 0.875])
     z = [[quantiles[1], 0, quantiles[3]]]
     assert code == 0 and "across: latent 2, down: latent 0" in printed
     assert_close(cell(files["grid.png"], 1, 3), expected(runs, "vae", z)[0])
+    assert words[0]["column_names"] == words[0]["row_names"] == ["-1.15", "-0.32", "+0.32", "+1.15"]
 
 
-def test_a_morph_ends_where_it_should_as_strips_and_films(look, runs):
+def test_a_morph_ends_where_it_should_as_strips_and_films(look, runs, words):
     code, _, files = look("vae", "morph", "--from", 4, "--to", 9, "--columns", 5, "--frames", 3)
     x = mnist_test(4, 9)
     back = expected(runs, "vae", latents.encode(finished.load(runs, "vae").algorithm, x)[0])
@@ -151,6 +164,7 @@ def test_a_morph_ends_where_it_should_as_strips_and_films(look, runs):
             assert_close(cell(strip, 0, column), pixels)
         frames = imageio_ffmpeg.read_frames(files[f"morph-{way}.mp4"])
         assert next(frames)["size"] == (1380, 480) and sum(1 for _ in frames) > 50
+    assert words[0]["column_names"] == ["from", "0%", "25%", "50%", "75%", "100%", "to"]
 
 
 def test_a_conditional_morph_holds_each_image_s_class_or_the_one_asked_for(look, runs, class_folder):
@@ -165,6 +179,13 @@ def test_a_conditional_morph_holds_each_image_s_class_or_the_one_asked_for(look,
     assert code == 0 and files["morph-linear.png"].shape[0] == 9 + 4
     original = files["morph-linear.png"][2:11, 2:9]
     np.testing.assert_array_equal(original.transpose(2, 0, 1), images.decode(file, (9, 7), 3))
+
+
+def test_a_morph_goes_to_another_class_unless_told_otherwise(look):
+    _, _, files = look("vae", "morph", "--columns", 2, "--frames", 2)
+    test = data.load("mnist5k", "")
+    other = int(np.flatnonzero(test.y_test != test.y_test[0])[0])
+    np.testing.assert_array_equal(cell(files["morph-linear.png"], 0, 3), test.x_test[other, 0])
 
 
 def test_any_image_file_is_resized_as_the_data_are(look, tmp_path):

@@ -8,8 +8,14 @@ import pytest
 from jgen import data
 from jgen.errors import UserError
 from jgen.exploration import chosen, pictures_augment, pictures_axes, pictures_pca
-from jgen.pictures import grid
+from jgen.pictures import captions, grid
 from jgen.runs import finished, latents
+
+
+@pytest.fixture(autouse=True)
+def plain(monkeypatch):
+    """Pictures without words, as small as their images."""
+    monkeypatch.setattr(captions, "captioned", lambda picture, cell, **words: picture)
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ job            the table of the kinds of pictures (src/explore.py)
 ends           a latent by what the command line calls it: an image's number, a file, a draw of the prior
 chosen         held-out images, and the run beside
 dimensions     which latents matter
-captions       names beside rows, values above columns
 sources        labelled images to augment, never a test split
 pictures_*     one kind of picture each: Options, and pictures(run, dataset, options) -> {name: uint8 [H, W, 3]}
 """

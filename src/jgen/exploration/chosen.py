@@ -52,6 +52,12 @@ def images(dataset, count, given=(), seed=0):
     return data.gather(x, rows), None if y is None else y[rows]
 
 
+def first_of_another_class(dataset, label):
+    """The number of the first held-out image that is not of class `label`; 1 where there is none."""
+    others = np.flatnonzero(_held_out_arrays(dataset)[1] != label)
+    return int(others[0]) if len(others) else 1
+
+
 def _in_turn(order, y, n_classes, count):
     """The first `count` of `order`, taking the classes one after the other."""
     queues = [list(order[y[order] == label]) for label in range(n_classes)]
@@ -75,7 +81,9 @@ def beside(run, options):
 
 
 def side_by_side(pictures, gap=12):
-    """uint8 [H, W, 3] pictures of one height, in a row on black."""
-    black = np.zeros((pictures[0].shape[0], gap, 3), np.uint8)
+    """uint8 [H, W, 3] pictures in a row on black, their lower edges on one line."""
+    height = max(picture.shape[0] for picture in pictures)
+    pictures = [np.pad(picture, ((height - len(picture), 0), (0, 0), (0, 0))) for picture in pictures]
+    black = np.zeros((height, gap, 3), np.uint8)
     parts = [part for picture in pictures for part in (picture, black)]
     return np.concatenate(parts[:-1], 1)

@@ -65,6 +65,13 @@ def find(text, run, dataset, label=""):
     return LatentPoint(latents.encode(run.algorithm, x, y)[0][0], x[0], own if asked is None else asked)
 
 
+def of_another_class(first, dataset):
+    """The number, as text, of the first held-out image of another class than the End `first`; "1" without classes."""
+    if first.image is None or first.label is None:
+        return "1"
+    return str(chosen.first_of_another_class(dataset, first.label))
+
+
 def _drawn(text, run, label):
     if not text[5:].isdecimal():
         raise UserError(f"{text} should be seed: and a whole number, such as seed:0")

@@ -15,7 +15,7 @@ from jgen.augmentation import directions
 from jgen.cli import tool
 from jgen.config import option
 from jgen.exploration import chosen
-from jgen.pictures import grid
+from jgen.pictures import captions
 from jgen.runs import latents
 
 REACH = 6  # steps to each side
@@ -36,11 +36,12 @@ class Options(tool.RunDataOptions):
 def pictures(run, dataset, options):
     """{"augment": uint8 [H, W, 3]}."""
     x, y = chosen.images(dataset, options.rows, options.images, options.seed)
-    halves = [_half(each.algorithm, dataset, x, y, options) for each in chosen.beside(run, options)]
+    halves = [_half(each, dataset, x, y, options) for each in chosen.beside(run, options)]
     return {"augment": chosen.side_by_side(halves)}
 
 
-def _half(algorithm, dataset, x, y, options):
+def _half(run, dataset, x, y, options):
+    algorithm = run.algorithm
     mu, logvar = latents.encode(algorithm, x, y)  # [N, D]
     sigma = np.exp(0.5 * logvar)
     everything = None
@@ -56,4 +57,11 @@ def _half(algorithm, dataset, x, y, options):
     made = latents.decode(algorithm, flat, x.repeat(columns, 0), None if y is None else y.repeat(columns))
     made = made.reshape(len(x), columns, *x.shape[1:])
     row = np.concatenate([made[:, :REACH], data.unit(x)[:, None], made[:, REACH:]], 1)
-    return grid.image_grid(row.reshape(-1, *x.shape[1:]), columns + 1)
+    names = [f"{step:+.2g}" for step in steps]
+    words = {
+        "title": f"{run.title}   moved along {options.directions}",
+        "row_names": [] if y is None else [dataset.classes[label] for label in y],
+        "column_names": [*names[:REACH], "original", *names[REACH:], "mu + N(0, I)"],
+        "legend": "Steps in units of the image's own sigma.",
+    }
+    return captions.captioned_images(row.reshape(-1, *x.shape[1:]), columns + 1, **words)

@@ -18,7 +18,7 @@ from jgen.cli import tool
 from jgen.config import option
 from jgen.errors import UserError
 from jgen.exploration import chosen
-from jgen.pictures import grid
+from jgen.pictures import captions
 from jgen.runs import latents
 
 SIDE = 7
@@ -47,7 +47,14 @@ def pictures(run, dataset, options):
         mu = latents.encode(each.algorithm, everything, labels)[0]
         across, down = (direction(name, mu, labels, dataset.classes) for name in (options.across, options.down))
         squares = [_square(each.algorithm, x[i : i + 1], y, i, across, down, options.reach) for i in range(len(x))]
-        parts.append(np.concatenate(squares))
+        names = [f"{step:+.2g}" if step else "0" for step in np.linspace(-options.reach, options.reach, SIDE)]
+        words = {
+            "title": f"{each.title}   across: {options.across}, down: {options.down}",
+            "row_names": names,
+            "column_names": names,
+            "legend": "Steps in standard deviations of the latents; every square has a reconstruction in its centre.",
+        }
+        parts.append(captions.captioned_images(np.concatenate(squares), SIDE, **words))
     return {"axes": chosen.side_by_side(parts)}
 
 
@@ -85,5 +92,4 @@ def _square(algorithm, x, y, i, across, down, reach):
     mu = latents.encode(algorithm, x, None if y is None else y[i : i + 1])[0]
     steps = np.linspace(-reach, reach, SIDE, dtype=np.float32)
     z = mu + steps[:, None, None] * down + steps[None, :, None] * across  # [rows, columns, D]
-    made = latents.decode(algorithm, z.reshape(-1, z.shape[-1]), x.repeat(SIDE * SIDE, 0), label)
-    return grid.image_grid(made, SIDE)
+    return latents.decode(algorithm, z.reshape(-1, z.shape[-1]), x.repeat(SIDE * SIDE, 0), label)

@@ -9,7 +9,7 @@ import numpy as np
 from jgen.config import option
 from jgen.errors import UserError
 from jgen.exploration import dimensions, ends
-from jgen.pictures import grid
+from jgen.pictures import captions
 from jgen.runs import latents
 
 
@@ -44,4 +44,11 @@ def pictures(run, dataset, options):
     x = None if centre.image is None else centre.image[None].repeat(side**2, 0)
     y = None if centre.label is None else np.full(side**2, centre.label)
     print(f"across: latent {across}, down: latent {down}, from {quantiles[0]:+.2f} to {quantiles[-1]:+.2f}")
-    return {"grid": grid.image_grid(latents.decode(algorithm, z.reshape(side**2, -1), x, y), side)}
+    names = [f"{quantile:+.2f}" for quantile in quantiles]
+    words = {
+        "title": f"{run.title}   across: latent {across}, down: latent {down}",
+        "row_names": names,
+        "column_names": names,
+        "legend": "The values are equal quantiles of the prior.",
+    }
+    return {"grid": captions.captioned_images(latents.decode(algorithm, z.reshape(side**2, -1), x, y), side, **words)}

@@ -13,7 +13,7 @@ import numpy as np
 from jgen import data
 from jgen.config import option
 from jgen.exploration import ends
-from jgen.pictures import grid
+from jgen.pictures import captions
 from jgen.runs import latents
 
 HOLD = 12  # frames at either end
@@ -24,7 +24,7 @@ class Options(ends.DataOptions):
     """From one image to another, linear and spherical, as strips and as films."""
 
     start: str = option("", "a held-out image's number, an image file, or seed:N for a draw of the prior [0]", "--from")
-    to: str = option("", "likewise [1]")
+    to: str = option("", "likewise [the first held-out image of another class, or 1]")
     columns: int = option(10, "images of a strip", at_least=2)
     frames: int = option(72, "frames of a film, one way, 24 a second", at_least=2)
     label: str = option("", "hold this class, for a conditional model (default: both images', one above the other)")
@@ -34,14 +34,15 @@ def pictures(run, dataset, options):
     """Strips "morph-linear" and "morph-spherical", uint8 [H, W, 3], and films of the same names, uint8 [T, H, W, 3]."""
     kind = "" if hasattr(run.algorithm, "encode") else "seed:"
     first = ends.find(options.start or f"{kind}0", run, dataset, options.label)
-    last = ends.find(options.to or f"{kind}1", run, dataset, options.label)
+    last = ends.find(options.to or kind + ends.of_another_class(first, dataset), run, dataset, options.label)
     labels = list(dict.fromkeys((first.label, last.label))) if run.algorithm.conditional else [None]
     made = {}
     for name, between in (("linear", linear), ("spherical", spherical)):
         strips = [_walk(run.algorithm, first, last, between, options.columns, label) for label in labels]
-        made[f"morph-{name}"] = np.concatenate([grid.image_grid(_framed(x, first, last), len(x) + 2) for x in strips])
+        words = {"title": f"{run.title}   {name}", "row_names": _class_names(run, labels)}
+        made[f"morph-{name}"] = _captioned(strips, first, last, words)
         films = [_walk(run.algorithm, first, last, between, options.frames, label) for label in labels]
-        moving = [_frame([film[i] for film in films], first, last) for i in range(options.frames)]
+        moving = [_captioned([film[i : i + 1] for film in films], first, last, words) for i in range(options.frames)]
         there = moving[:1] * HOLD + moving + moving[-1:] * HOLD
         made[f"morph-{name}.mp4"] = np.stack(there + there[::-1])
     return made
@@ -83,6 +84,13 @@ def _framed(images, first, last):
     return np.concatenate([ends_of_row[:1], images, ends_of_row[1:]])
 
 
-def _frame(images, first, last):
-    rows = [_framed(image[None], first, last) for image in images]
-    return np.concatenate([grid.image_grid(row, len(row)) for row in rows])
+def _captioned(strips, first, last, words):
+    """Strips [T, C, H, W], one below the other, between the originals; above each image how far the way is gone."""
+    steps = [f"{t:.0%}" for t in np.linspace(0, 1, len(strips[0]))] if len(strips[0]) > 1 else [""]
+    rows = [_framed(strip, first, last) for strip in strips]
+    names = ["from", *steps, "to"] if len(rows[0]) > len(steps) else steps
+    return captions.captioned_images(np.concatenate(rows), len(rows[0]), column_names=names, **words)
+
+
+def _class_names(run, labels):
+    return [] if labels == [None] else [run.record["data"]["classes"][label] for label in labels]

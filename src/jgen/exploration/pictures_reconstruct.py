@@ -9,7 +9,7 @@ import numpy as np
 from jgen import data
 from jgen.config import option
 from jgen.exploration import chosen, ends
-from jgen.pictures import grid
+from jgen.pictures import captions
 from jgen.runs import latents
 
 COLUMNS = 8
@@ -42,15 +42,17 @@ def pictures(run, dataset, options):
         f"mean squared error per pixel: {error.mean():.5f} over the {len(x)} images shown, {measured.mean():.5f} ± "
         f"{measured.std() / len(some) ** 0.5:.5f} over {len(some)} {split} images"
     )
-    rows = [data.unit(x), back]
+    rows, names = [data.unit(x), back], ["original", "reconstruction"]
     if not np.array_equal(given, rows[0]):
         rows.insert(1, given)
+        names = ["original", "corrupted", "restored"]
         print(f"of the corrupted images before they are restored: {_squared_error(some, some_given).mean():.5f}")
     parts = [part[i : i + COLUMNS] for i in range(0, len(x), COLUMNS) for part in rows]
     if len(x) > COLUMNS:  # a last row that is not full keeps its place below its originals
         parts = [_filled(part) for part in parts]
     name = "reconstruct" if options.split == "test" else "reconstruct-train"
-    return {name: grid.image_grid(np.concatenate(parts), min(COLUMNS, len(x)))}
+    title = f"{run.title}   {split} images"
+    return {name: captions.captioned_images(np.concatenate(parts), COLUMNS, title=title, row_names=names)}
 
 
 def _back(algorithm, x, y):

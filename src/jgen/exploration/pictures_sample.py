@@ -9,8 +9,8 @@ import numpy as np
 from jgen import random
 from jgen.config import option
 from jgen.data.dataset import Dataset
-from jgen.exploration import captions, ends
-from jgen.pictures import grid
+from jgen.exploration import ends
+from jgen.pictures import captions
 from jgen.runs import density, latents, sampling
 from jgen.runs.finished import FinishedRun
 
@@ -33,14 +33,15 @@ def pictures(run: FinishedRun, dataset: Dataset, options: Options) -> dict[str, 
         densities, name = density.of_run(run, dataset), "sample-fitted"
     else:
         ends.require_prior(algorithm, "draw samples (--prior fitted can)")
+    title = f"{run.title}   samples" + (" of a density fitted to the latents" if densities else "")
     classes = run.record["data"]["classes"] if algorithm.conditional or (densities and densities.of_class) else []
     if not classes:
         z = sampling.draw_latents(algorithm, options.n, generator, None, densities)
-        return {name: grid.image_grid(latents.decode(algorithm, z), columns)}
+        return {name: captions.captioned_images(latents.decode(algorithm, z), columns, title=title)}
     labels = np.arange(len(classes)).repeat(columns)
     if densities is None:  # the same latents in every row
         z = np.tile(sampling.draw_latents(algorithm, columns, generator), (len(classes), 1))
     else:
         z = sampling.draw_latents(algorithm, len(labels), generator, labels, densities)
     images = latents.decode(algorithm, z, y=labels if algorithm.conditional else None)
-    return {name: captions.captioned(images, columns, classes)}
+    return {name: captions.captioned_images(images, columns, title=title, row_names=classes)}

@@ -7,7 +7,8 @@ import dataclasses
 import numpy as np
 
 from jgen.config import option
-from jgen.exploration import captions, dimensions, ends
+from jgen.exploration import dimensions, ends
+from jgen.pictures import captions
 from jgen.runs import latents
 
 
@@ -43,4 +44,10 @@ def pictures(run, dataset, options):
     names = [f"z{i}   {ranking.measure} {ranking.values[i]:.3f}" for i in shown]
     around = f"the mu of {options.image}" if options.image else "the mean code" if ranking.origin.any() else "0"
     print(f"rows: latents {' '.join(map(str, shown))}, by {ranking.measure}; around {around}")
-    return {"traverse": captions.captioned(images, columns, names, [f"{step:+.3g}" if step else "0" for step in steps])}
+    words = {
+        "title": f"{run.title}   one latent a row, around {around}",
+        "row_names": names,
+        "column_names": [f"{step:+.3g}" if step else "0" for step in steps],
+        "legend": "Columns: steps in standard deviations of the prior, or of the code where there is no prior.",
+    }
+    return {"traverse": captions.captioned_images(images, columns, **words)}

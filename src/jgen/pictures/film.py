@@ -23,8 +23,10 @@ _OUTPUT += ["-vf", "scale=out_color_matrix=bt709:out_range=tv", "-color_range", 
 _OUTPUT += ["-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709"]
 
 
-def stitch(frames, out, seconds=20, fps=12):
+def stitch(frames, out, seconds=20, fps=12, caption=None):
     """Make an H.264 film of image files, atomically, and hold the last for one second.
+
+    `caption(i, picture)` gives the i-th of `frames` its words (jgen.pictures.captions.film_captions).
 
     More frames than fit into `seconds` are thinned evenly, the first and the last kept. Small images are
     enlarged by a whole factor, without smoothing. Returns {"frames": how many the film has, "fps", "size":
@@ -35,13 +37,18 @@ def stitch(frames, out, seconds=20, fps=12):
     if not frames:
         raise UserError(f"no frames for {out}: train first, or check the name")
     hold = max(1, round(fps))
-    kept = _thin(frames, max(2, int(seconds * fps) - hold + 1))
+    kept = _thin(list(enumerate(frames)), max(2, int(seconds * fps) - hold + 1))
     shown = kept + [kept[-1]] * (hold - 1)
-    first = _read(kept[0])
-    height, width, _ = _fit(first).shape
+    shape = _read(kept[0][1]).shape
+
+    def made(index, path):
+        picture = _read(path, shape)
+        return _fit(caption(index, picture) if caption else picture)
+
+    height, width, _ = made(*kept[0]).shape
     with replacing(out) as temporary:
         try:
-            images = (_fit(_read(path, first.shape)) for path in shown)
+            images = (made(*frame) for frame in shown)
             _encode(images, len(shown), temporary, (width, height), fps)
         except (OSError, RuntimeError) as error:
             raise UserError(f"cannot write {out}: ffmpeg failed ({error}); mend that and stitch again") from error

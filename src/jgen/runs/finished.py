@@ -10,6 +10,7 @@ import re
 from jgen import models
 from jgen.config import from_json
 from jgen.errors import UserError
+from jgen.pictures import captions
 from jgen.runs import checkpoint, metrics
 from jgen.runs.directory import RunDirectory, find
 from jgen.runs.setup import read_config
@@ -31,6 +32,12 @@ class FinishedRun:
     def outputs(self) -> RunDirectory:
         """Where pictures and numbers of the run go: a published run itself stays as it is."""
         return self.directory.own
+
+    @property
+    def title(self) -> str:
+        """The run's name, its last epoch and losses, as the titles of pictures say it."""
+        rows, epochs = metrics.read_epochs(self.directory.metrics), self.algorithm.config.epochs
+        return (captions.epoch_titles(self.directory.name, rows[-1:], epochs) or [self.directory.name])[0]
 
 
 def load(out, name, device="auto", epoch=None, log=lambda line: None):
