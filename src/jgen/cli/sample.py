@@ -10,7 +10,7 @@ import numpy as np
 from jgen.cli import tool
 from jgen.config import option
 from jgen.errors import UserError
-from jgen.pictures import grid
+from jgen.pictures import captions, grid
 from jgen.platform import files
 from jgen.runs import density, finished, run_data, sampling
 from jgen.runs.finished import FinishedRun
@@ -47,9 +47,11 @@ def sample(options: Sampling) -> None:
         print(f"{options.npz}: x float32 {list(x.shape)}" + ("" if y is None else f", y int64 {list(y.shape)}"))
     picture = options.png or (None if options.npz else loaded.outputs.results / "sampled.png")
     if picture:
-        columns = 8 if y is None or label is not None else loaded.algorithm.shape.n_classes
-        shown = x[: columns * 16]
-        grid.write_png(picture, grid.image_grid(shown, columns))
+        of_each_class = y is not None and label is None
+        names = loaded.record["data"]["classes"] if of_each_class else ()
+        shown = x[: 16 * (len(names) or 8)]
+        title = f"{loaded.title}   samples" + (" of a density fitted to the latents" if densities else "")
+        grid.write_png(picture, captions.captioned_images(shown, len(names) or 8, title=title, column_names=names))
         print(f"{picture}: the first {len(shown)} of {len(x)} samples")
 
 

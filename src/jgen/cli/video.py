@@ -10,7 +10,7 @@ from jgen.cli import tool
 from jgen.config import option
 from jgen.errors import UserError
 from jgen.pictures import film
-from jgen.runs import metrics
+from jgen.runs import finished, metrics
 from jgen.runs.directory import find
 
 
@@ -37,6 +37,8 @@ def stitch(options):
             f"{len(frames)} of {len(epochs)} grids are in {directory.intermediate}: a film of them would not show the "
             "training; train again, or copy the grids there"
         )
-    made = film.stitch(frames, target, seconds=options.seconds, fps=film.frames_per_second(len(frames)))
+    caption = finished.wording(directory).of_film(epochs, options.kind) if len(frames) == len(epochs) else None
+    fps = film.frames_per_second(len(frames))
+    made = film.stitch(frames, target, seconds=options.seconds, fps=fps, caption=caption)
     print(f"run: {directory.described}")
     print(f"{target}: {made['frames']} frames, {made['size'][0]}x{made['size'][1]}, {made['fps']} per second")

@@ -75,6 +75,11 @@ class AE(Algorithm):
     def reconstruct(self, x):
         return self.sample(self.encode(x)[0])
 
+    @classmethod
+    def grid_names(cls, config, classes):
+        names = ("original", "corrupted", "restored") if config.noise else ("original", "reconstruction")
+        return {"epoch": (names, ())}
+
     def grids(self, z, x, y, noise):
         if not self.config.noise:
             return {"epoch": Grid.rows(x, self.reconstruct(x))}

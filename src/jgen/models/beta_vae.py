@@ -27,6 +27,12 @@ class Config(Training):
     hidden: tuple[int, ...] = units((512, 256), "hidden units, from the image inwards")
 
 
+def beta_of(config, epoch, epochs):
+    """The weight of the KL in an epoch (from 1): it rises linearly from 0 over the warm-up's share of the epochs."""
+    rise = config.warm_up * epochs
+    return config.beta * min(1.0, (epoch - 1) / rise if rise else 1.0)
+
+
 class BetaVAE(Algorithm):
     name = "beta-vae"
     summary = "beta-VAE, 784-512-256-20, mean squared error + beta * mean KL (Higgins et al., 2017)"
@@ -55,9 +61,21 @@ class BetaVAE(Algorithm):
         return "the rise of beta" if config.warm_up else ""
 
     def begin_epoch(self, epoch, epochs):
-        rise = self.config.warm_up * epochs
         # A Var, because Jittor compiles another kernel for a Python number that passes through 0 or 1.
-        self.beta = networks.scalar(self.config.beta * min(1.0, (epoch - 1) / rise if rise else 1.0))
+        self.beta = networks.scalar(beta_of(self.config, epoch, epochs))
+
+    @classmethod
+    def moving(cls, config, epoch):
+        return {"beta": beta_of(config, epoch, config.epochs)} if config.warm_up else {}
+
+    @classmethod
+    def legend(cls, config):
+        if not config.warm_up:
+            return ""
+        return (
+            f"beta rises from 0 to {config.beta:g} over the first {config.warm_up:.0%} of the epochs (warm-up): as it "
+            "weighs more, images blur and samples of the prior look more like them."
+        )
 
     def notes(self):
         return [

@@ -112,6 +112,10 @@ class CVAE(Algorithm):
     def sample(self, z, y):
         return distributions.sigmoid(self.logits(z, y))
 
+    @classmethod
+    def grid_names(cls, config, classes):
+        return {**super().grid_names(config, classes), "epoch": (classes, ())}
+
     def grids(self, z, x, y, noise):
         """One row per class, the same eight latents in every row."""
         n_rows, columns = self.shape.n_classes, 8

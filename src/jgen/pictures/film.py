@@ -39,10 +39,10 @@ def stitch(frames, out, seconds=20, fps=12, caption=None):
     hold = max(1, round(fps))
     kept = _thin(list(enumerate(frames)), max(2, int(seconds * fps) - hold + 1))
     shown = kept + [kept[-1]] * (hold - 1)
-    shape = _read(kept[0][1]).shape
+    shape = read_frame(kept[0][1]).shape
 
     def made(index, path):
-        picture = _read(path, shape)
+        picture = read_frame(path, shape)
         return _fit(caption(index, picture) if caption else picture)
 
     height, width, _ = made(*kept[0]).shape
@@ -67,7 +67,7 @@ def _thin(items, limit):
     return [items[index] for index in np.rint(np.linspace(0, len(items) - 1, limit)).astype(int)]
 
 
-def _read(path, shape=None):
+def read_frame(path, shape=None):
     """An image file as uint8 [H, W, 3]; UserError if it is missing, broken or not of the shape."""
     try:
         with reading(path) as file, Image.open(file, formats=("PNG",)) as image:  # a training writes no other format

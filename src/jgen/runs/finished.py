@@ -10,10 +10,10 @@ import re
 from jgen import models
 from jgen.config import from_json
 from jgen.errors import UserError
-from jgen.pictures import captions
 from jgen.runs import checkpoint, metrics
 from jgen.runs.directory import RunDirectory, find
 from jgen.runs.setup import read_config
+from jgen.runs.wording import Wording
 from jgen.training.algorithm import Algorithm, Shape
 
 MAX_SIDE, MAX_CLASSES = 4096, 100_000
@@ -36,8 +36,14 @@ class FinishedRun:
     @property
     def title(self) -> str:
         """The run's name, its last epoch and losses, as the titles of pictures say it."""
-        rows, epochs = metrics.read_epochs(self.directory.metrics), self.algorithm.config.epochs
-        return (captions.epoch_titles(self.directory.name, rows[-1:], epochs) or [self.directory.name])[0]
+        rows = metrics.read_epochs(self.directory.metrics)
+        return self.wording.titles(rows[-1:])[0] if rows else self.directory.name
+
+    @property
+    def wording(self) -> Wording:
+        algorithm, classes = self.algorithm, self.record["data"]["classes"]
+        shape = algorithm.shape.image_shape
+        return Wording(self.directory.name, type(algorithm), algorithm.config, shape, classes)
 
 
 def load(out, name, device="auto", epoch=None, log=lambda line: None):
@@ -51,10 +57,7 @@ def load(out, name, device="auto", epoch=None, log=lambda line: None):
     from jgen.platform import runtime
 
     directory = find(pathlib.Path(out), name)
-    record = read_config(directory)
-    algorithm_class = _algorithm_class(record, directory.config)
-    config = from_json(algorithm_class.Config, record["config"], directory.config)
-    shape = _shape(record, directory.config)
+    record, algorithm_class, config, shape = _recorded(directory)
     weights = directory.weights if epoch is None else directory.kept_weights(epoch)
     if not weights.exists() and directory.published:
         raise UserError(_without_weights(directory, record))
@@ -72,6 +75,20 @@ def load(out, name, device="auto", epoch=None, log=lambda line: None):
         raise UserError(f"{weights} does not fit {directory.config}: {error}") from None
     log(f"run: {directory.described}")
     return FinishedRun(algorithm, directory, record)
+
+
+def wording(directory: RunDirectory) -> Wording:
+    """What the captions of a run say, from its config.json alone; starts no Jittor. Raises UserError as `load` does."""
+    record, algorithm_class, config, shape = _recorded(directory)
+    return Wording(directory.name, algorithm_class, config, shape.image_shape, record["data"]["classes"])
+
+
+def _recorded(directory):
+    """(config.json, the model's class, its settings, the shape of its images)."""
+    record = read_config(directory)
+    algorithm_class = _algorithm_class(record, directory.config)
+    config = from_json(algorithm_class.Config, record["config"], directory.config)
+    return record, algorithm_class, config, _shape(record, directory.config)
 
 
 def label_number(text: str, run: FinishedRun) -> int | None:

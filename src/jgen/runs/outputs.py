@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from jgen.errors import UserError
-from jgen.pictures import curves, film
-from jgen.platform import files
+from jgen.pictures import curves, film, grid
 from jgen.runs import checkpoint, metrics
+from jgen.runs.setup import read_config
+from jgen.runs.wording import Wording
 
 
 def observers(run, directory):
@@ -37,11 +38,15 @@ def finish(algorithm, directory):
     if not rows:
         raise UserError(f"{directory.metrics} is missing or empty: train again with --overwrite")
     curves.write_curves(rows, directory.curves)
+    classes = read_config(directory)["data"]["classes"]
+    wording = Wording(directory.name, type(algorithm), algorithm.config, algorithm.shape.image_shape, classes)
     for kind in directory.grid_kinds():
         picture = directory.samples if kind == "epoch" else directory.results / f"{kind}.png"
-        files.atomic_write(picture, files.read(directory.grid(kind, rows[-1]["epoch"])))
+        last = directory.grid(kind, rows[-1]["epoch"])
+        grid.write_png(picture, wording.picture(last, kind, rows[-1]))
     frames = [directory.grid("epoch", row["epoch"]) for row in rows]
-    film.stitch(frames, directory.video, fps=film.frames_per_second(len(frames)))
+    fps = film.frames_per_second(len(frames))
+    film.stitch(frames, directory.video, fps=fps, caption=wording.of_film(rows, "epoch"))
     print("made:")
     for path in directory.files():
         if path.parent != directory.intermediate and path != directory.video:

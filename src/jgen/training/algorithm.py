@@ -162,6 +162,21 @@ class Algorithm(abc.ABC):
         """Pictures of an epoch: {kind: Grid}. z are the run's fixed latents, x and y fixed held-out examples."""
         return {"epoch": Grid(self.sample(z))}
 
+    @classmethod
+    def grid_names(cls, config, classes: list[str]) -> dict[str, tuple]:
+        """(names of the rows from the top, repeated as need be; names of the columns) of `grids`, by kind."""
+        return {"recon": (("original", "reconstruction"), ())}
+
+    @classmethod
+    def moving(cls, config, epoch: int) -> dict[str, float]:
+        """Weights of the loss that change from epoch to epoch, for captions, such as {"beta": 0.05}."""
+        return {}
+
+    @classmethod
+    def legend(cls, config) -> str:
+        """A sentence below films and grids about what changes in the course of the training; or ''."""
+        return ""
+
     def begin_epoch(self, epoch, epochs):
         """Set what depends on the epoch (1 .. epochs), such as a learning rate schedule."""
 
