@@ -113,7 +113,7 @@ def test_reconstructions_stand_below_untouched_originals_and_the_error_is_theirs
 def test_samples_have_a_row_per_class_with_the_same_latents(look, runs, words):
     code, _, files = look("cvae", "sample", "--columns", 4, "--data-dir", "nowhere")  # needs no data
     picture = files["sample.png"]
-    assert code == 0 and picture.shape[0] == 2 + 2 * (9 + 2) and words[0]["row_names"] == ["heaven", "hell"]
+    assert code == 0 and picture.shape[0] == 2 + 2 * (9 + 2) and words[0]["row_names"] == ["dark 1", "hell"]
     z = np.random.Generator(np.random.PCG64((0, 4))).standard_normal((4, 3), dtype=np.float32)
     for row in range(2):
         assert_close(cell(picture, row, 2, (9, 7)), expected(runs, "cvae", z[2:3], row)[0])

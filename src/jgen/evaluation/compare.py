@@ -5,8 +5,7 @@ from __future__ import annotations
 import pathlib
 
 from jgen.errors import UserError
-from jgen.evaluation import report
-from jgen.pictures import figures
+from jgen.evaluation import compare_picture, report
 from jgen.platform import files
 from jgen.platform.files import sha256
 from jgen.runs import metrics
@@ -52,7 +51,7 @@ def compare(options, published=lambda name: {}):
     text = "\n".join([*lines, "", *(f"- {note}" for note in differences(runs))]).rstrip() + "\n"
     made = [target.with_name(f"{target.name}.md")]
     files.atomic_write(made[0], text.encode("utf-8"))
-    picture = draw(runs, {name: _beta(options.out, name) for name in runs})
+    picture = compare_picture.draw(runs, {name: _beta(options.out, name) for name in runs})
     if picture:
         made.append(target.with_name(f"{target.name}.png"))
         files.atomic_write(made[1], picture)
@@ -122,49 +121,3 @@ def _beta(out, name):
     """The run's setting of that name, or None."""
     beta = read_config(find(pathlib.Path(out), name))["config"].get("beta")
     return beta if isinstance(beta, (int, float)) else None
-
-
-def draw(runs, betas):
-    """Rate against distortion, a line through the runs with a beta, and Fréchet distances; PNG bytes.
-
-    betas: {name: number or None}. None where no run has either number.
-    """
-    from matplotlib.figure import Figure
-
-    points = {
-        name: (_number(run, "likelihood", "rate")["value"], _number(run, "likelihood", "distortion")["value"])
-        for name, run in runs.items()
-        if _number(run, "likelihood", "rate")
-    }
-    bars = {name: _number(run, "distances", "frechet_distance") for name, run in runs.items()}
-    bars = {name: measured["value"] for name, measured in bars.items() if measured}
-    panels = [panel for panel in ((_draw_rate_distortion, points), (_draw_bars, bars)) if panel[1]]
-    if not panels:
-        return None
-    figure = Figure(figsize=(5.5 * len(panels), 4), layout="constrained")
-    for index, (drawing, values) in enumerate(panels, start=1):
-        drawing(figure.add_subplot(1, len(panels), index), values, betas)
-    return figures.png(figure)
-
-
-def _draw_rate_distortion(axes, points, betas):
-    line = sorted((betas[name], *point) for name, point in points.items() if betas[name] is not None)
-    axes.plot([rate for _, rate, _ in line], [distortion for _, _, distortion in line], color="0.7", linewidth=1)
-    for name, point in points.items():
-        axes.plot(*point, "o", color="C0")
-        text = name if betas[name] is None else f"beta {betas[name]:g}"
-        axes.annotate(text, point, xytext=(4, 4), textcoords="offset points", fontsize=8, parse_math=False)
-    axes.margins(x=0.15)
-    axes.set_xlabel("rate: KL to the prior, nats per image")
-    axes.set_ylabel("distortion: -log p(x|z), nats per image")
-    axes.grid(alpha=0.3)
-
-
-def _draw_bars(axes, bars, betas):
-    positions = range(len(bars))
-    names = [name if betas[name] is None else f"{name} (beta {betas[name]:g})" for name in bars]
-    axes.barh(positions, list(bars.values()), color="C0")
-    axes.set_yticks(positions, names, parse_math=False)
-    axes.invert_yaxis()
-    axes.set_xlabel("Fréchet distance in the classifier's features")
-    axes.grid(axis="x", alpha=0.3)

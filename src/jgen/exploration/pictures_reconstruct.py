@@ -51,8 +51,8 @@ def pictures(run, dataset, options):
     if len(x) > COLUMNS:  # a last row that is not full keeps its place below its originals
         parts = [_filled(part) for part in parts]
     name = "reconstruct" if options.split == "test" else "reconstruct-train"
-    title = f"{run.title}   {split} images"
-    return {name: captions.captioned_images(np.concatenate(parts), COLUMNS, title=title, row_names=names)}
+    title, columns = f"{run.title}   {split} images", min(COLUMNS, len(x))
+    return {name: captions.captioned_images(np.concatenate(parts), columns, title=title, row_names=names)}
 
 
 def _back(algorithm, x, y):
