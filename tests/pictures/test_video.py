@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from jgen.errors import UserError
-from jgen.pictures.film import _fit, _read, stitch
+from jgen.pictures.film import _fit, read_frame, stitch
 from jgen.pictures.grid import write_png
 
 SRC = str(Path(__file__).resolve().parents[2] / "src")
@@ -170,12 +170,12 @@ def test_lost_frames_are_noticed(folder, monkeypatch):
 def test_an_interrupt_ends_ffmpeg_and_leaves_no_film(folder, monkeypatch):
     paths = write_frames(folder, 3)
 
-    def interrupted(path, shape=None, read=_read):
+    def interrupted(path, shape=None, read=read_frame):
         if path == paths[2]:
             raise KeyboardInterrupt
         return read(path, shape)
 
-    monkeypatch.setattr("jgen.pictures.film._read", interrupted)
+    monkeypatch.setattr("jgen.pictures.film.read_frame", interrupted)
     with pytest.raises(KeyboardInterrupt):
         stitch(paths, folder / "run.mp4")
     assert not list(folder.glob("*.mp4*"))
