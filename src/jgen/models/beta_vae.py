@@ -74,7 +74,7 @@ class BetaVAE(Algorithm):
             return ""
         return (
             f"beta rises from 0 to {config.beta:g} over the first {config.warm_up:.0%} of the epochs (warm-up): as it "
-            "weighs more, images blur and samples of the prior look more like them."
+            "weighs more, images blur, and samples of the prior look more like reconstructions."
         )
 
     def notes(self):
