@@ -213,7 +213,7 @@ def test_starting_jittor_changes_nothing_else_in_the_process(tmp_path):
 MULTIPLY_AMID_SIGNALS = """
 import signal, sys
 import numpy as np
-from jgen import runtime
+from jgen.platform import runtime
 jt = runtime.start("cpu", log=lambda line: None)
 handled = []
 signal.signal(signal.SIGALRM, lambda number, frame: handled.append(number))
@@ -243,7 +243,7 @@ def test_signals_leave_a_matrix_product_alone():
 
 FORK = """
 import os
-from jgen import process
+from jgen.platform import process
 process.give_signals_a_stack()
 (stack,) = process._kept
 if os.fork() == 0:
@@ -261,7 +261,12 @@ def test_a_forked_child_does_not_share_the_stack_for_signals():
 
 def test_jittor_may_be_asked_to_log():
     """As the errors above advise; its logging looks at every module, jgen's deferred ones among them."""
-    program = "from jgen import runtime, networks; runtime.start('cpu'); print(networks.scalar(3).item())"
+    program = """
+from jgen import networks
+from jgen.platform import runtime
+runtime.start("cpu")
+print(networks.scalar(3).item())
+"""
     environment = {**os.environ, "log_silent": "0", "PYTHONPATH": str(SRC)}
     command = [sys.executable, "-c", program]
     process = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
