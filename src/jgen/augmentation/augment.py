@@ -53,7 +53,7 @@ ONLY_WITH_RUN = ("directions", "mix", "sample", "sigma", "strength", "classic", 
 
 def augment(options: Augmentation) -> None:
     """Do what the options say; goes on with an unfinished job of the same options."""
-    target = pathlib.Path(options.target).expanduser()
+    target = pathlib.Path(os.path.expanduser(options.target))
     _refuse_overlap(options.source, target)
     if options.run:
         along_run.augment(options, target)

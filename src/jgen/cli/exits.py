@@ -11,10 +11,11 @@ import sys
 import time
 
 from jgen.errors import UserError
-from jgen.platform import supervisor
+from jgen.platform import runtime, supervisor
 from jgen.training import distributed
 
 INSTALL = "make setup, then use .venv/bin/python; or pip install -r requirements.txt"
+MATPLOTLIBRC = pathlib.Path(__file__).parents[1] / "pictures" / "matplotlibrc"
 REQUIRED = ("numpy", "safetensors", "PIL", "tqdm")  # what scripts import before they can catch that it is missing
 
 
@@ -32,6 +33,8 @@ class Terminated(KeyboardInterrupt):
 def exit_cleanly(program, job):
     """Do `job`; a UserError becomes one line and exit code 2, Ctrl-C exit code 130, SIGTERM 143."""
     _make_printable()
+    # A figure never fails, or differs, by the user's own settings of Matplotlib: LaTeX, or a window system's backend.
+    os.environ.update(MATPLOTLIBRC=str(MATPLOTLIBRC), MPLBACKEND="agg")
     with distributed.ending_together():
         _exit_cleanly(program, job)
 
@@ -52,6 +55,9 @@ def _exit_cleanly(program, job):
         distributed.let_the_first_report()
         print(f"\n{program}: stopped. {str(stop) or 'The same command starts it again'}", file=sys.stderr)
         sys.exit(128 + (signal.SIGTERM if isinstance(stop, Terminated) else signal.SIGINT))
+    except RuntimeError:
+        _report_a_full_cache(program)
+        raise
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
@@ -59,6 +65,14 @@ def _exit_cleanly(program, job):
         where = f" {error.filename}:" if error.filename else ""
         reason = (error.strerror or str(error)).lower()
         sys.exit(_report(program, f"the system refused:{where} {reason}; mend that and start again"))
+
+
+def _report_a_full_cache(program):
+    """Exit with one line where a kernel could not be compiled because the disk of Jittor's cache is full."""
+    try:
+        runtime.require_room()
+    except UserError as error:
+        sys.exit(_report(program, str(error)))
 
 
 def _make_printable():
@@ -120,7 +134,9 @@ def _signals_raise():
 
 def _report(program, message):
     distributed.let_the_first_report()
-    print(f"{program}: error: {message}{distributed.place()}", file=sys.stderr)
+    line = " ".join(f"{program}: error: {message}{distributed.place()}".splitlines())
+    # A name in it may come from a stranger: no control character reaches the terminal.
+    print("".join(c if c.isprintable() else ascii(c)[1:-1] for c in line), file=sys.stderr)
     return 2
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 from jgen.errors import UserError
 from jgen.platform import files
@@ -23,7 +24,7 @@ def read(directory):
     """
     path = path_of(directory)
     try:
-        return {name: _section(name, part) for name, part in files.read_json(path).items()}
+        return {name: _section(name, part) for name, part in _harmless(files.read_json(path)).items()}
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
@@ -38,6 +39,18 @@ def read_all(directory):
         later = read(directory.own)
         found |= {name: part for name, part in later.items() if part["protocol"].get("sha256") in digests}
     return found
+
+
+def _harmless(value):
+    """JSON with no text that a terminal or a page would act on: no control character, no tag."""
+    if isinstance(value, dict):
+        return {_harmless(key): _harmless(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_harmless(part) for part in value]
+    if isinstance(value, str):
+        printable = "".join(c if c.isprintable() or c == "\n" else "?" for c in value)
+        return re.sub(r"<(?=[A-Za-z/!?])", "‹", printable)
+    return value
 
 
 def _section(name, part):

@@ -156,9 +156,16 @@ def atomic_write(path, data, durable=True):
 def parse_json(text):
     """What a JSON text (str or UTF-8 bytes) holds; ValueError for any that cannot be read, however it is built."""
     try:
-        return json.loads(text)
+        return json.loads(text, parse_int=_whole_number)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
+
+
+def _whole_number(digits):
+    """An int of 64 bits. Raises ValueError for longer ones, of which no float, array or file position can be made."""
+    if len(digits) > 20 or not -(2**63) <= int(digits) < 2**63:
+        raise ValueError(f"a number of {len(digits)} digits")
+    return int(digits)
 
 
 def read_json(path):

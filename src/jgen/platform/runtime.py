@@ -8,10 +8,12 @@ within oneDNN's matrix product overwrites memory. All of that is put right here,
 """
 
 import atexit
+import contextlib
 import importlib.metadata
 import os
 import pathlib
 import platform
+import re
 import shutil
 import sys
 import sysconfig
@@ -21,6 +23,8 @@ from jgen.platform import gpu, process, supervisor
 
 JITTOR_VERSION = "1.3.11.0"
 ONEDNN_FOLDER = "dnnl_lnx_2.2.0_cpu_gomp"  # the name under which Jittor 1.3.11 looks for oneDNN
+
+NEEDED_BYTES = 20_000_000  # free on the disk of Jittor's cache, at the least
 
 _started = {}
 
@@ -94,6 +98,14 @@ def _check_platform(log):
             f"note: this is Python {platform.python_version()} on {platform.machine()} {sys.platform}; known to work: "
             "Python 3.10 to 3.12 on x86-64 Linux"
         )
+    if re.search(r"[^\w@%+=:,./-]", sys.executable):  # Jittor leaves it unquoted, and fails after minutes
+        raise UserError(
+            f"the path of the Python interpreter, {sys.executable}, has a space or another special character, with "
+            "which Jittor cannot compile: make the environment elsewhere (python3 -m venv ~/venv) and use that"
+        )
+    threads = os.environ.get("OMP_NUM_THREADS", "1")
+    if not all(re.fullmatch(r"0*[1-9]\d{0,2}", part, re.ASCII) for part in threads.split(",")):
+        raise UserError(f"OMP_NUM_THREADS={threads} is no number of threads from 1 to 999: correct or unset it")
     if not (os.environ.get("cc_path") or shutil.which("g++")):
         raise UserError("g++ is missing, Jittor compiles its kernels with it: sudo apt install g++")
     if not pathlib.Path(sysconfig.get_paths()["include"], "Python.h").is_file():
@@ -117,8 +129,7 @@ def _prepare_environment(cuda):
     # long; some microseconds where another program runs, from which spinning would take its core (3 times as long).
     if "GOMP_SPINCOUNT" not in environment:
         cores = os.cpu_count() or 1
-        threads = environment.get("OMP_NUM_THREADS", "")
-        spare = cores - (int(threads) if threads.isdigit() else cores)
+        spare = cores - int(environment.get("OMP_NUM_THREADS", str(cores)).partition(",")[0])
         environment["GOMP_SPINCOUNT"] = "100000" if process.others_running() < spare + 0.5 else "1000"
     if not environment.get("log_v"):
         environment.setdefault("log_silent", "1")
@@ -131,7 +142,39 @@ def _prepare_environment(cuda):
 
 def _jittor_home():
     """The folder whose .cache/jittor Jittor uses: JITTOR_HOME, or the user's home."""
-    return pathlib.Path(os.environ.get("JITTOR_HOME") or pathlib.Path.home()).absolute()
+    try:
+        return pathlib.Path(os.environ.get("JITTOR_HOME") or pathlib.Path.home()).absolute()
+    except RuntimeError:  # a container's user without an entry in /etc/passwd
+        raise UserError(
+            f"user {os.getuid()} has no home folder, where Jittor would keep its kernels: set JITTOR_HOME to a folder "
+            "that can be written, with 1 GB free"
+        ) from None
+
+
+def require_room():
+    """Raise UserError where the disk is full on which Jittor keeps its kernels."""
+    home = _jittor_home()
+    with contextlib.suppress(FileNotFoundError):
+        free = shutil.disk_usage(home).free
+        if free < NEEDED_BYTES:
+            raise UserError(
+                f"{home}/.cache/jittor has {free / 1e6:.0f} MB free, too little for compiled kernels: make room, or "
+                "set JITTOR_HOME to another folder"
+            )
+
+
+@contextlib.contextmanager
+def _home_is(folder):
+    """Within, HOME is the folder: Jittor would also write to ~/.cache, and asks for a home that a user may lack."""
+    earlier = os.environ.get("HOME")
+    os.environ["HOME"] = str(folder)
+    try:
+        yield
+    finally:
+        if earlier is None:
+            del os.environ["HOME"]
+        else:
+            os.environ["HOME"] = earlier
 
 
 def onednn_headers():
@@ -195,14 +238,23 @@ def _announce_compilation(log, cuda=False):
 
 
 def _import_jittor():
+    require_room()
     try:
-        import jittor
+        with _home_is(_jittor_home()):
+            import jittor
     except ModuleNotFoundError as error:
         raise UserError(f"the package {error.name} is missing: pip install -r requirements.txt") from None
     except (OSError, ValueError) as error:
         raise UserError(
             f"Jittor could not be set up: {error}; its cache is {_jittor_home()}/.cache/jittor (needs 1 GB)"
         ) from None
+    except Exception as error:  # what does not compile is a plain Exception, with the compiler's output
+        require_room()
+        reason = next((line for line in str(error).splitlines() if "error:" in line), "a compiler failed")
+        raise UserError(
+            f"Jittor could not compile itself ({reason}): remove {_jittor_home()}/.cache/jittor and try again; with "
+            "log_silent=0 in the environment it says more"
+        ) from error
     return jittor
 
 

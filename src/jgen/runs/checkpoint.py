@@ -108,7 +108,7 @@ def _read(path):
         raise UserError(f"there is no {path}: train first, or check the name") from None
     except OSError as error:
         raise UserError(f"cannot read {path}: {error}") from error
-    # TypeError and AttributeError: the file is whole, but of a type that NumPy lacks, such as bfloat16.
-    except (safetensors.SafetensorError, TypeError, AttributeError) as error:
+    # TypeError and AttributeError: of a type that NumPy lacks, such as bfloat16; the others: of a shape that none has.
+    except (safetensors.SafetensorError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
         raise UserError(f"{path} is truncated or not ours ({error}): delete it and train again") from error
     return tensors, header

@@ -70,7 +70,7 @@ def report(options, build):
 def _selected(options, out):
     from reproduction.campaign import jobs
 
-    data_dir = str(pathlib.Path(options.data_dir).expanduser().absolute()) if options.data_dir else ""
+    data_dir = str(pathlib.Path(os.path.expanduser(options.data_dir)).absolute()) if options.data_dir else ""
     place = jobs.Place(out.absolute(), data_dir, options.device, options.quick, frozenset(options.parts))
     return place, *jobs.select(options.parts, place)
 
