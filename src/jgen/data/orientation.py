@@ -21,12 +21,13 @@ _TURNS = {
 
 def of(exif: bytes, xmp: bytes | str) -> int:
     """The orientation that an Exif block tells, else that of an XMP packet, else 1; damaged blocks tell nothing."""
-    with contextlib.suppress(Exception):  # Pillow raises anything for a block that is damaged
-        block = Image.Exif()
-        block.load(exif)
-        turn = block.get(ExifTags.Base.Orientation)
-        if turn in range(1, 9):
-            return int(turn)
+    if exif:
+        with contextlib.suppress(Exception):  # Pillow raises anything for a block that is damaged
+            block = Image.Exif()
+            block.load(exif)
+            turn = block.get(ExifTags.Base.Orientation)
+            if turn in range(1, 9):
+                return int(turn)
     found = _XMP.search(xmp.encode() if isinstance(xmp, str) else xmp)
     return int(found[1]) if found else 1
 
