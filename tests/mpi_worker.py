@@ -22,7 +22,8 @@ from jgen.models.beta_vae import BetaVAE
 from jgen.models.conv_vae import ConvVAE
 from jgen.models.cvae import CVAE
 from jgen.training import distributed, trainer
-from jgen.training.algorithm import Noise, Shape
+from jgen.training.algorithm import Shape
+from jgen.training.noise import Noise
 
 EVENT_STEP = 31
 IMAGE = (1, 8, 8)

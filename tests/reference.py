@@ -4,7 +4,7 @@ import numpy as np
 
 from jgen import networks
 from jgen.platform.runtime import jt
-from jgen.training.algorithm import Noise
+from jgen.training.noise import Noise
 
 
 class Recorder:

@@ -20,8 +20,8 @@ MODELS = sorted(path for path in (PACKAGE / "models").glob("*.py") if path.stem 
 ORDER = [
     "errors", "random", "config",
     "platform", "training.progress", "data", "losses.combination", "losses.corruption",
-    "kernels", "training.distributed", "losses.distributions", "networks", "losses", "training.optim",
-    "training.algorithm", "models",
+    "kernels", "training.distributed", "losses.distributions", "losses.posterior", "networks", "losses",
+    "training.schedules", "training.optim", "training.noise", "training.algorithm", "training.fake_buffer", "models",
     "runs.directory", "runs.metrics", "runs.quantised", "runs.checkpoint", "pictures", "runs", "training",
     "cli.exits", "cli.tool", "evaluation.numbers", "judges", "augmentation.directions", "exploration", "augmentation",
     "evaluation", "cli",

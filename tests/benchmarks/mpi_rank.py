@@ -24,7 +24,7 @@ from rates import repeated  # noqa: E402
 from jgen.kernels import buckets  # noqa: E402
 from jgen.platform import runtime  # noqa: E402
 from jgen.training import distributed  # noqa: E402
-from jgen.training.algorithm import Noise  # noqa: E402
+from jgen.training.noise import Noise  # noqa: E402
 from jgen.training.trainer import averages  # noqa: E402
 
 _trainers = {}

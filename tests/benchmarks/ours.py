@@ -21,7 +21,8 @@ import cases  # noqa: E402
 from jgen.config import Run  # noqa: E402
 from jgen.data import Dataset  # noqa: E402
 from jgen.platform import runtime  # noqa: E402
-from jgen.training.algorithm import Noise, Shape  # noqa: E402
+from jgen.training.algorithm import Shape  # noqa: E402
+from jgen.training.noise import Noise  # noqa: E402
 from jgen.training.progress import Progress, StopRequest  # noqa: E402
 from jgen.training.trainer import Position, Trainer  # noqa: E402
 

@@ -33,7 +33,7 @@ class Fake:
         flat = jt.zeros((x.shape[0], DIMENSIONS))
         return flat + self.mu, flat + 2 * np.log(self.sigma)
 
-    def decode(self, z, x):
+    def decode(self, z, x, y=None):
         return self.decoded(z, x)
 
 
@@ -202,7 +202,7 @@ class Painter:
     def encode(self, x, y):
         return jt.zeros((x.shape[0], DIMENSIONS)), jt.zeros((x.shape[0], DIMENSIONS))
 
-    def sample(self, z, y):
+    def decode(self, z, x, y):
         return networks.as_var(self.paintings[y.numpy()])
 
 

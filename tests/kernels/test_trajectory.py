@@ -19,7 +19,8 @@ from jgen.kernels.multi_tensor import offsets
 from jgen.models import ae, beta_vae, conv_vae, cvae, g_vae, vae, wgan
 from jgen.platform import runtime
 from jgen.platform.runtime import jt
-from jgen.training.algorithm import Noise, Shape
+from jgen.training.algorithm import Shape
+from jgen.training.noise import Noise
 
 STEPS, BATCH, SHAPE = 7, 15, Shape((1, 14, 10), n_classes=3)
 ROUNDING = 2.0**-24

@@ -5,7 +5,7 @@ import pytest
 
 from jgen.losses.corruption import KINDS, corrupt
 from jgen.platform.runtime import jt
-from jgen.training.algorithm import Noise
+from jgen.training.noise import Noise
 
 X = np.full((20, 3, 20, 20), 0.5, np.float32)
 

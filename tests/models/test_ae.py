@@ -9,7 +9,8 @@ from jgen.errors import UserError
 from jgen.losses import corruption
 from jgen.models.ae import AE, Config
 from jgen.platform.runtime import jt
-from jgen.training.algorithm import Noise, Shape
+from jgen.training.algorithm import Shape
+from jgen.training.noise import Noise
 
 SHAPE = Shape((1, 4, 3))
 

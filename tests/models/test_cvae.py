@@ -10,7 +10,8 @@ from jgen.errors import UserError
 from jgen.losses import combination
 from jgen.models.cvae import CVAE, Config
 from jgen.platform.runtime import jt
-from jgen.training.algorithm import Noise, Shape
+from jgen.training.algorithm import Shape
+from jgen.training.noise import Noise
 
 SHAPE = Shape((1, 5, 3), n_classes=3)
 SIZES = [(2, 1), (3, 2), (5, 3)]
@@ -92,6 +93,15 @@ def test_the_logged_terms_are_per_image_whatever_the_combination():
         cross_entropy, kl = terms_in_numpy("mlp", reference.parameters(algorithm), x, y)
         assert terms["reconstruction"].item() == pytest.approx(cross_entropy.mean(), rel=1e-5)
         assert terms["kl"].item() == pytest.approx(kl.mean(), rel=1e-4)
+
+
+@pytest.mark.parametrize("n", [2, 5])
+def test_the_logged_loss_is_per_image_too(n):
+    x, y = batch(n)
+    algorithm = make(net="mlp", alpha=0.5, beta_weight=2.0)
+    terms = algorithm.step(jt.array(x.astype(np.float32)), jt.array(y.astype(np.int32)), Noise(0, 1, 0))
+    expected = 0.5 * terms["reconstruction"].item() + 2 * terms["kl"].item()
+    assert terms["loss"].item() == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("net", ["mlp", "conv"])

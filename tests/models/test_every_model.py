@@ -10,7 +10,8 @@ from jgen import networks
 from jgen.config import from_json, to_json
 from jgen.models import ae, beta_vae, conv_vae, cvae, vae, wgan
 from jgen.platform.runtime import jt
-from jgen.training.algorithm import Noise, Shape
+from jgen.training.algorithm import Shape
+from jgen.training.noise import Noise
 
 TINY = {
     "ae": (ae.AE, ae.Config(hidden=(5,), latent_dim=3, noise=0.2)),

@@ -15,7 +15,8 @@ from jgen.models.g_vae import CIFAR10, GVAE, Config
 from jgen.platform.runtime import jt
 from jgen.runs import checkpoint, metrics, setup
 from jgen.training import optim
-from jgen.training.algorithm import Noise, Shape
+from jgen.training.algorithm import Shape
+from jgen.training.noise import Noise
 
 TINY = Config(
     batch_size=8, latent_dim=3, stem=2, widths=(4,), blocks=(1,), decoder_blocks=(0,), flip="on", shift=1, lr=1e-2

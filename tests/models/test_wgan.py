@@ -6,10 +6,11 @@ import pytest
 import reference
 from jgen import networks, random
 from jgen.kernels import batch_norm
-from jgen.models import wgan
-from jgen.models.wgan import WGAN, Config, _steps_of_buffer
+from jgen.models.wgan import WGAN, Config
 from jgen.platform.runtime import jt
-from jgen.training.algorithm import Noise, Shape
+from jgen.training import fake_buffer
+from jgen.training.algorithm import Shape
+from jgen.training.noise import Noise
 
 SHAPE = Shape((1, 4, 3))
 N, D = 6, 3
@@ -156,12 +157,12 @@ def test_weights_for_sampling_are_the_generators():
 
 
 def test_one_pass_of_the_generator_serves_the_critic_until_the_generator_moves():
-    assert [list(_steps_of_buffer(step, 5, n=64)) for step in (0, 1, 3, 5, 6)] == [
+    assert [list(fake_buffer.steps_of_pass(step, 5, n=64)) for step in (0, 1, 3, 5, 6)] == [
         [0], [1, 2, 3, 4, 5], [1, 2, 3, 4, 5], [1, 2, 3, 4, 5], [6, 7, 8, 9, 10]
     ]  # fmt: skip
-    assert [list(_steps_of_buffer(step, 5, n=200)) for step in (1, 2, 3, 5)] == [[1, 2], [1, 2], [3, 4], [5]]
-    assert [list(_steps_of_buffer(step, 1, n=64)) for step in (0, 1, 2)] == [[0], [1], [2]]
-    assert [list(_steps_of_buffer(step, 2, n=10_000)) for step in (1, 2)] == [[1], [2]]
+    assert [list(fake_buffer.steps_of_pass(step, 5, n=200)) for step in (1, 2, 3, 5)] == [[1, 2], [1, 2], [3, 4], [5]]
+    assert [list(fake_buffer.steps_of_pass(step, 1, n=64)) for step in (0, 1, 2)] == [[0], [1], [2]]
+    assert [list(fake_buffer.steps_of_pass(step, 2, n=10_000)) for step in (1, 2)] == [[1], [2]]
 
 
 @pytest.mark.parametrize("n_steps", [None, 4])
@@ -176,7 +177,7 @@ def test_steps_of_one_pass_equal_steps_on_their_own(monkeypatch, n_steps):
         return losses, algorithm.state()
 
     together, state = losses_and_state()
-    monkeypatch.setattr(wgan, "_ROWS", 1)
+    monkeypatch.setattr(fake_buffer, "MOST_ROWS", 1)
     alone, expected = losses_and_state()
     np.testing.assert_allclose(together, alone, rtol=1e-4, atol=1e-6)
     for name, value in state.items():
@@ -229,7 +230,7 @@ def test_processes_share_a_pass_as_they_share_a_minibatch(monkeypatch):
     seen = []
     generator = networks.Generator.execute
     monkeypatch.setattr(networks.Generator, "execute", lambda self, z: seen.append(z.numpy()) or generator(self, z))
-    monkeypatch.setattr(wgan, "_ROWS", 2 * N)
+    monkeypatch.setattr(fake_buffer, "MOST_ROWS", 2 * N)
     x = images().astype(np.float32)
     for rows in (None, random.Rows(0, 1, N), random.Rows(1, N, N)):
         own = x if rows is None else rows.of(x)

@@ -1,8 +1,10 @@
-"""What training samples from is what encode() gives: mu and logvar side by side."""
+"""An encoder returns q(z|x): its mu and logvar, its samples and its KL fit together."""
 
 import numpy as np
 import pytest
+from scipy import stats
 
+import reference
 from jgen import networks
 from jgen.platform.runtime import jt
 
@@ -14,21 +16,31 @@ ENCODERS = {
 
 
 @pytest.mark.parametrize("kind", ENCODERS)
-def test_mu_and_logvar_side_by_side_are_the_encoder_s_two(kind):
+def test_sample_and_kl_are_of_the_mu_and_logvar_that_the_encoder_gives(kind):
     shape, make = ENCODERS[kind]
     encoder = make(shape)
     networks.initialise({"encoder": encoder}, seed=1)
-    x = jt.array(np.random.default_rng(0).random((2, *shape), dtype=np.float32))
-    both, (mu, logvar) = encoder.mu_logvar(x).numpy(), encoder(x)
-    np.testing.assert_array_equal(both, np.concatenate([mu.numpy(), logvar.numpy()], 1))
-    assert np.abs(both[:, :3] - both[:, 3:]).max() > 1e-3  # changed places would be seen
+    generator = np.random.default_rng(0)
+    x = jt.array(generator.random((2, *shape), dtype=np.float32))
+    noise = generator.standard_normal((2, 5, 3)).astype(np.float32)
+    q = encoder(x)
+    mu, logvar = (part.numpy() for part in q)
+    assert np.abs(mu - logvar).max() > 1e-3  # changed places would be seen
+    np.testing.assert_array_equal(mu, encoder(x).mu.numpy())
+    np.testing.assert_allclose(q.variance.numpy(), np.exp(logvar), rtol=1e-6)
+    expected = mu[:, None] + np.exp(0.5 * logvar)[:, None] * noise
+    np.testing.assert_allclose(q.sample(jt.array(noise)).numpy(), expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(q.sample(jt.array(noise[:, 0])).numpy(), expected[:, 0], rtol=1e-5, atol=1e-6)
+    for posterior in (q, encoder(x)):  # after a sample, and without one
+        np.testing.assert_allclose(posterior.kl().numpy(), reference.kl(mu, logvar), rtol=1e-5)
+    ratio = (stats.norm.logpdf(expected) - stats.norm.logpdf(noise) + 0.5 * logvar[:, None]).sum(2)
+    got = q.log_prior_ratio(jt.array(expected), jt.array(noise)).numpy()
+    np.testing.assert_allclose(got, ratio, rtol=1e-4, atol=1e-5)
 
 
-def test_of_a_residual_encoder_they_come_from_its_last_features():
+def test_of_a_residual_encoder_it_comes_from_its_last_features():
     encoder = networks.ResidualEncoder((1, 8, 8), 2, (4, 6), (1, 0), latent_dim=3)
     networks.initialise({"encoder": encoder}, seed=1)
     x = jt.array(np.random.default_rng(0).random((2, 1, 8, 8), dtype=np.float32))
     with networks.evaluating({"encoder": encoder}):
-        both = encoder.mu_logvar_of(encoder.features(x)[-1]).numpy()
-        mu, logvar = encoder(x)
-        np.testing.assert_array_equal(both, np.concatenate([mu.numpy(), logvar.numpy()], 1))
+        np.testing.assert_array_equal(encoder.posterior(encoder.features(x)).mu.numpy(), encoder(x).mu.numpy())

@@ -10,7 +10,7 @@ from jgen.kernels import batch_norm
 from jgen.networks.features import Features
 from jgen.networks.normalisation import BatchNorm
 from jgen.platform.runtime import jt
-from jgen.training.algorithm import Noise
+from jgen.training.noise import Noise
 
 WIDTHS, BLOCKS = (4, 6), (1, 0)
 

@@ -5,7 +5,8 @@ import pytest
 
 from jgen import random
 from jgen.platform.runtime import jt
-from jgen.training.algorithm import Grid, Noise
+from jgen.training.algorithm import Grid
+from jgen.training.noise import Noise
 
 
 def test_rows_of_a_grid_alternate():

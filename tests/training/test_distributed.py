@@ -10,7 +10,7 @@ from jgen.kernels import adam, buckets
 from jgen.kernels.multi_tensor import offsets
 from jgen.platform.runtime import jt
 from jgen.training import distributed
-from jgen.training.algorithm import Noise
+from jgen.training.noise import Noise
 
 
 @pytest.fixture

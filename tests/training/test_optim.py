@@ -274,8 +274,3 @@ def test_a_network_in_eval_mode_is_refused_not_silently_left_untrained():
         optimizer.step(loss(0))
     net.train()
     optimizer.step(loss(0))
-
-
-def test_cosine_falls_from_one_towards_zero():
-    shares = [optim.cosine(epoch, 4) for epoch in range(1, 6)]
-    np.testing.assert_allclose(shares, [1, 0.5 + 0.5**1.5, 0.5, 0.5 - 0.5**1.5, 0], atol=1e-12)

@@ -62,7 +62,7 @@ class Job:
     def _check(self):
         found, name = set(self.found.labels), self.options.run
         needs = self.options.min_confidence > 0
-        if needs and not latents.can_classify(self.algorithm):
+        if needs and not self.algorithm.can_classify:
             raise UserError(f"--min-confidence needs a run with a classifier, which {name} has not")
         unknown = sorted(found - set(self.classes))
         if self.classes and unknown:
@@ -158,7 +158,7 @@ class Job:
 
     def _confidence(self, pixels, labels):
         """The model's probability of the source's class for each result, or None."""
-        if labels is None or not latents.can_classify(self.algorithm):
+        if labels is None or not self.algorithm.can_classify:
             return None
         return latents.classify(self.algorithm, pixels)[np.arange(len(pixels)), labels]
 

@@ -23,8 +23,9 @@ from jgen.models.cvae import Config as CVAEConfig
 from jgen.models.vae import VAE
 from jgen.models.vae import Config as VAEConfig
 from jgen.runs import density, latents
-from jgen.training import optim
-from jgen.training.algorithm import Algorithm, Noise, Shape
+from jgen.training import schedules
+from jgen.training.algorithm import Algorithm, Shape
+from jgen.training.noise import Noise
 
 MOST_PIXELS_OF_MLP = 1024  # larger images are left to convolutions
 NEIGHBOURS = 10
@@ -78,24 +79,22 @@ def spread(codes: np.ndarray, labels: np.ndarray, n_classes: int) -> np.ndarray:
 def _conditional(real: Labelled, recipe: Recipe, seed: int) -> CVAE:
     shape = Shape(tuple(real.x.shape[1:]), real.n_classes)
     net = "mlp" if math.prod(shape.image_shape) <= MOST_PIXELS_OF_MLP else "conv"
-    settings = CVAEConfig(
-        net=net, latent_dim=recipe.latent_dim, hidden=(recipe.hidden,), widths=recipe.widths, seed=seed
-    )
-    return CVAE(settings, shape)
+    config = CVAEConfig(net=net, latent_dim=recipe.latent_dim, hidden=(recipe.hidden,), widths=recipe.widths, seed=seed)
+    return CVAE(config, shape)
 
 
 def _unconditional(image_shape: tuple[int, ...], recipe: Recipe, seed: int) -> VAE | ConvVAE:
     shape = Shape(tuple(image_shape), 0)
     if math.prod(image_shape) <= MOST_PIXELS_OF_MLP:
         return VAE(VAEConfig(latent_dim=recipe.latent_dim, hidden=(recipe.hidden,), seed=seed), shape)
-    settings = ConvConfig(latent_dim=recipe.latent_dim, widths=recipe.widths, likelihood="bernoulli", seed=seed)
-    return ConvVAE(settings, shape)
+    config = ConvConfig(latent_dim=recipe.latent_dim, widths=recipe.widths, likelihood="bernoulli", seed=seed)
+    return ConvVAE(config, shape)
 
 
 def _train(model: Algorithm, x: np.ndarray, y: np.ndarray | None, recipe: Recipe, seed: int) -> None:
     generator = random.stream(seed, random.AUGMENTATION, 2)
     for step, rows in enumerate(batches(len(x), recipe.batch_size, recipe.steps, seed, 2)):
-        model.optimizers["adam"].lr = recipe.lr * optim.cosine(step + 1, recipe.steps)
+        model.optimizers["adam"].lr = recipe.lr * schedules.cosine(step + 1, recipe.steps)
         pixels = networks.as_var(data.unit(classic.moved(x[rows], recipe.moves, generator)))
         labels = None if y is None else networks.as_var(y[rows].astype(np.int32))
         terms = model.step(pixels, labels, Noise(seed, 1, step))

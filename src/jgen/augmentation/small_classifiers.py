@@ -12,7 +12,7 @@ from jgen import data, networks, random
 from jgen.augmentation import classic
 from jgen.losses import isda
 from jgen.platform.runtime import nn
-from jgen.training import optim
+from jgen.training import optim, schedules
 
 FEATURES = 96
 BATCH = 500
@@ -40,7 +40,7 @@ class Convolutional(nn.Module):
         self.output = nn.Linear(2 * FEATURES, n_classes)
 
     def execute(self, x):
-        return self.output(nn.relu(self.body.mu_logvar_of(self.body.features(2 * x - 1)[-1])))
+        return self.output(nn.relu(networks.join(*self.body(2 * x - 1))))
 
 
 class FullyConnected(nn.Module):
@@ -80,7 +80,7 @@ def trained(
     of_made = batches(len(made.x), n_made, steps, seed, 1) if n_made else None
     generator = random.stream(seed, random.AUGMENTATION, 1)
     for step, rows in enumerate(batches(len(real.x), BATCH_SIZE - n_made, steps, seed)):
-        adam.lr = LR * optim.cosine(step + 1, steps)
+        adam.lr = LR * schedules.cosine(step + 1, steps)
         x, y = real.x[rows], real.y[rows]
         if of_made:
             chosen = next(of_made)

@@ -51,9 +51,7 @@ def reconstruct(algorithm, x, y=None):
             labels = _labels(y, rows)
             here = networks.as_var(x[rows])
             mu, _ = algorithm.encode(here, labels)
-            # A decoder that looks at the image again, such as a U-Net, decodes latents that belong to it.
-            decoded = algorithm.decode(mu, here) if hasattr(algorithm, "decode") else algorithm.sample(mu, labels)
-            images.append(decoded.numpy())
+            images.append(algorithm.decode(mu, here, labels).numpy())
     return np.clip(np.concatenate(images), 0, 1)
 
 

@@ -31,7 +31,7 @@ PRESERVATION_IMAGES = 1000
 
 def reconstruction_section(subject):
     """MSE, BCE, SSIM of the decoded posterior means."""
-    if not hasattr(subject.algorithm, "encode"):
+    if not subject.algorithm.has_encoder:
         raise NotApplicable(f"{subject.algorithm.name} has no encoder")
     x, y = subject.targets()
     back = likelihood.reconstruct(subject.algorithm, x, y if subject.algorithm.conditional else None)
@@ -122,7 +122,7 @@ def memorisation_section(subject):
 def critic_section(subject):
     """WGAN's curve, its critic's gap to held-out images, its weights at the bound."""
     algorithm, directory = subject.algorithm, subject.directory
-    if not hasattr(algorithm, "score"):
+    if not algorithm.has_critic:
         raise NotApplicable(f"{algorithm.name} has no critic")
     fake = subject.samples[0]
     if not directory.checkpoint.exists():

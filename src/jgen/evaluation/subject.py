@@ -112,7 +112,7 @@ class Subject:
             runs[name] = finished.load(self.options.out, name, self.options.device, log=print)
         for name, run in runs.items():
             algorithm = run.algorithm
-            if not hasattr(algorithm, "encode") or not algorithm.has_prior:
+            if not (algorithm.has_encoder and algorithm.has_prior):
                 raise NotApplicable(f"{name} ({algorithm.name}) has no q(z|x) to move along")
             self._require_same_images(name, run)
         return runs

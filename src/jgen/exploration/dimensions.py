@@ -48,7 +48,7 @@ def rank(algorithm, dataset, seed=0, y=None):
     """
     dimensions = algorithm.latent_dim
     zeros, ones = np.zeros(dimensions, np.float32), np.ones(dimensions, np.float32)
-    if not hasattr(algorithm, "encode"):
+    if not algorithm.has_encoder:
         steps = REACH * np.eye(dimensions, dtype=np.float32)
         labels = None if y is None else np.full(dimensions, y)
         low, high = (latents.decode(algorithm, z, y=labels) for z in (-steps, steps))

@@ -33,7 +33,7 @@ class LatentPoint:
 
 def require_encoder(algorithm, purpose):
     """Raise UserError unless the model can encode."""
-    if not hasattr(algorithm, "encode"):
+    if not algorithm.has_encoder:
         raise UserError(f"{algorithm.name} has no encoder, so no image has latents: it cannot {purpose}")
 
 

@@ -32,7 +32,7 @@ class Options(ends.DataOptions):
 
 def pictures(run, dataset, options):
     """Strips "morph-linear" and "morph-spherical", uint8 [H, W, 3], and films of the same names, uint8 [T, H, W, 3]."""
-    kind = "" if hasattr(run.algorithm, "encode") else "seed:"
+    kind = "" if run.algorithm.has_encoder else "seed:"
     first = ends.find(options.start or f"{kind}0", run, dataset, options.label)
     last = ends.find(options.to or kind + ends.of_another_class(first, dataset), run, dataset, options.label)
     labels = list(dict.fromkeys((first.label, last.label))) if run.algorithm.conditional else [None]

@@ -81,7 +81,7 @@ def _fit(network, dataset, options):
     from jgen.data import loader, unit
     from jgen.errors import UserError
     from jgen.judges.classifier import cross_entropy
-    from jgen.training import optim
+    from jgen.training import optim, schedules
     from jgen.training.progress import Progress
 
     per_epoch = loader.steps_per_epoch(len(dataset.x_train), options.batch_size)
@@ -92,7 +92,7 @@ def _fit(network, dataset, options):
         for epoch in range(1, options.epochs + 1):
             sums, started = 0.0, time.perf_counter()
             for at, indices in enumerate(loader.batches(len(dataset.x_train), options.batch_size, options.seed, epoch)):
-                adam.lr = options.lr * optim.cosine(step + 1, total)
+                adam.lr = options.lr * schedules.cosine(step + 1, total)
                 generator = random.stream(options.seed, random.NOISE, epoch, at)
                 x = shifted(loader.gather(dataset.x_train, indices), options.shift, generator)
                 x = mirrored(x, generator) if options.flip else x

@@ -12,8 +12,8 @@ import dataclasses
 from jgen import networks
 from jgen.config import Training, option, units
 from jgen.losses import corruption, distributions
-from jgen.training import optim
-from jgen.training.algorithm import Algorithm, Grid
+from jgen.models.latent_model import LatentModel
+from jgen.training.algorithm import Grid
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Config(Training):
     hidden: tuple[int, ...] = units((512, 256), "hidden units, from the image inwards")
 
 
-class AE(Algorithm):
+class AE(LatentModel):
     name = "ae"
     summary = "Autoencoder, with --noise the denoising autoencoder, 784-512-256-32, squared error"
     Config = Config
@@ -42,38 +42,21 @@ class AE(Algorithm):
             config.noise_kind == "gaussian" or config.noise <= 1,
             f"--noise {config.noise:g} is a share of the pixels for --noise-kind {config.noise_kind}: at most 1",
         )
-        channels, height, width = shape.image_shape
-        self.latent_dim = config.latent_dim
-        self.encoder = networks.MLP(channels * height * width, *config.hidden, config.latent_dim)
-        self.decoder = networks.ImageDecoder(config.latent_dim, config.hidden[::-1], shape.image_shape)
-        self.networks = {"encoder": self.encoder, "decoder": self.decoder}
-        networks.initialise(self.networks, config.seed)
-        self.optimizers = {"adam": optim.Adam(networks.trainable(self.encoder, self.decoder), config.lr)}
+        self.build(
+            encoder=networks.MLP(self.n_pixels, *config.hidden, config.latent_dim),
+            decoder=networks.ImageDecoder(config.latent_dim, config.hidden[::-1], shape.image_shape),
+        )
 
     def corrupted(self, x, noise):
         return corruption.corrupt(x, self.config.noise_kind, self.config.noise, noise)
 
-    def losses(self, x, noise):
-        noisy = self.corrupted(x, noise)  # [N, C, H, W]
-        return {"loss": distributions.squared_error_of_logits(self.decoder(self.encode(noisy)[0]), x).mean()}
-
-    def step(self, x, y, noise):
-        terms = self.losses(x, noise)
-        self.optimizers["adam"].step(terms["loss"])
-        return terms
-
-    def validate(self, x, y, noise):
-        return self.losses(x, noise)
+    def losses(self, x, y, noise):
+        code, _ = self.encode(self.corrupted(x, noise))  # [N, D]
+        return {"loss": distributions.squared_error_of_logits(self.decoder(code), x).mean()}
 
     def encode(self, x, y=None):
-        """x -> (code [N, D], None): the code has no spread."""
+        """x -> (code [N, D], None): the code is a point."""
         return self.encoder(distributions.flat(x)), None
-
-    def sample(self, z, y=None):
-        return distributions.sigmoid(self.decoder(z))
-
-    def reconstruct(self, x):
-        return self.sample(self.encode(x)[0])
 
     @classmethod
     def grid_names(cls, config, classes):

@@ -15,8 +15,8 @@ import dataclasses
 from jgen import networks
 from jgen.config import Training, option, units
 from jgen.losses import distributions
-from jgen.training import optim
-from jgen.training.algorithm import Algorithm, Grid
+from jgen.models.latent_model import LatentModel
+from jgen.training import schedules
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,11 +29,10 @@ class Config(Training):
 
 def beta_of(config, epoch, epochs):
     """The weight of the KL in an epoch (from 1): it rises linearly from 0 over the warm-up's share of the epochs."""
-    rise = config.warm_up * epochs
-    return config.beta * min(1.0, (epoch - 1) / rise if rise else 1.0)
+    return config.beta * schedules.warm_up(epoch, epochs, config.warm_up)
 
 
-class BetaVAE(Algorithm):
+class BetaVAE(LatentModel):
     name = "beta-vae"
     summary = "beta-VAE, 784-512-256-20, mean squared error + beta * mean KL (Higgins et al., 2017)"
     Config = Config
@@ -44,14 +43,10 @@ class BetaVAE(Algorithm):
 
     def __init__(self, config, shape):
         super().__init__(config, shape)
-        channels, height, width = shape.image_shape
-        self.latent_dim = config.latent_dim
-        self.n_pixels = channels * height * width
-        self.encoder = networks.GaussianEncoder(self.n_pixels, config.hidden, config.latent_dim)
-        self.decoder = networks.ImageDecoder(config.latent_dim, config.hidden[::-1], shape.image_shape)
-        self.networks = {"encoder": self.encoder, "decoder": self.decoder}
-        networks.initialise(self.networks, config.seed)
-        self.optimizers = {"adam": optim.Adam(networks.trainable(self.encoder, self.decoder), config.lr)}
+        self.build(
+            encoder=networks.GaussianEncoder(self.n_pixels, config.hidden, config.latent_dim),
+            decoder=networks.ImageDecoder(config.latent_dim, config.hidden[::-1], shape.image_shape),
+        )
         self.beta = networks.scalar(config.beta)
         self.beta_eff = config.beta * self.n_pixels / (2 * self.latent_dim)
         self.likelihood = f"Gaussian of variance 1 (there the training's beta {config.beta:g} is {self.beta_eff:.3g})"
@@ -83,33 +78,20 @@ class BetaVAE(Algorithm):
             f"as sums, with a unit-variance Gaussian decoder, it is beta {self.beta_eff:.3g}"
         ]
 
-    def losses(self, x, noise):
-        mu_logvar = self.encoder.mu_logvar(x)  # [N, 2 D]
-        z, kls = distributions.sample(mu_logvar, noise.normal(x.shape[0], self.latent_dim))  # [N, D], [N]
-        mse = distributions.squared_error_of_logits(self.decoder(z), x).mean() / self.n_pixels
-        kl = kls.mean() / self.latent_dim
+    def losses(self, x, y, noise):
+        q = self.encoder(x)
+        z = q.sample(noise.normal(x.shape[0], self.latent_dim))  # [N, D]
+        mse = self.squared_error(z, x).mean() / self.n_pixels
+        kl = q.kl().mean() / self.latent_dim
         return {"loss": mse + self.beta * kl, "mse": mse, "kl": kl}
 
-    def step(self, x, y, noise):
-        terms = self.losses(x, noise)
-        self.optimizers["adam"].step(terms["loss"])
-        return terms
+    def squared_error(self, z, x):
+        """|x^ - x|^2 of the images decoded from z, [N]."""
+        return distributions.squared_error_of_logits(self.decoder(z), x)
 
     def validate(self, x, y, noise):
-        error = distributions.squared_error_of_logits(self.decoder(self.encode(x)[0]), x)  # [N]
-        mse_of_mean = error.mean() / self.n_pixels
-        return {**self.losses(x, noise), "mse_of_mean": mse_of_mean}
-
-    def encode(self, x, y=None):
-        return self.encoder(x)
+        mse_of_mean = self.squared_error(self.encoder(x).mu, x).mean() / self.n_pixels
+        return {**self.losses(x, y, noise), "mse_of_mean": mse_of_mean}
 
     def log_likelihood(self, x, z, y=None):
-        error = distributions.squared_error_of_logits(self.decoder(z), x)
-        return distributions.gaussian_log_likelihood(error, self.n_pixels)
-
-    def sample(self, z, y=None):
-        return distributions.sigmoid(self.decoder(z))
-
-    def grids(self, z, x, y, noise):
-        reconstructed = self.sample(self.encode(x)[0])
-        return {"epoch": Grid(self.sample(z)), "recon": Grid.rows(x, reconstructed)}
+        return distributions.gaussian_log_likelihood(self.squared_error(z, x), self.n_pixels)

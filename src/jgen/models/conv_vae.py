@@ -16,8 +16,8 @@ import math
 from jgen import networks
 from jgen.config import Training, option, units
 from jgen.losses import distributions
-from jgen.training import distributed, optim
-from jgen.training.algorithm import Algorithm, Grid
+from jgen.models.latent_model import LatentModel
+from jgen.training import distributed
 
 SMALLEST_VARIANCE = 1e-5  # below the rounding of 8-bit pixels
 
@@ -45,7 +45,7 @@ class Config(Training):
     )
 
 
-class ConvVAE(Algorithm):
+class ConvVAE(LatentModel):
     name = "conv-vae"
     summary = "Convolutional VAE for images of any size, Gaussian pixels with a fitted variance"
     Config = Config
@@ -60,26 +60,21 @@ class ConvVAE(Algorithm):
 
     def __init__(self, config, shape):
         super().__init__(config, shape)
-        self.latent_dim = config.latent_dim
-        self.n_pixels = math.prod(shape.image_shape)
         height, width = shape.image_shape[1:]
         if config.architecture == "published":
             self._require_published_size(height, width)
-            self.encoder = networks.PublishedConvEncoder(shape.image_shape, config.latent_dim)
-            self.decoder = networks.PublishedConvDecoder(config.latent_dim, shape.image_shape)
+            encoder = networks.PublishedConvEncoder(shape.image_shape, config.latent_dim)
+            decoder = networks.PublishedConvDecoder(config.latent_dim, shape.image_shape)
         else:
             widths = config.widths[: networks.n_stages(height, width)]
-            self.encoder = networks.ConvGaussianEncoder(shape.image_shape, widths, config.latent_dim)
-            self.decoder = networks.ConvDecoder(config.latent_dim, (), widths[::-1], shape.image_shape)
-        self.pixel_variance = networks.RunningMean()
+            encoder = networks.ConvGaussianEncoder(shape.image_shape, widths, config.latent_dim)
+            decoder = networks.ConvDecoder(config.latent_dim, (), widths[::-1], shape.image_shape)
+        self.build(encoder=encoder, decoder=decoder, pixel_variance=networks.RunningMean())
         self.likelihood = {
             "bernoulli": "Bernoulli",
             "gaussian": f"Gaussian of variance {config.variance:g}",
             "learned": "Gaussian of one fitted variance",
         }[config.likelihood]
-        self.networks = {"encoder": self.encoder, "decoder": self.decoder, "pixel_variance": self.pixel_variance}
-        networks.initialise(self.networks, config.seed)
-        self.optimizers = {"adam": optim.Adam(networks.trainable(self.encoder, self.decoder), config.lr)}
 
     def _require_published_size(self, height, width):
         fits = min(height, width) >= 127 and height % 16 == 0 and width % 16 == 0
@@ -98,13 +93,13 @@ class ConvVAE(Algorithm):
         (best,) = distributed.mean_vars(error.mean() / self.n_pixels)
         return self.pixel_variance(best).maximum(SMALLEST_VARIANCE)
 
-    def losses(self, x, noise):
-        mu_logvar = self.encoder.mu_logvar(x)  # [N, 2 D]
-        z, kls = distributions.sample(mu_logvar, noise.normal(x.shape[0], self.latent_dim))  # [N, D], [N]
+    def losses(self, x, y, noise):
+        q = self.encoder(x)
+        z = q.sample(noise.normal(x.shape[0], self.latent_dim))  # [N, D]
         logits = self.decoder(z)  # [N, C, H, W]
         error = distributions.squared_error_of_logits(logits, x)  # [N]
         reconstruction = self.reconstruction(logits, x, error).mean()
-        kl = kls.mean()
+        kl = q.kl().mean()
         loss = reconstruction + kl
         if self.config.divergence == "images":
             channels, height, width = self.shape.image_shape
@@ -113,24 +108,6 @@ class ConvVAE(Algorithm):
             loss = (reconstruction / channels + between) / (height * width)
         return {"loss": loss, "reconstruction": reconstruction, "kl": kl, "mse": error.mean() / self.n_pixels}
 
-    def step(self, x, y, noise):
-        terms = self.losses(x, noise)
-        self.optimizers["adam"].step(terms["loss"])
-        return terms
-
-    def validate(self, x, y, noise):
-        return self.losses(x, noise)
-
-    def encode(self, x, y=None):
-        return self.encoder(x)
-
     def log_likelihood(self, x, z, y=None):
         logits = self.decoder(z)
         return -self.reconstruction(logits, x, distributions.squared_error_of_logits(logits, x))
-
-    def sample(self, z, y=None):
-        return distributions.sigmoid(self.decoder(z))
-
-    def grids(self, z, x, y, noise):
-        reconstructed = self.sample(self.encode(x)[0])
-        return {"epoch": Grid(self.sample(z)), "recon": Grid.rows(x, reconstructed)}

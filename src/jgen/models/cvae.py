@@ -15,8 +15,9 @@ import dataclasses
 from jgen import networks
 from jgen.config import Training, option, units
 from jgen.losses import combination, distributions
-from jgen.training import distributed, optim
-from jgen.training.algorithm import Algorithm, Grid
+from jgen.models.latent_model import LatentModel
+from jgen.training import distributed
+from jgen.training.algorithm import Grid
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Config(Training):
     widths: tuple[int, ...] = units((32, 64), "channels of --net conv, from the image inwards")
 
 
-class CVAE(Algorithm):
+class CVAE(LatentModel):
     name = "cvae"
     summary = "Conditional VAE; loss from cross-entropy A and KL B: linear, power or exponential (Sohn et al., 2015)"
     Config = Config
@@ -49,32 +50,28 @@ class CVAE(Algorithm):
         super().__init__(config, shape)
         self.require(shape.n_classes > 0, "needs labelled images: mnist, cifar10, or a folder of class folders")
         channels, height, width = shape.image_shape
-        self.latent_dim = config.latent_dim
-        self.label = networks.LabelEmbedding(shape.n_classes, config.label_dim)
         n_code = config.latent_dim + config.label_dim
         if config.net == "mlp":
-            n_input = channels * height * width + config.label_dim
-            self.encoder = networks.GaussianEncoder(n_input, config.hidden, config.latent_dim)
-            self.decoder = networks.ImageDecoder(n_code, config.hidden[::-1], shape.image_shape)
+            n_inputs = self.n_pixels + config.label_dim
+            encoder = networks.GaussianEncoder(n_inputs, config.hidden, config.latent_dim)
+            decoder = networks.ImageDecoder(n_code, config.hidden[::-1], shape.image_shape)
         else:
             joined = (channels + config.label_dim, height, width)
-            self.encoder = networks.ConvGaussianEncoder(joined, config.widths, config.latent_dim)
-            self.decoder = networks.ConvDecoder(n_code, (256,), config.widths[::-1], shape.image_shape)
-        self.networks = {"label": self.label, "encoder": self.encoder, "decoder": self.decoder}
-        networks.initialise(self.networks, config.seed)
-        self.optimizers = {"adam": optim.Adam(networks.trainable(*self.networks.values()), config.lr)}
+            encoder = networks.ConvGaussianEncoder(joined, config.widths, config.latent_dim)
+            decoder = networks.ConvDecoder(n_code, (256,), config.widths[::-1], shape.image_shape)
+        label = networks.LabelEmbedding(shape.n_classes, config.label_dim)
+        self.build(label=label, encoder=encoder, decoder=decoder)
 
-    def encode(self, x, y):
-        """q(z|x, y): images [N, C, H, W] and labels [N] -> mu, logvar, each [N, D]."""
-        return distributions.halves(self._mu_logvar(x, self.label(y)))
+    def posterior(self, x, y):
+        """q(z|x, y) of images [N, C, H, W] and labels [N]."""
+        return self._posterior(x, self.label(y))
 
-    def _mu_logvar(self, x, label):
+    def _posterior(self, x, label):
         if self.config.net == "mlp":
-            return self.encoder.mu_logvar(x, label)
-        return self.encoder.mu_logvar(networks.join(x, networks.label_planes(label, *x.shape[2:])))
+            return self.encoder(x, label)
+        return self.encoder(networks.join(x, networks.label_planes(label, *x.shape[2:])))
 
     def logits(self, z, y):
-        """Logits of the pixels [N, C, H, W] of latents z [N, D] and labels y [N]."""
         return self.decoder(z, self.label(y))
 
     def log_likelihood(self, x, z, y=None):
@@ -82,24 +79,24 @@ class CVAE(Algorithm):
 
     def losses(self, x, y, noise):
         label = self.label(y)  # [N, L]
-        mu_logvar = self._mu_logvar(x, label)  # [N, 2 D]
-        z, kl = distributions.sample(mu_logvar, noise.normal(x.shape[0], self.latent_dim))  # [N, D], [N]
+        q = self._posterior(x, label)
+        z = q.sample(noise.normal(x.shape[0], self.latent_dim))  # [N, D]
         cross_entropy = -distributions.bernoulli_log_likelihood(self.decoder(z, label), x)  # [N]
-        a, b = self._over_the_batch(cross_entropy, kl, distributions.flat(x).shape[1])
+        kl = q.kl()  # [N]
+        a, b = self._over_the_batch(cross_entropy, kl)
         loss = combination.FORMS[self.config.combine](a, b, self.config.alpha, self.config.beta_weight)
         return {"loss": loss, "reconstruction": cross_entropy.mean(), "kl": kl.mean()}
 
-    def _over_the_batch(self, cross_entropy, kl, n_pixels):
-        """A and B, of the whole minibatch also where several processes share it, for the forms are not linear."""
+    def _over_the_batch(self, cross_entropy, kl):
+        """A and B of the whole minibatch, also where several processes share it: the forms are not linear."""
         is_sum = self.config.reduction == "sum"
         a = cross_entropy.sum()
-        a = distributed.sum_estimate(a) if is_sum else a / (cross_entropy.shape[0] * n_pixels)
+        a = distributed.sum_estimate(a) if is_sum else a / (cross_entropy.shape[0] * self.n_pixels)
         return distributed.mean_vars(a, distributed.sum_estimate(kl.sum()))
 
     def step(self, x, y, noise):
-        terms = self.losses(x, y, noise)
-        self.optimizers["adam"].step(terms["loss"])
-        return terms
+        terms = super().step(x, y, noise)
+        return {**terms, "loss": terms["loss"] / noise.minibatch_size(x.shape[0])}  # logged per image, as its terms are
 
     def validate(self, x, y, noise):
         return {name: value for name, value in self.losses(x, y, noise).items() if name != "loss"}
@@ -108,9 +105,6 @@ class CVAE(Algorithm):
         if self.config.combine == "linear":
             return super().explain_divergence()
         return f"the {self.config.combine} form overflowed: lower --alpha or --beta-weight, or use --reduction mean"
-
-    def sample(self, z, y):
-        return distributions.sigmoid(self.logits(z, y))
 
     @classmethod
     def grid_names(cls, config, classes):
@@ -121,5 +115,5 @@ class CVAE(Algorithm):
         n_rows, columns = self.shape.n_classes, 8
         latents = networks.concatenate([z[:columns]] * n_rows)
         labels = networks.repeated_labels(n_rows, columns)
-        reconstructed = self.sample(self.encode(x, y)[0], y)
-        return {"epoch": Grid(self.sample(latents, labels), columns), "recon": Grid.rows(x, reconstructed)}
+        samples = Grid(self.sample(latents, labels), columns)
+        return {"epoch": samples, "recon": Grid.rows(x, self.reconstruct(x, y))}

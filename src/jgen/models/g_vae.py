@@ -10,14 +10,14 @@ along them augments the image. Sigma can instead be the running covariance of mu
 from __future__ import annotations
 
 import dataclasses
-import math
 import types
 
 from jgen import networks
 from jgen.config import Training, option, units
 from jgen.losses import distributions, isda
-from jgen.training import optim
-from jgen.training.algorithm import Algorithm, Grid
+from jgen.models.latent_model import LatentModel
+from jgen.training import schedules
+from jgen.training.algorithm import Grid
 
 ON_OFF = ("on", "off")
 
@@ -76,7 +76,7 @@ CELEBA = types.MappingProxyType(
 _TWO_HOURS = "so that two hours on two cores are enough"
 
 
-class GVAE(Algorithm):
+class GVAE(LatentModel):
     name = "g-vae"
     summary = "G-VAE: a residual VAE with a linear classifier on mu, trained with the ISDA loss"
     Config = Config
@@ -99,29 +99,28 @@ class GVAE(Algorithm):
 
     def __init__(self, config, shape):
         super().__init__(config, shape)
-        self.classifies = config.classifier == "on"
         self._check(config, shape)
-        self.latent_dim = config.latent_dim
         if config.decoder == "residual":  # the U-Net's p(x|z) would need x
             beta_eff = config.beta / 2  # of half the squared error
             self.likelihood = f"Gaussian of variance 1 (there the training's beta {config.beta:g} is {beta_eff:g})"
         layers = (config.stem, config.widths)
-        self.encoder = networks.ResidualEncoder(shape.image_shape, *layers, config.blocks, config.latent_dim)
+        parts = {"encoder": networks.ResidualEncoder(shape.image_shape, *layers, config.blocks, config.latent_dim)}
         decoder_class = networks.UNetDecoder if config.decoder == "unet" else networks.ResidualDecoder
-        self.decoder = decoder_class(config.latent_dim, shape.image_shape, *layers, config.decoder_blocks)
-        self.networks = {"encoder": self.encoder, "decoder": self.decoder}
-        if self.classifies:
-            self.classifier = networks.MLP(config.latent_dim, shape.n_classes)
-            self.networks["classifier"] = self.classifier
-        networks.initialise(self.networks, config.seed)
-        self.optimizers = {"adam": optim.Adam(networks.trainable(*self.networks.values()), config.lr)}
-        self.per_class = self.classifies and config.isda == "on" and config.covariance != "encoder"
+        parts["decoder"] = decoder_class(config.latent_dim, shape.image_shape, *layers, config.decoder_blocks)
+        if self.can_classify:
+            parts["classifier"] = networks.MLP(config.latent_dim, shape.n_classes)
+        self.build(**parts)
+        self.per_class = self.can_classify and config.isda == "on" and config.covariance != "encoder"
         if self.per_class:
             full = config.covariance == "class-full"
             self.buffers["covariance"] = isda.ClassCovariance(shape.n_classes, config.latent_dim, full)
 
+    @property
+    def can_classify(self):
+        return self.config.classifier == "on"
+
     def _check(self, config, shape):
-        self.require(not self.classifies or shape.n_classes > 1, "needs labelled images, or --classifier off")
+        self.require(not self.can_classify or shape.n_classes > 1, "needs labelled images, or --classifier off")
         stages, smallest = len(config.widths), min(shape.image_shape[1:])
         self.require(config.shift < smallest, f"--shift needs fewer pixels than the images' {smallest}")
         self.require(len(config.blocks) == stages, f"--blocks needs {stages} numbers, one for each of --widths")
@@ -135,85 +134,77 @@ class GVAE(Algorithm):
         return "the learning rate" if config.schedule == "cosine" else "ISDA's strength" if grows else ""
 
     def begin_epoch(self, epoch, epochs):
-        if self.config.schedule == "cosine":
-            self.optimizers["adam"].lr = self.config.lr * optim.cosine(epoch, epochs)
+        factor = schedules.LEARNING_RATES[self.config.schedule](epoch, epochs)
+        self.optimizers["adam"].lr = self.config.lr * factor
         if self.per_class:
             self.strength = isda.strength(_given(self.config.strength, 0.5), epoch, epochs)
         else:
             self.strength = _given(self.config.strength, 1.0)
 
     def step(self, x, y, noise):
-        x = networks.flip_and_shift(x, noise, self.config.flip == "on", self.config.shift, self.config.border)
+        moved = networks.flip_and_shift(x, noise, self.config.flip == "on", self.config.shift, self.config.border)
+        return super().step(moved, y, noise)
+
+    def losses(self, x, y, noise):
         features = self.encoder.features(x)
-        mu_logvar = self.encoder.mu_logvar_of(features[-1])  # [N, 2 D]
-        z, kls = distributions.sample(mu_logvar, noise.normal(x.shape[0], self.latent_dim))  # [N, D], [N]
-        reconstruction = distributions.squared_error_of_logits(self._logits(z, features), x).mean()
-        kl = kls.mean()
-        terms = {"reconstruction": reconstruction, "kl": kl}
+        q = self.encoder.posterior(features)
+        z = q.sample(noise.normal(x.shape[0], self.latent_dim))  # [N, D]
+        reconstruction = distributions.squared_error_of_logits(self.logits(z, features=features), x).mean()
+        kl = q.kl().mean()
         loss = reconstruction + self.config.beta * kl
-        if self.classifies:
-            mu, logvar = distributions.halves(mu_logvar)  # [N, D] each
-            logits = self.classifier(mu)  # [N, C]
-            terms["classification"] = isda.cross_entropy(self._augmented(logits, mu, logvar, y), y).mean()
+        terms = {"reconstruction": reconstruction, "kl": kl}
+        if self.can_classify:
+            logits = self.classifier(q.mu)  # [N, C]
+            terms["classification"] = isda.cross_entropy(self._augmented(logits, q, y), y).mean()
             terms["accuracy"] = accuracy(logits, y)
             loss = loss + self.config.classifier_weight * terms["classification"]
-        self.optimizers["adam"].step(loss)
         return {"loss": loss, **terms}
 
-    def _augmented(self, logits, mu, logvar, y):
+    def _augmented(self, logits, q, y):
         """The classifier's logits with ISDA's term added, [N, C]; the estimator sees the batch first."""
         if self.config.isda == "off":
             return logits
         weight = self.classifier.layers[0].weight  # [C, D]
         if self.per_class:
             estimate = self.buffers["covariance"]
-            estimate.update(mu, y)
+            estimate.update(q.mu, y)
             quadratic = isda.for_labels(isda.quadratic_of_classes(weight, estimate.covariance), y)
         else:
-            quadratic = isda.quadratic_of_examples(weight, distributions.variance(logvar), y)
+            quadratic = isda.quadratic_of_examples(weight, q.variance, y)
         return isda.augmented(logits, quadratic, networks.scalar(self.strength))
 
     def validate(self, x, y, noise):
         features = self.encoder.features(x)
-        mu, logvar = distributions.halves(self.encoder.mu_logvar_of(features[-1]))
+        q = self.encoder.posterior(features)
         terms = {
-            "reconstruction": distributions.squared_error_of_logits(self._logits(mu, features), x).mean(),
-            "kl": distributions.kl_to_standard_normal(mu, logvar).mean(),
+            "reconstruction": distributions.squared_error_of_logits(self.logits(q.mu, features=features), x).mean(),
+            "kl": q.kl().mean(),
         }
-        if self.classifies:
-            logits = self.classifier(mu)
+        if self.can_classify:
+            logits = self.classifier(q.mu)
             terms["classification"] = isda.cross_entropy(logits, y).mean()
             terms["accuracy"] = accuracy(logits, y)
         return terms
 
-    def encode(self, x, y=None):
-        return self.encoder(x)
-
-    def decode(self, z, x):
-        """Images of latents z [N, D] that belong to x [N, C, H, W]: only the U-Net looks at x."""
-        return self._pixels(z, self.encoder.features(x) if self.config.decoder == "unet" else None)
-
-    def log_likelihood(self, x, z, y=None):
-        error = distributions.squared_error_of_logits(self._logits(z, None), x)
-        return distributions.gaussian_log_likelihood(error, math.prod(self.shape.image_shape))
-
-    def classify(self, x):
-        """Class probabilities [N, C] of images."""
-        return isda.softmax(self.classifier(self.encoder(x)[0]))
-
-    def _logits(self, z, features):
+    def logits(self, z, y=None, features=None):
+        """features: the encoder's, of the images that z belongs to; only the U-Net looks at them."""
         return self.decoder(z, features) if self.config.decoder == "unet" else self.decoder(z)
 
-    def _pixels(self, z, features):
-        return distributions.sigmoid(self._logits(z, features))
+    def decode(self, z, x=None, y=None):
+        looks = x is not None and self.config.decoder == "unet"
+        return distributions.sigmoid(self.logits(z, features=self.encoder.features(x) if looks else None))
 
-    def sample(self, z, y=None):
-        return self._pixels(z, None)
+    def log_likelihood(self, x, z, y=None):
+        error = distributions.squared_error_of_logits(self.logits(z), x)
+        return distributions.gaussian_log_likelihood(error, self.n_pixels)
+
+    def classify(self, x):
+        return isda.softmax(self.classifier(self.encoder(x).mu))
 
     def grids(self, z, x, y, noise):
         n = min(z.shape[0], x.shape[0])
         samples = self.sample(z) if self.config.decoder == "residual" else self.decode(z[:n], x[:n])
-        return {"epoch": Grid(samples), "recon": Grid.rows(x, self.decode(self.encode(x)[0], x))}
+        return {"epoch": Grid(samples), "recon": Grid.rows(x, self.reconstruct(x))}
 
 
 def accuracy(logits, y):

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import typing
 
 import numpy as np
 
@@ -18,7 +17,8 @@ from jgen import networks
 from jgen.config import Training, option, units
 from jgen.losses import distributions
 from jgen.training import optim
-from jgen.training.algorithm import Algorithm, Noise, NoiseSource
+from jgen.training.algorithm import Algorithm
+from jgen.training.fake_buffer import FakeBuffer
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,23 +33,7 @@ class Config(Training):
     bn_epsilon: float = option(1e-5, "epsilon of the generator's BatchNorm", above=0)
 
 
-_SCALE, _SHIFT = 2.0, -1.0  # from [0, 1] to [-1, 1]
-_ROWS = 512  # most rows of a pass for several steps; more are no faster
-
-
-@dataclasses.dataclass
-class FakeBuffer:
-    """What the generator made in one pass for the critic in some successive steps, n images each."""
-
-    images: typing.Any = None  # a Var [S N, P], the steps' images one after the other
-    n: int = 0
-    first_step: int = 0
-    unused: dict[int, Noise] = dataclasses.field(default_factory=dict)  # of each step that is to come
-    source: NoiseSource | None = None
-
-    def serves(self, noise, n):
-        """Whether the images for this step of this run are among them."""
-        return noise.step in self.unused and (self.n, self.source) == (n, noise.source)
+SCALE, SHIFT = 2.0, -1.0  # of pixels, from [0, 1] to [-1, 1]
 
 
 class WGAN(Algorithm):
@@ -61,6 +45,7 @@ class WGAN(Algorithm):
         "bn_epsilon": (0.1, "BatchNorm1d(n, 0.1) was meant as a momentum and lands in epsilon"),
     }
     generative = ("generator",)
+    has_critic = True
 
     def __init__(self, config, shape):
         super().__init__(config, shape)
@@ -69,80 +54,53 @@ class WGAN(Algorithm):
         self.critic = networks.Critic(shape.image_shape, config.critic_hidden)
         self.networks = {"generator": self.generator, "critic": self.critic}
         networks.initialise(self.networks, config.seed)
-        self._fakes = FakeBuffer()
+        self.fakes = FakeBuffer(lambda z: distributions.flat(self.generator(z)), config.latent_dim, config.n_critic)
         self.optimizers = {
             "generator_rmsprop": optim.RMSprop(networks.trainable(self.generator), config.lr),
             "critic_rmsprop": optim.RMSprop(networks.trainable(self.critic), config.lr, clip=config.clip),
         }
 
     def step(self, x, y, noise):
-        if not self._fakes.serves(noise, len(x)):
-            self._fakes = self._generate(noise, len(x))
-        noise = self._fakes.unused.pop(noise.step)  # which has given the critic's latents
-        first = (noise.step - self._fakes.first_step) * len(x)
-        # Both at once, so that the weights are read and their gradients added up in one pass; and in turn, so that what
-        # both have in common, such as the last bias's gradient, cancels without a rounding.
-        both = networks.interleave(self._fakes.images, distributions.flat(x), first, _SCALE, _SHIFT)  # [2 N, P]
-        scores = self.critic(both.reshape((-1, *self.shape.image_shape)))  # [2 N, 1]
-        critic_loss = _mean_difference(scores)
-        self.optimizers["critic_rmsprop"].step(critic_loss)
-        terms = {"critic_loss": critic_loss}
+        """Lines 3 to 8, one step of the critic; after every n_critic of them lines 9 to 11, one of the generator."""
+        fakes = self.fakes.take(noise, len(x))
+        terms = {"critic_loss": self.critic_loss(x, fakes)}
+        self.optimizers["critic_rmsprop"].step(terms["critic_loss"])  # and clips
         if noise.step % self.config.n_critic == 0:
-            self._fakes = FakeBuffer()  # what follows moves the generator
-            fake = self.generator(noise.normal(len(x), self.latent_dim))  # [N, C, H, W]
-            with networks.constant_parameters():
-                terms["generator_loss"] = -self.critic(fake).mean()
+            terms["generator_loss"] = self.generator_loss(len(x), fakes.noise)
             self.optimizers["generator_rmsprop"].step(terms["generator_loss"])
+            self.fakes.clear()
         return terms
 
-    def _generate(self, noise, n):
-        """What the generator makes for this step's critic and the next ones', in one pass, for its weights stay.
+    def critic_loss(self, x, fakes):
+        """mean D(G(z)) - mean D(x): the negated objective of lines 5 and 6."""
+        # One pass over fake and real images reads the weights once. They alternate, so that what both means share, such
+        # as the gradient of the last bias, cancels without a rounding.
+        both = fakes.interleaved_with(distributions.flat(x), SCALE, SHIFT)  # [2 N, P]
+        scores = self.critic(both.reshape((-1, *self.shape.image_shape)))  # [2 N, 1]
+        return (scores * _signs(len(x))).sum()
 
-        Its running statistics follow all of the pass's minibatches in the pass's first step, so that a checkpoint of a
-        later one holds them, and a run that is resumed there makes the same images without following them again.
-        """
-        steps = _steps_of_buffer(noise.step, self.config.n_critic, noise.minibatch_size(n))
-        noises = {step: noise.of_step(step) for step in steps}
-        z = np.concatenate([own.normal_array(n, self.latent_dim) for own in noises.values()])  # [S N, D]
-        with networks.no_grad(), networks.minibatches(len(steps), followed=noise.step == steps[0]):
-            images = distributions.flat(self.generator(networks.as_var(z)))  # [S N, P]
-        return FakeBuffer(images, n, steps[0], noises, noise.source)
+    def generator_loss(self, n, noise):
+        """-mean D(G(z)); the critic is constant."""
+        fake = self.generator(noise.normal(n, self.latent_dim))  # [N, C, H, W]
+        with networks.constant_parameters():
+            return -self.critic(fake).mean()
 
     def load_state(self, arrays):
         super().load_state(arrays)
-        self._fakes = FakeBuffer()
+        self.fakes.clear()
 
     def load_weights(self, arrays):
         super().load_weights(arrays)
-        self._fakes = FakeBuffer()
+        self.fakes.clear()
 
     def score(self, x):
-        """The critic's scores [N, 1] of images in [0, 1]."""
-        return self.critic(_SCALE * x + _SHIFT)
+        return self.critic(SCALE * x + SHIFT)
 
     def sample(self, z, y=None):
-        return (self.generator(z) - _SHIFT) / _SCALE
-
-
-def _steps_of_buffer(step, n_critic, n):
-    """The steps, this one among them, whose images one pass makes, all between two steps of the generator.
-
-    n: images of a minibatch, of all processes together, so that theirs follow the same minibatches.
-    """
-    if step == 0:
-        return range(1)  # the generator's own first step
-    after_update = (step - 1) // n_critic * n_critic + 1
-    size = max(1, min(n_critic, _ROWS // n))
-    first = after_update + (step - after_update) // size * size
-    return range(first, min(first + size, after_update + n_critic))
-
-
-def _mean_difference(scores):
-    """Scores [2 N, 1], of two kinds in turn -> the mean of the first kind minus that of the second."""
-    return (scores * _signs(scores.shape[0] // 2)).sum()
+        return (self.generator(z) - SHIFT) / SCALE
 
 
 @functools.cache
 def _signs(n):
-    """What the scores of n images of either kind, in turn, are weighed by: [2 N, 1]."""
+    """The weights 1/n, -1/n, 1/n, … of 2 n alternating scores, [2 N, 1]: their sum is the difference of two means."""
     return networks.as_var(np.tile(np.float32([[1 / n], [-1 / n]]), (n, 1))).stop_grad()

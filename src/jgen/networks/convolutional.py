@@ -3,7 +3,7 @@
 import itertools
 import math
 
-from jgen.losses.distributions import halves
+from jgen.losses.posterior import GaussianPosterior
 from jgen.networks.activations import activation_layer
 from jgen.networks.convolutions import Conv, ConvTranspose
 from jgen.networks.features import Features
@@ -79,17 +79,13 @@ class ConvDecoder(nn.Module):
 
 
 class ConvGaussianEncoder(nn.Module):
-    """Images [N, C, H, W] -> mu, logvar of q(z|x), each [N, D]."""
+    """Images [N, C, H, W] -> q(z|x) over [N, D]."""
 
     def __init__(self, image_shape, widths, latent_dim, hidden=()):
         self.body = ConvEncoder(image_shape, widths, 2 * latent_dim, hidden)
 
-    def mu_logvar(self, x):
-        """Both side by side, [N, 2 D]."""
-        return self.body(x)
-
     def execute(self, x):
-        return halves(self.mu_logvar(x))
+        return GaussianPosterior(self.body(x))
 
 
 def label_planes(embedded, height, width):

@@ -2,7 +2,8 @@
 
 import itertools
 
-from jgen.losses.distributions import flat, halves
+from jgen.losses.distributions import flat
+from jgen.losses.posterior import GaussianPosterior
 from jgen.networks.activations import activation_layer
 from jgen.networks.layers import Layers
 from jgen.platform.runtime import nn
@@ -23,7 +24,7 @@ class MLP(nn.Module):
 
 
 class GaussianEncoder(nn.Module):
-    """Images [N, C, H, W], and features [N, L] of a condition, -> mu, logvar of q(z|x), each [N, D].
+    """Images [N, C, H, W], and features [N, L] of a condition, -> q(z|x) over [N, D].
 
     One Linear serves both heads.
     """
@@ -32,12 +33,8 @@ class GaussianEncoder(nn.Module):
         """n_inputs: pixels of an image, and the condition's features."""
         self.body = MLP(n_inputs, *hidden, 2 * latent_dim, activation=activation)
 
-    def mu_logvar(self, x, *condition):
-        """Both side by side, [N, 2 D]."""
-        return self.body(flat(x), *condition)
-
     def execute(self, x, *condition):
-        return halves(self.mu_logvar(x, *condition))
+        return GaussianPosterior(self.body(flat(x), *condition))
 
 
 class ImageDecoder(nn.Module):

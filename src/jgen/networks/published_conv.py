@@ -5,6 +5,7 @@ an image passes through 64 numbers before the 1000 latents. Decoder: 8 x 8 x 64,
 LeakyReLU in front of the sigmoid. Keras's LeakyReLU has slope 0.3.
 """
 
+from jgen.losses.posterior import GaussianPosterior
 from jgen.networks.activations import LeakyReLU, ReLU
 from jgen.networks.convolutions import ActivatedLayer, Conv, ConvTranspose
 from jgen.networks.features import Features
@@ -27,7 +28,7 @@ class SameTranspose(ActivatedLayer, nn.Module):
 
 
 class PublishedConvEncoder(nn.Module):
-    """Images [N, C, H, W], sides from 127 up, -> mu, logvar [N, D].
+    """Images [N, C, H, W], sides from 127 up, -> q(z|x) over [N, D].
 
     mu and sigma pass through ReLU: the document's first mistake.
     """
@@ -46,14 +47,10 @@ class PublishedConvEncoder(nn.Module):
         self.sigma = Linear(64 * height * width, latent_dim)
         self.relu = ReLU()
 
-    def mu_logvar(self, x):
-        """Both side by side, [N, 2 D]."""
-        return join(*self(x))
-
     def execute(self, x):
         features = self.convolutions(x).flat()  # [N, 64 h w]
         sigma = self.relu(self.sigma(features)).maximum(SMALLEST_SIGMA)
-        return self.relu(self.mu(features)), 2 * sigma.log()
+        return GaussianPosterior(join(self.relu(self.mu(features)), 2 * sigma.log()))
 
 
 class PublishedConvDecoder(nn.Module):

@@ -8,7 +8,7 @@ crops where a side was odd.
 import itertools
 import math
 
-from jgen.losses.distributions import halves
+from jgen.losses.posterior import GaussianPosterior
 from jgen.networks.convolutions import Conv, ConvTranspose
 from jgen.networks.features import Features, joined
 from jgen.networks.layers import Linear
@@ -54,7 +54,7 @@ class Up(nn.Module):
 
 
 class ResidualEncoder(nn.Module):
-    """Images [N, C, H, W] -> mu, logvar of q(z|x), each [N, D]; both heads are linear in the last stage's features."""
+    """Images [N, C, H, W] -> q(z|x) over [N, D]; both heads are linear in the last stage's features."""
 
     def __init__(self, image_shape, stem, widths, blocks, latent_dim):
         self.stem = nn.Sequential(Conv(image_shape[0], stem, 3, padding=1, bias=False, images="in"), BatchNorm(stem))
@@ -70,12 +70,12 @@ class ResidualEncoder(nn.Module):
             outputs.append(stage(outputs[-1]))
         return outputs
 
-    def mu_logvar_of(self, features):
-        """Both side by side [N, 2 D], from the last stage's features."""
-        return self.heads(features.flat())
+    def posterior(self, features):
+        """q(z|x) of what `features` returned."""
+        return GaussianPosterior(self.heads(features[-1].flat()))
 
     def execute(self, x):
-        return halves(self.mu_logvar_of(self.features(x)[-1]))
+        return self.posterior(self.features(x))
 
 
 class FirstFeatures(nn.Module):

@@ -15,10 +15,11 @@ import typing
 import numpy as np
 
 from jgen import data, kernels, networks, random
+from jgen.losses.posterior import GaussianPosterior
 from jgen.pictures import network_drawing
 from jgen.platform import files
 from jgen.platform.runtime import jt, nn
-from jgen.training.algorithm import Noise
+from jgen.training.noise import Noise
 
 N_LATENTS, N_IMAGES = 64, 8
 
@@ -126,7 +127,8 @@ def _shapes(value):
         value = value.channels_first().var
     if isinstance(value, jt.Var):
         return [tuple(value.shape)]
-    return [shape for part in value for shape in _shapes(part)] if isinstance(value, (list, tuple)) else []
+    several = isinstance(value, (list, tuple, GaussianPosterior))
+    return [shape for part in value for shape in _shapes(part)] if several else []
 
 
 def _network(name, network, calls):

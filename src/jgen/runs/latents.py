@@ -9,7 +9,7 @@ import numpy as np
 from jgen import networks, random
 from jgen.data import unit
 from jgen.errors import UserError
-from jgen.training.algorithm import Noise
+from jgen.training.noise import Noise
 
 BATCH = 200
 
@@ -25,20 +25,14 @@ def encode(algorithm, x, y=None):
 
 def decode(algorithm, z, x=None, y=None):
     """Images [N, C, H, W] in [0, 1] of latents [N, D] that belong to images x, or to none, and to labels y."""
-    if x is not None and hasattr(algorithm, "decode"):
-        return _batched(algorithm, lambda z, x, y: (algorithm.decode(z, x),), z, unit(x), y)[0]
-    return _batched(algorithm, lambda z, y: (algorithm.sample(z, y),), z, y)[0]
+    x = None if x is None else unit(x)
+    return _batched(algorithm, lambda z, x, y: (algorithm.decode(z, x, y),), z, x, y)[0]
 
 
 def corrupted(algorithm, x, seed):
     """What a denoising model is given in place of images x, float32 [N, C, H, W]; x itself for any other."""
     noise = Noise(seed, 0, 0, purpose=random.AUGMENTATION)
     return _batched(algorithm, lambda x: (algorithm.corrupted(x, noise),), unit(x))[0]
-
-
-def can_classify(algorithm):
-    """Whether the model has a classifier of its own."""
-    return "classifier" in algorithm.networks
 
 
 def classify(algorithm, x):
@@ -48,7 +42,7 @@ def classify(algorithm, x):
 
 def require_encoder(run):
     """Raise UserError unless the run's model gives mu and logvar of an image."""
-    if not hasattr(run.algorithm, "encode") or not run.algorithm.has_prior:
+    if not (run.algorithm.has_encoder and run.algorithm.has_prior):
         raise UserError(f"{run.algorithm.name} has no q(z|x) to move along; use a run of a VAE, such as g-vae")
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import abc
 import dataclasses
-import functools
 import typing
 
 import numpy as np
 
-from jgen import networks, random
+from jgen import networks
 from jgen.config import Training
 from jgen.errors import UserError
+from jgen.training.noise import Noise
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,62 +41,6 @@ class Grid:
         return cls(networks.concatenate(blocks), columns)
 
 
-@dataclasses.dataclass(frozen=True)
-class NoiseSource:
-    """What the random numbers of all steps of a run have in common."""
-
-    seed: int
-    purpose: int
-    rows: random.Rows | None  # of a minibatch that several processes share, those that the numbers are for
-    n_steps: int | None  # of an epoch
-    epoch: int | None  # of every step, where n_steps is not known
-
-    def epoch_of(self, step):
-        return self.epoch if self.n_steps is None else 1 + step // self.n_steps
-
-
-class Noise:
-    """The random numbers of one step, from the stream keyed by (seed, epoch, step); the first step is 0.
-
-    `step` counts from the start of the run, so that what happens every few steps does not restart in each epoch.
-    `rows` (random.Rows) are those of the minibatch that the numbers are for, where it is shared by several processes;
-    the first axis of every shape is theirs. `n_steps`, how many steps an epoch has, tells which epoch another step is
-    of; without it, it is taken for one of this epoch.
-    """
-
-    def __init__(self, seed, epoch, step, purpose=random.NOISE, rows=None, n_steps=None):
-        self.source = NoiseSource(seed, purpose, rows, n_steps, epoch if n_steps is None else None)
-        self.step, self._epoch = step, epoch
-
-    @functools.cached_property
-    def _generator(self):
-        return random.stream(self.source.seed, self.source.purpose, self._epoch, self.step)
-
-    def of_step(self, step):
-        """The Noise of another step of the same run."""
-        source = self.source
-        return Noise(source.seed, source.epoch_of(step), step, source.purpose, source.rows, source.n_steps)
-
-    def minibatch_size(self, n):
-        """How many rows the whole minibatch has of which this process has n."""
-        return n if self.source.rows is None else self.source.rows.total
-
-    def normal(self, *shape):
-        """Independent N(0, 1) values as a Var of `shape`."""
-        return networks.as_var(self.normal_array(*shape))
-
-    def normal_array(self, *shape):
-        """The same in NumPy."""
-        return self._draw(self._generator.standard_normal, shape)
-
-    def uniform(self, *shape):
-        """Independent values from U[0, 1) as a Var of `shape`."""
-        return networks.as_var(self._draw(self._generator.random, shape))
-
-    def _draw(self, distribution, shape):
-        return random.draw(lambda whole: distribution(whole, dtype=np.float32), shape, self.source.rows)
-
-
 class Algorithm(abc.ABC):
     """A model with its loss and its update rule.
 
@@ -115,6 +59,8 @@ class Algorithm(abc.ABC):
     best_metric: typing.ClassVar[str] = ""  # a metric, larger is better, by which the best weights are kept; or none
     conditional: typing.ClassVar[bool] = False  # whether sample() needs labels
     has_prior: typing.ClassVar[bool] = True  # whether N(0, I) is where latents come from
+    has_encoder: typing.ClassVar[bool] = False  # whether encode() is there
+    has_critic: typing.ClassVar[bool] = False  # whether score() is there
     generative: typing.ClassVar[tuple[str, ...] | None] = None  # networks that sampling needs; None for all
 
     likelihood: str = ""  # p(x|z) in words; where it is not empty, encode() and log_likelihood() are there
@@ -146,8 +92,29 @@ class Algorithm(abc.ABC):
     def sample(self, z, y=None):
         """Decode latents z [N, D] (and labels y [N]) to images [N, C, H, W] in [0, 1]."""
 
+    def encode(self, x, y=None):
+        """Images x -> mu, logvar of q(z|x), each [N, D], where `has_encoder`; logvar is None for a point code."""
+        raise NotImplementedError(f"{self.name} has no encoder")
+
+    def decode(self, z, x=None, y=None):
+        """Images of latents z that were encoded from x; x only matters to a decoder that looks at it again."""
+        return self.sample(z, y)
+
+    @property
+    def can_classify(self) -> bool:
+        """Whether classify() is there."""
+        return False
+
+    def classify(self, x):
+        """The model's own class probabilities [N, K] of images, where `can_classify`."""
+        raise NotImplementedError(f"{self.name} has no classifier")
+
+    def score(self, x):
+        """The critic's scores [N, 1] of images in [0, 1], where `has_critic`."""
+        raise NotImplementedError(f"{self.name} has no critic")
+
     def log_likelihood(self, x, z, y=None):
-        """log p(x|z) in nats per example, [N], for the evaluation of models that set `likelihood`."""
+        """log p(x|z) in nats per example, [N], where `likelihood` is not empty."""
         raise NotImplementedError(f"{self.name} has no likelihood")
 
     def validate(self, x, y, noise: Noise) -> dict[str, typing.Any]:

@@ -13,7 +13,6 @@ be read at any later time, and holding one keeps that one number alive, not its 
 """
 
 import abc
-import math
 
 import numpy as np
 
@@ -156,8 +155,3 @@ class RMSprop(Optimizer):
 
     def _update(self, grads):
         rmsprop.update(grads, self.params, self._v, self.lr, self.alpha, self.eps, self.clip)
-
-
-def cosine(step, steps):
-    """The share of the first learning rate in step (or epoch) 1 .. steps: from 1 down along half a cosine."""
-    return (1 + math.cos(math.pi * (step - 1) / steps)) / 2

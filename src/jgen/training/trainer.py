@@ -25,7 +25,7 @@ from jgen.platform import process
 from jgen.platform.runtime import jt
 from jgen.runs import checkpoint, metrics
 from jgen.training import distributed
-from jgen.training.algorithm import Noise
+from jgen.training.noise import Noise
 from jgen.training.progress import STOP_SIGNALS, Progress, StopRequest
 
 N_PREVIEW = 64  # images of a grid
