@@ -80,8 +80,8 @@ def test_each_step_has_its_own_noise(batch):
 
 def test_the_classification_loss_reaches_the_encoders_variance(batch):
     algorithm = make()
-    mu, logvar = algorithm.encoder(batch[0])
-    logits = algorithm._augmented(algorithm.classifier(mu), mu, logvar, batch[1])
+    q = algorithm.encoder(batch[0])
+    logits = algorithm._augmented(algorithm.classifier(q.mu), q, batch[1])
     gradient = jt.grad(logits.sqr().sum(), algorithm.encoder.heads.weight).numpy()
     assert np.abs(gradient[TINY.latent_dim :]).max() > 0  # the rows that make logvar
 
