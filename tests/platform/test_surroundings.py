@@ -1,0 +1,63 @@
+"""Machines on which Jittor could not start: one line with a remedy, before minutes of compiling."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from jgen.errors import UserError
+from jgen.platform import runtime
+
+SRC = str(Path(__file__).resolve().parents[2] / "src")
+START = "from jgen.cli import exits; from jgen.platform import runtime; "
+START += "exits.exit_cleanly('x', lambda: runtime.start('cpu'))"
+
+
+def start(interpreter=sys.executable, user=None, **changes):
+    """The finished process that starts Jittor in a changed environment; None takes a variable away."""
+    environment = {**os.environ, "PYTHONPATH": SRC, **changes}
+    environment = {name: value for name, value in environment.items() if value is not None}
+    command = [interpreter, "-c", START]
+    return subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=300, check=False, user=user, cwd="/"
+    )
+
+
+@pytest.mark.parametrize("name", ["my project", "a'b", "$x", "a(b)", "a&b", "a;b"])
+def test_an_interpreter_whose_path_a_shell_would_split(tmp_path, name):
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "python").symlink_to(sys.executable)
+    packages = os.pathsep.join([SRC, *(path for path in sys.path if path.endswith("site-packages"))])
+    done = start(tmp_path / name / "python", PYTHONPATH=packages)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1, done.stderr
+    assert "special character" in done.stderr and "python3 -m venv" in done.stderr
+
+
+def test_a_user_without_a_home(monkeypatch):
+    monkeypatch.delenv("JITTOR_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", lambda: (_ for _ in ()).throw(RuntimeError("no home")))
+    with pytest.raises(UserError, match=r"has no home folder.*JITTOR_HOME"):
+        runtime._jittor_home()
+    monkeypatch.setenv("JITTOR_HOME", "/somewhere")
+    assert runtime._jittor_home() == Path("/somewhere")
+
+
+def test_a_home_that_cannot_be_written_does_not_matter_where_jittor_has_its_own():
+    home = os.environ.get("JITTOR_HOME") or str(Path.home())
+    done = start(HOME="/proc/nowhere", JITTOR_HOME=home)
+    assert done.returncode == 0, done.stderr[-500:]
+
+
+def test_a_home_of_jittor_that_cannot_be_made():
+    done = start(JITTOR_HOME="/proc/nowhere")
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
+    assert "set JITTOR_HOME to a folder that can be written" in done.stderr
+
+
+def test_a_full_disk(monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**9, 10**9, 5_000_000))
+    with pytest.raises(UserError, match=r"5 MB free.*set JITTOR_HOME"):
+        runtime.require_room()
