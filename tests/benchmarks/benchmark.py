@@ -2,6 +2,7 @@
 
     python tests/benchmarks/benchmark.py [--models NAME …] [--rounds 9] [--threads 2] [--quick] [--out DIR]
     python tests/benchmarks/benchmark.py --start-up [--cold]
+    python tests/benchmarks/benchmark.py --commands
     python tests/benchmarks/benchmark.py --scaling
     python tests/benchmarks/benchmark.py --mpi
 
@@ -34,8 +35,9 @@ results/benchmark.json:
     rates        {"sgemm_gflops": {ours, torch-fused, jax-jit}}   the largest makes the floor
 
 --device cuda writes benchmark-cuda.json and .png: ours and PyTorch on a GPU, with the floor of that GPU (its product
-and copy rates in float32). --start-up adds "start_up" (startup.py), --scaling writes results/scaling.json and .png
-(scaling.py), --mpi results/mpi-scaling.json and .md (mpi_scaling.py).
+and copy rates in float32). --start-up adds "start_up" (startup.py), --commands "commands" (whole_commands.py),
+--scaling writes results/scaling.json and .png (scaling.py), --mpi results/mpi-scaling.json and .md
+(mpi_scaling.py).
 """
 
 import argparse
@@ -56,6 +58,7 @@ import cases  # noqa: E402
 import chart  # noqa: E402
 import compare  # noqa: E402
 import startup  # noqa: E402
+import whole_commands  # noqa: E402
 from workers import EVERY  # noqa: E402
 
 from jgen.errors import UserError  # noqa: E402
@@ -101,6 +104,7 @@ def parse_arguments(arguments=None):
     parser.add_argument("--quick", action="store_true", help="one round of a few steps: checks the harness")
     parser.add_argument("--start-up", action="store_true", help="only: from import to the first step, and the grids")
     parser.add_argument("--cold", action="store_true", help="with --start-up: also with an empty cache (minutes)")
+    parser.add_argument("--commands", action="store_true", help="only: vae.py on MNIST against pythae's pipeline")
     parser.add_argument("--scaling", action="store_true", help="only: against batch, data-set and image size")
     parser.add_argument("--mpi", action="store_true", help="only: one process against two under mpirun")
     parser.add_argument("--data-dir", type=pathlib.Path, default=ROOT / "data")
@@ -113,8 +117,8 @@ def parse_arguments(arguments=None):
         parser.error("--rounds must be at least 1")
     if elsewhere := set(options.peers or ()) - set(EVERY[options.device]):
         parser.error(f"--peers {elsewhere.pop()}: not with --device {options.device}")
-    if options.device == "cuda" and (options.start_up or options.scaling or options.mpi):
-        parser.error("--start-up, --scaling and --mpi measure the CPU: leave --device out")
+    if options.device == "cuda" and (options.start_up or options.commands or options.scaling or options.mpi):
+        parser.error("--start-up, --commands, --scaling and --mpi measure the CPU: leave --device out")
     return options
 
 
@@ -142,9 +146,12 @@ def main():
     name = "benchmark" if options.device == "cpu" else f"benchmark-{options.device}"
     path = folder / f"{name}.json"
     measured_before = path if path.is_file() else ROOT / "results" / "published" / path.name
-    if options.start_up:
+    if options.start_up or options.commands:
         report = json.loads(measured_before.read_text()) if measured_before.is_file() else {"machine": machine()}
-        report["start_up"] = startup.measure(options, environment, report.get("start_up", {}))
+        if options.start_up:
+            report["start_up"] = startup.measure(options, environment, report.get("start_up", {}))
+        if options.commands:
+            report["commands"] = whole_commands.measure(options, environment)
         write_json(path, report)
         return
     report = {"machine": machine(options.device), "date": datetime.date.today().isoformat(), "threads": options.threads}
@@ -155,7 +162,7 @@ def main():
     compare.print_table(report)
     if options.out or not (options.quick or options.models or options.peers):
         earlier = json.loads(measured_before.read_text()) if measured_before.is_file() else {}
-        report |= {"start_up": earlier["start_up"]} if "start_up" in earlier else {}
+        report |= {key: earlier[key] for key in ("start_up", "commands") if key in earlier}
         write_json(path, report)
         chart.draw(report, folder / f"{name}.png")
 
