@@ -14,6 +14,7 @@ from PIL import Image
 
 from jgen import data
 from jgen.exploration import chosen
+from jgen.pictures import captions
 from jgen.platform.files import ROOT
 
 NOTEBOOK = ROOT / "report/g-vae.ipynb"
@@ -116,6 +117,15 @@ def digit(picture, row, column):
     return picture[top : top + 28, left : left + 28, 0]
 
 
+def shows(picture, image):
+    """Whether a captioned picture shows the grey values `image` uint8 [28, 28], enlarged, but for rounding."""
+    factor = captions.enlargement(image.shape)
+    part = image.repeat(factor, 0).repeat(factor, 1).astype(int)
+    windows = np.lib.stride_tricks.sliding_window_view(picture[..., 0].astype(int), part.shape)
+    candidates = np.argwhere(np.abs(windows[:, :, 28, 28] - part[28, 28]) <= 1)
+    return any(np.abs(windows[i, j] - part).max() <= 1 for i, j in candidates)
+
+
 def test_every_cell_ran_and_none_failed(executed):
     cells = code_cells(executed[0])
     assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
@@ -134,10 +144,10 @@ def test_originals_are_shown_as_they_are_and_the_steps_give_the_whole_picture(ex
     x, _ = chosen.images(data.load("mnist5k", ""), 10)
     for i, original in enumerate(x[:, 0]):
         np.testing.assert_array_equal(digit(small["reconstructions"], 0, i), original)
-        np.testing.assert_array_equal(digit(small["augment"], i, 6), original)
+        assert shows(found["augment"], original)
     assert small["augment-steps"].shape == (PITCH + 2, 13 * PITCH + 2, 3)
-    by_hand, by_package = (small[name][: PITCH + 2, : 13 * PITCH].astype(int) for name in ("augment-steps", "augment"))
-    assert np.abs(by_hand[:PITCH] - by_package[:PITCH]).max() <= 1
+    for column in range(13):
+        assert shows(found["augment"], digit(small["augment-steps"], 0, column))
 
 
 def test_nothing_is_written_but_to_a_temporary_folder_and_nothing_stays_there(executed):

@@ -32,14 +32,26 @@ def options(module, out, **more):
     return module.Options(name="tiny", out=str(out), **more)
 
 
-def test_the_original_stands_in_the_centre_unchanged(run, dataset, out):
+def test_the_original_stands_framed_in_the_first_column_unchanged(run, dataset, out):
     made = pictures_augment.pictures(run, dataset, options(pictures_augment, out, images=(0,), beside="plain"))
     picture = made["augment"]
     one = picture.shape[1] // 2
     original = grid.image_grid(data.unit(dataset.x_test[:1]), 1)[2:-2, 2:-2]
     for start in (0, one + 6):
-        left = start + 2 + 6 * (6 + 2)
-        np.testing.assert_array_equal(picture[2:10, left : left + 6], original)
+        np.testing.assert_array_equal(picture[2:10, start + 2 : start + 8], original)
+        frame = picture[:, start : start + 10].astype(int)
+        assert (frame[:, :2] == 255).all() and (frame[:, 8:] == 255).all() and (frame[:2] == 255).all()
+    assert (picture[:, 10 + 6 : 10 + 8] == 0).all()  # no other column has a frame
+
+
+@pytest.mark.parametrize("kind", ["pca", "class", "class-mean", "sample"])
+def test_every_direction_passes_through_the_reconstruction(run, dataset, out, kind):
+    asked = options(pictures_augment, out, images=(0,), directions=kind, strength=0.5)
+    x = dataset.x_test[:1]
+    back = grid.image_grid(latents.decode(run.algorithm, latents.encode(run.algorithm, x)[0], x), 1)[2:-2, 2:-2]
+    picture = pictures_augment.pictures(run, dataset, asked)[f"augment-{kind}"]
+    middle = picture[2:10, 2 + 7 * 8 : 8 + 7 * 8]
+    assert np.abs(middle.astype(int) - back).max() <= 1
 
 
 def test_images_are_chosen_from_each_class_in_turn():

@@ -8,6 +8,7 @@ over images.
 
     top10%          the tenth of the latents with the largest sigma, each moved by its own sigma
     one             one of those, drawn for each image
+    class           a draw of N(0, Sigma_y), Sigma_y the covariance of the class's latents; steps are shares of it
     mu+sigma eps    every latent moved by sigma times a draw from N(0, 1): at step 1 a sample of q(z|x)
     mu+N(0,I)       every latent moved by a draw from N(0, 1), whatever its sigma; one step only
 """
@@ -20,13 +21,15 @@ import numpy as np
 from scipy import stats
 
 from jgen import random
-from jgen.augmentation.directions import Directions
+from jgen.augmentation.directions import Directions, class_spreads
 from jgen.evaluation.numbers import detail, number, series, share
 from jgen.runs import latents
 
 STEPS = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0)  # in units of sigma
+STEPS_OF_CLASS = (0.125, 0.25, 0.375, 0.5, 0.75, 1.0)  # shares of a class's spread
 DRAWN_FROM_POSTERIOR, DRAWN_FROM_PRIOR = "mu+sigma eps", "mu+N(0,I)"
-DIRECTIONS = ("top10%", "one", DRAWN_FROM_POSTERIOR)
+CLASS = "class"
+DIRECTIONS = ("top10%", "one", CLASS, DRAWN_FROM_POSTERIOR)
 NO_STEP = 0.0
 ALL = slice(None)
 DISTANCES = ("pixel_distance", "feature_distance", "pixel_distance_to_source", "feature_distance_to_source")
@@ -50,7 +53,7 @@ def measure(algorithm, classifier, x, labels, seed=0, progress=iter):
     """
     y = labels if algorithm.conditional else None
     mu, logvar = latents.encode(algorithm, x, y)  # [N, D] each
-    moves = _moves(np.exp(0.5 * logvar), seed)
+    moves = _moves(mu, logvar, labels, seed)
     source = Images(x, classifier)
     reconstruction = Images(latents.decode(algorithm, mu, x, y), classifier)
     unmoved = _moved([reconstruction], source, reconstruction, labels)
@@ -63,18 +66,21 @@ def measure(algorithm, classifier, x, labels, seed=0, progress=iter):
 
 
 def _steps(kind):
-    return (1.0,) if kind == DRAWN_FROM_PRIOR else STEPS
+    return (1.0,) if kind == DRAWN_FROM_PRIOR else STEPS_OF_CLASS if kind == CLASS else STEPS
 
 
-def _moves(sigma, seed):
+def _moves(mu, logvar, labels, seed):
     """The offset of a step of 1, [N, D] for each direction."""
+    sigma = np.exp(0.5 * logvar)
     noise = random.stream(seed, random.EVALUATION, 1).standard_normal(sigma.shape, dtype=np.float32)
     drawn = {DRAWN_FROM_POSTERIOR: sigma * noise, DRAWN_FROM_PRIOR: noise}
+    spreads = class_spreads(mu, logvar, labels)
     chosen = {}
     for kind in DIRECTIONS:
         if kind not in drawn:
-            directions = Directions(kind, seed)
-            chosen[kind] = np.concatenate([directions.of(i, row, 1)[0] for i, row in enumerate(sigma)])
+            directions = Directions(kind, seed, spreads=spreads)
+            moved = [directions.of(i, row, 1, label)[0] for i, (row, label) in enumerate(zip(sigma, labels))]
+            chosen[kind] = np.concatenate(moved)
     return {**chosen, **drawn}
 
 

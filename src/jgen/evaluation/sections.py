@@ -66,17 +66,25 @@ def likelihood_section(subject):
 
 
 def distances_section(subject):
-    """Fréchet and kernel distance, precision, recall, density, coverage; the same of training images beside them."""
-    fake, real = subject.judged_samples[0], subject.judged_reference[0]
-    generator = random.stream(subject.options.seed, random.EVALUATION)
-    measured = distances.measure(real, fake, generator)
+    """Fréchet and kernel distance, precision, recall, density, coverage of samples from each prior that there is."""
+    real = subject.judged_reference[0]
+    fakes = {}
+    if subject.algorithm.has_prior:
+        fakes[""] = subject.judged_samples[0]
+    if "encoder" in subject.algorithm.networks:
+        fakes["_of_fitted_prior"] = subject.judged_fitted_samples
+    measured = {}
+    for suffix, fake in fakes.items():
+        generator = random.stream(subject.options.seed, random.EVALUATION)
+        measured |= {name + suffix: value for name, value in distances.measure(real, fake, generator).items()}
     if subject.split == "test":
         train, _ = subject.classifier.judge(subject.some(subject.dataset.x_train, len(real)))
         measured["frechet_distance_of_training_images"] = {"value": distances.frechet_distance(real, train)}
-    fewest = min(len(fake), len(real))
+    fewest = min(subject.options.n, len(real))
     protocol = subject.protocol(
         split=subject.split,
-        samples=len(fake),
+        samples=subject.options.n,
+        priors="N(0, I); of_fitted_prior: a Gaussian mixture of the training images' latents",
         images=len(real),
         neighbours=distances.NEIGHBOURS,
         kernel=f"cubic, {distances.SUBSETS} subsets of {min(fewest, distances.SUBSET_SIZE)}",

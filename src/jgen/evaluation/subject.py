@@ -17,7 +17,7 @@ from jgen.evaluation import report
 from jgen.judges import classifier
 from jgen.platform import runtime
 from jgen.platform.files import sha256
-from jgen.runs import finished, run_data, sampling
+from jgen.runs import density, finished, run_data, sampling
 
 AS_TRAINED = "as-trained"
 PACKAGES = ("jittor", "numpy", "scipy", "scikit-learn", "scikit-image")
@@ -135,6 +135,13 @@ class Subject:
     def judged_samples(self):
         """(features, class probabilities) of the samples."""
         return self.classifier.judge(self.samples[0], self.progress("samples' features"))
+
+    @functools.cached_property
+    def judged_fitted_samples(self):
+        """Features of as many images whose latents come from the density fitted to the run's latents."""
+        densities = density.of_run(self.run, self.dataset)
+        x, _ = sampling.draw(self.algorithm, self.options.n, self.options.seed, None, densities)
+        return self.classifier.judge(x, self.progress("fitted samples' features"))[0]
 
     @functools.cached_property
     def judged_reference(self):
