@@ -5,6 +5,6 @@ from jgen.platform.supervisor import supervise
 if __name__ == "__main__":
     supervise()
     from jgen.cli import tool
-    from jgen.exploration.job import KINDS, explore
+    from jgen.exploration.job import KINDS, SUMMARY, explore
 
-    tool.run_kind("explore.py", "Look at a finished run; each kind makes results/NAME/explore/KIND.png", KINDS, explore)
+    tool.run_kind("explore.py", SUMMARY, KINDS, explore)

@@ -24,7 +24,7 @@ ORDER = [
     "training.schedules", "training.optim", "training.noise", "training.algorithm", "training.fake_buffer", "models",
     "runs.directory", "runs.metrics", "runs.quantised", "runs.checkpoint", "pictures", "runs", "training",
     "cli.exits", "cli.tool", "evaluation.numbers", "judges", "augmentation.directions", "exploration", "augmentation",
-    "evaluation", "cli",
+    "evaluation", "cli", "api", "__main__",
 ]  # fmt: skip
 
 
@@ -133,9 +133,9 @@ def model_names():
 
 
 CENTRAL = [
-    "training/trainer", "training/algorithm", "training/progress", "cli/training", "runs/setup", "runs/outputs",
+    "training/trainer", "training/algorithm", "training/job", "training/progress", "cli/training", "runs/setup", "runs/record", "runs/outputs",
     "config",
-    "runs/finished", "runs/sampling", "cli/sample", "cli/video", "cli/tool",
+    "runs/finished", "runs/sampling", "cli/sample", "cli/video", "cli/tool", "cli/main",
 ]  # fmt: skip
 
 

@@ -78,6 +78,7 @@ class Run:
     data_dir: str = option("data", "folder that holds, or receives, the data sets")
     out: str = option("", "write intermediate/ and results/ here (default: the repository's root)")
     device: str = option("auto", "where to compute", choices=("auto", "cpu", "cuda"))
+    config: str = option("", "take the settings of an earlier run, its config.json; flags come before them")
     resume: bool = option(False, "continue an interrupted run, exactly")
     overwrite: bool = option(False, "delete an earlier run of the same name first")
     save_every: int = option(1, "epochs between checkpoints", at_least=1)

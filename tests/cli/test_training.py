@@ -1,5 +1,7 @@
 """From the command line to a run: its name, its settings, its record, and one clear line for what cannot be."""
 
+import concurrent.futures
+import datetime
 import json
 import os
 import pathlib
@@ -187,10 +189,13 @@ def test_cuda_without_a_gpu_is_one_line(vae):
     assert code == 2 and "--device cuda" in printed.splitlines()[-1]
 
 
-def test_a_run_that_is_being_written_is_refused(vae, tmp_path):
-    with RunDirectory(tmp_path, "vae").lock():
+def test_a_named_run_that_is_being_written_is_refused_and_another_is_numbered(vae, tmp_path):
+    with RunDirectory(tmp_path, "vae").lock(), RunDirectory(tmp_path, "vae-2").lock():
+        code, printed = vae("--name", "vae")
+        assert code == 2 and f"being written by process {os.getpid()}" in printed
         code, printed = vae()
-    assert code == 2 and f"being written by process {os.getpid()}" in printed
+    assert code == 0 and "this one is named vae-3" in printed
+    assert record(tmp_path, "vae-3")["config"]["latent_dim"] == 2
 
 
 def test_a_learning_rate_that_diverges_is_stopped_with_a_way_out(vae, tmp_path):
@@ -271,14 +276,93 @@ def test_a_run_that_another_process_made_meanwhile_is_not_overwritten(vae, tmp_p
     lock = RunDirectory.lock
 
     def too_late(self):
-        self.results.mkdir(parents=True)
-        self.config.write_text("theirs")
+        if self.name == "vae":
+            self.results.mkdir(parents=True, exist_ok=True)
+            self.config.write_text("theirs")
         return lock(self)
 
     monkeypatch.setattr(RunDirectory, "lock", too_late)
+    (tmp_path / "results").mkdir()
     code, printed = vae()
+    assert code == 0 and "this one is named vae-2" in printed
+    (tmp_path / "results/vae/config.json").unlink()
+    code, printed = vae("--name", "vae")
     assert code == 2 and "has just got a run" in printed
     assert (tmp_path / "results/vae/config.json").read_text() == "theirs"
+
+
+def test_unnamed_runs_that_start_at_once_are_numbered(script, tmp_path, grey_folder):
+    words = [*map(str, TINY), "--data", str(grey_folder), "--out", str(tmp_path), "--keep-every", "0"]
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        ended = list(pool.map(lambda seed: script("vae.py", *words, "--seed", seed), range(3)))
+    assert [process.returncode for process in ended] == [0, 0, 0], [process.stderr for process in ended]
+    found = {record(tmp_path, name)["config"]["seed"] for name in ("vae", "vae-2", "vae-3")}
+    assert found == {0, 1, 2}
+
+
+def test_a_killed_overwrite_leaves_no_checkpoint_that_another_run_goes_on_from(trained, vae, tmp_path, monkeypatch):
+    directory = RunDirectory(tmp_path, "vae")
+    unlink = pathlib.Path.unlink
+    left = []
+
+    def killed(self, **options):
+        unlink(self, **options)
+        if self.parent == directory.results:
+            left.append((directory.checkpoint.exists(), directory.config.exists()))
+
+    monkeypatch.setattr(pathlib.Path, "unlink", killed)
+    directory.clear()
+    assert left[0] == (False, True) and left[-1] == (False, False)
+    assert (False, False) not in left[:-1], "config.json goes last"
+
+
+def test_what_a_run_without_a_record_left_is_not_taken_over(trained, vae, tmp_path):
+    directory = RunDirectory(tmp_path, "vae")
+    directory.config.unlink()
+    (directory.results / "evaluation.json").write_text("{}")
+    code, printed = vae("--resume", "--seed", 3)
+    assert code == 0 and "starting from the beginning" in printed
+    assert record(tmp_path)["config"]["seed"] == 3 and not (directory.results / "evaluation.json").exists()
+
+
+def test_the_record_has_a_date_a_commit_and_a_duration(trained, tmp_path):
+    found = record(tmp_path)
+    rows = metrics.read_rows(tmp_path / "results/vae/metrics.jsonl")
+    assert found["seconds"] == round(sum(row["seconds"] for row in rows), 1)
+    assert datetime.datetime.fromisoformat(found["date"]) <= datetime.datetime.fromisoformat(found["finished"])
+    assert re.fullmatch(r"[0-9a-f]{40}\+?", found["commit"]) or not (files.ROOT / ".git").exists()
+
+
+def test_a_finished_run_says_so_when_it_is_resumed(trained, train, tmp_path):
+    code, printed = train(VAE, "--out", tmp_path, "--resume")
+    assert code == 0 and "vae is finished, its 1 epochs are trained; a larger --epochs trains it further" in printed
+
+
+def test_a_film_that_cannot_be_made_is_a_note(vae, tmp_path, monkeypatch):
+    def fails(*words, **options):
+        raise UserError("no disk")
+
+    monkeypatch.setattr("jgen.pictures.film.stitch", fails)
+    code, printed = vae()
+    assert code == 0 and "the film was not made: no disk" in printed and "src/video.py vae" in printed
+    assert (tmp_path / "results/vae/weights.safetensors").exists()
+
+
+def test_the_settings_of_an_earlier_run_are_taken_from_its_record(trained, train, tmp_path, grey_folder):
+    path = tmp_path / "results/vae/config.json"
+    code, printed = train(VAE, "--config", path, "--seed", 7, "--out", tmp_path, "--name", "again")
+    assert code == 0, printed
+    again, first = record(tmp_path, "again"), record(tmp_path)
+    assert again["config"] == {**first["config"], "seed": 7} and again["data"] == first["data"]
+    for model, words, message in (
+        (BetaVAE, (), "is of a run of VAE, not of BetaVAE"),
+        (VAE, ("--as-published",), "exclude each other"),
+        (VAE, ("--resume",), "exclude each other"),
+    ):
+        code, printed = train(model, "--config", path, "--out", tmp_path, *words)
+        assert code == 2 and message in printed and printed.count("\n") == 0
+    code, printed = train(VAE, "--config", tmp_path / "none.json", "--out", tmp_path)
+    assert code == 2 and "there is no such file" in printed
 
 
 def test_a_resume_refuses_other_images(train, tmp_path, grey_folder):

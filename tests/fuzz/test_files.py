@@ -17,7 +17,7 @@ from jgen.errors import UserError
 from jgen.evaluation import report
 from jgen.runs import checkpoint, metrics
 from jgen.runs.directory import RunDirectory
-from jgen.runs.setup import read_config
+from jgen.runs.record import read as read_config
 
 few = settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 

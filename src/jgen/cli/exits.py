@@ -9,6 +9,7 @@ import pathlib
 import signal
 import sys
 import time
+import typing
 
 from jgen.errors import UserError
 from jgen.platform import runtime, supervisor
@@ -73,6 +74,9 @@ def _report_a_full_cache(program):
         runtime.require_room()
     except UserError as error:
         sys.exit(_report(program, str(error)))
+def fail(program: str, message: str) -> typing.NoReturn:
+    """Exit with code 2 and one line."""
+    sys.exit(_report(program, message))
 
 
 def _make_printable():

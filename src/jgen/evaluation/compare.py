@@ -8,9 +8,8 @@ from jgen.errors import UserError
 from jgen.evaluation import compare_picture, report
 from jgen.platform import files
 from jgen.platform.files import sha256
-from jgen.runs import metrics
+from jgen.runs import metrics, record
 from jgen.runs.directory import RunDirectory, find
-from jgen.runs.setup import read_config
 
 # Heading, section, number; a column that no run has is left out.
 COLUMNS = (
@@ -119,5 +118,5 @@ def _brief(value):
 
 def _beta(out, name):
     """The run's setting of that name, or None."""
-    beta = read_config(find(pathlib.Path(out), name))["config"].get("beta")
+    beta = record.read(find(pathlib.Path(out), name))["config"].get("beta")
     return beta if isinstance(beta, (int, float)) else None

@@ -32,6 +32,7 @@ PICTURES = {
 }
 KINDS = {name: module.Options for name, module in PICTURES.items()}
 FPS = 24
+SUMMARY = "Look at a finished run; each kind makes results/NAME/explore/KIND.png"
 
 
 def explore(kind, options):

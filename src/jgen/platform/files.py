@@ -20,8 +20,9 @@ from pathlib import Path
 from jgen.errors import UserError
 
 _CHECKOUT = Path(__file__).resolve().parents[3]
+IN_CHECKOUT = (_CHECKOUT / "src" / "jgen").is_dir()  # else installed by pip
 # Where data/, results/ and intermediate/ lie by default: the checkout, or the current folder once installed by pip.
-ROOT = _CHECKOUT if (_CHECKOUT / "src" / "jgen").is_dir() else Path.cwd()
+ROOT = _CHECKOUT if IN_CHECKOUT else Path.cwd()
 
 MOST_TEXT = 64 * 2**20  # bytes of a JSON file or of metrics; a real one has some kilobytes
 

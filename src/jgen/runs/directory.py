@@ -154,8 +154,12 @@ class RunDirectory:
         return bool(self.files())
 
     def clear(self):
-        """Delete the run's files, and nothing that is not the run's; for --overwrite, under the lock."""
-        for path in self.files():
+        """Delete the run's files, and nothing that is not the run's; for --overwrite, under the lock.
+
+        The checkpoint goes first and config.json last: killed between, nothing is left that a new run would go on from.
+        """
+        last = {self.checkpoint: -1, self.config: 1}
+        for path in sorted(self.files(), key=lambda path: last.get(path, 0)):
             delete(path)
 
     @contextlib.contextmanager

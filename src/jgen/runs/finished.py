@@ -10,9 +10,8 @@ import re
 from jgen import models
 from jgen.config import from_json
 from jgen.errors import UserError
-from jgen.runs import checkpoint, metrics
+from jgen.runs import checkpoint, metrics, record
 from jgen.runs.directory import RunDirectory, find
-from jgen.runs.setup import read_config
 from jgen.runs.wording import Wording
 from jgen.training.algorithm import Algorithm, Shape
 
@@ -57,10 +56,10 @@ def load(out, name, device="auto", epoch=None, log=lambda line: None):
     from jgen.platform import runtime
 
     directory = find(pathlib.Path(out), name)
-    record, algorithm_class, config, shape = _recorded(directory)
+    saved, algorithm_class, config, shape = _recorded(directory)
     weights = directory.weights if epoch is None else directory.kept_weights(epoch)
     if not weights.exists() and directory.published:
-        raise UserError(_without_weights(directory, record))
+        raise UserError(_without_weights(directory, saved))
     if not weights.exists():
         raise UserError(f"{weights} is not there: the run is not finished (go on with --resume), or never kept it")
     arrays = checkpoint.load_weights(weights)
@@ -74,21 +73,21 @@ def load(out, name, device="auto", epoch=None, log=lambda line: None):
     except (ValueError, UserError) as error:
         raise UserError(f"{weights} does not fit {directory.config}: {error}") from None
     log(f"run: {directory.described}")
-    return FinishedRun(algorithm, directory, record)
+    return FinishedRun(algorithm, directory, saved)
 
 
 def wording(directory: RunDirectory) -> Wording:
     """What the captions of a run say, from its config.json alone; starts no Jittor. Raises UserError as `load` does."""
-    record, algorithm_class, config, shape = _recorded(directory)
-    return Wording(directory.name, algorithm_class, config, shape.image_shape, record["data"]["classes"])
+    saved, algorithm_class, config, shape = _recorded(directory)
+    return Wording(directory.name, algorithm_class, config, shape.image_shape, saved["data"]["classes"])
 
 
 def _recorded(directory):
     """(config.json, the model's class, its settings, the shape of its images)."""
-    record = read_config(directory)
-    algorithm_class = _algorithm_class(record, directory.config)
-    config = from_json(algorithm_class.Config, record["config"], directory.config)
-    return record, algorithm_class, config, _shape(record, directory.config)
+    saved = record.read(directory)
+    algorithm_class = _algorithm_class(saved, directory.config)
+    config = from_json(algorithm_class.Config, saved["config"], directory.config)
+    return saved, algorithm_class, config, _shape(saved, directory.config)
 
 
 def label_number(text: str, run: FinishedRun) -> int | None:
@@ -103,16 +102,16 @@ def label_number(text: str, run: FinishedRun) -> int | None:
     raise UserError(f"{run.directory.name} knows no class {text!r}: it has {', '.join(classes) or 'none'}")
 
 
-def _without_weights(directory, record):
+def _without_weights(directory, saved):
     minutes = sum(row.get("seconds", 0) for row in metrics.read_epochs(directory.metrics)) / 60
     return (
         f"{directory.name} is published without these weights; train it again (about {max(minutes, 1):.0f} minutes): "
-        f"{record.get('command', '')}"
+        f"{saved.get('command', '')}"
     )
 
 
-def _algorithm_class(record, where):
-    module_name, class_name = record["model"], record["class"]
+def _algorithm_class(saved, where):
+    module_name, class_name = saved["model"], saved["class"]
     known = isinstance(module_name, str) and re.fullmatch(r"[a-z][a-z0-9_]*", module_name)
     if not known or not (pathlib.Path(models.__file__).parent / f"{module_name}.py").is_file():
         raise UserError(f"{where} names the model {module_name!r}, which this package does not have")
@@ -122,8 +121,8 @@ def _algorithm_class(record, where):
     return found
 
 
-def _shape(record, where):
-    image_shape, n_classes = record["image_shape"], record["n_classes"]
+def _shape(saved, where):
+    image_shape, n_classes = saved["image_shape"], saved["n_classes"]
     numbers = [*image_shape, n_classes] if isinstance(image_shape, list) and len(image_shape) == 3 else [None]
     if not all(type(number) is int for number in numbers):
         raise UserError(f"{where}: image_shape should be [C, H, W] and n_classes a whole number")

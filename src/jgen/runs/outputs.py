@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from jgen.errors import UserError
 from jgen.pictures import curves, film, grid
-from jgen.runs import checkpoint, metrics
-from jgen.runs.setup import read_config
+from jgen.runs import checkpoint, metrics, record
+from jgen.runs.directory import RunDirectory
 from jgen.runs.wording import Wording
+from jgen.training.algorithm import Algorithm
 
 
 def observers(run, directory):
@@ -31,25 +32,40 @@ class _TensorBoard:
         self._writer.flush()
 
 
-def finish(algorithm, directory):
-    """Write weights, the last pictures, the loss curves and the film; print the name of every file, the film last."""
+def finish(algorithm: Algorithm, directory: RunDirectory) -> None:
+    """Write weights, the last pictures, the loss curves and the film; print the name of every file, the film last.
+
+    The run is finished with its weights: a film that cannot be made is a note, not an error.
+    """
     checkpoint.save_weights(directory.weights, algorithm.weights())
     rows = metrics.read_epochs(directory.metrics)
     if not rows:
         raise UserError(f"{directory.metrics} is missing or empty: train again with --overwrite")
+    record.finish(directory, sum(row.get("seconds", 0) for row in rows))
     curves.write_curves(rows, directory.curves)
-    classes = read_config(directory)["data"]["classes"]
+    classes = record.read(directory)["data"]["classes"]
     wording = Wording(directory.name, type(algorithm), algorithm.config, algorithm.shape.image_shape, classes)
     for kind in directory.grid_kinds():
         picture = directory.samples if kind == "epoch" else directory.results / f"{kind}.png"
         last = directory.grid(kind, rows[-1]["epoch"])
         grid.write_png(picture, wording.picture(last, kind, rows[-1]))
-    frames = [directory.grid("epoch", row["epoch"]) for row in rows]
-    fps = film.frames_per_second(len(frames))
-    film.stitch(frames, directory.video, fps=fps, caption=wording.of_film(rows, "epoch"))
+    filmed = _make_film(directory, rows, wording)
     print("made:")
     for path in directory.files():
         if path.parent != directory.intermediate and path != directory.video:
             print(f"  {path}")
     print(f"  {directory.intermediate}/ ({len(directory.grids())} grids)")
-    print(f"The film of the training: {directory.video}")
+    if filmed:
+        print(f"The film of the training: {directory.video}")
+
+
+def _make_film(directory, rows, wording):
+    """Stitch the film; whether that went well."""
+    frames = [directory.grid("epoch", row["epoch"]) for row in rows]
+    fps = film.frames_per_second(len(frames))
+    try:
+        film.stitch(frames, directory.video, fps=fps, caption=wording.of_film(rows, "epoch"))
+    except (UserError, OSError) as error:
+        print(f"the film was not made: {error}. The run is complete; src/video.py {directory.name} tries again")
+        return False
+    return True

@@ -2,61 +2,81 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-import importlib.metadata
-import json
 import pathlib
 import shlex
 import sys
+import typing
+from collections.abc import Iterator, Sequence
 
 from jgen.config import MOVABLE, Run, Training, explicit_fields, from_json, to_json
 from jgen.data import identity
 from jgen.errors import UserError
-from jgen.platform.files import atomic_write, read_json
-from jgen.runs import small_data
+from jgen.platform.files import IN_CHECKOUT, ROOT
+from jgen.runs import metrics, record, small_data
 from jgen.runs.directory import RunDirectory
 from jgen.training import distributed
 
-RECORDED_PACKAGES = ("jittor", "numpy", "onednn-cpu-gomp")
 
-
-def prepare(algorithm_class, namespace, root):
-    """Settings and directory of the run that `namespace` (the flags that were given) asks for."""
+def prepare(algorithm_class, namespace, words: Sequence[str]) -> Prepared:
+    """Settings and directory of the run that the flags in `namespace`, parsed from `words`, ask for."""
     explicit = explicit_fields(algorithm_class.Config, namespace)
     run = Run(**explicit_fields(Run, namespace))
-    if run.resume and run.overwrite:
-        raise UserError("--resume and --overwrite exclude each other: continue the run, or delete it")
-    out = pathlib.Path(run.out) if run.out else root
-    run = dataclasses.replace(run, data_dir=str(_data_dir(run, root)))
+    _check_flags(run)
+    out = pathlib.Path(run.out) if run.out else ROOT
+    run = dataclasses.replace(run, data_dir=str(_data_dir(run)))
     name, notes, saved, begun = distributed.broadcast(lambda: _look(out, run, algorithm_class))
     directory = RunDirectory(out, name)
     if saved:
         config = _resumed_config(algorithm_class, saved, explicit, directory)
-        if run.as_published and not saved["as_published"]:
-            raise UserError(
-                f"{directory.results} was not begun with --as-published: a resumed run keeps its settings; leave the "
-                "flag out, or start another run with --name"
-            )
-        run = dataclasses.replace(run, as_published=saved["as_published"])
-        run = run if begun else dataclasses.replace(run, resume=False)
+        _check_as_published(run, saved, directory)
+        notes = [*notes, *_finished_note(algorithm_class, config, directory)]
+        run = dataclasses.replace(run, as_published=saved["as_published"], resume=begun)
     else:
         config = fresh_config(algorithm_class, explicit, run)
         run = dataclasses.replace(run, resume=False)
-    return Prepared(config, run, directory, notes, saved, explicit, frozenset(vars(namespace)))
+    return Prepared(
+        algorithm_class.name, config, run, directory, notes, saved, explicit, frozenset(vars(namespace)), tuple(words)
+    )
+
+
+def _check_flags(run):
+    if run.resume and run.overwrite:
+        raise UserError("--resume and --overwrite exclude each other: continue the run, or delete it")
+    if run.config and (run.resume or run.as_published):
+        other = "--resume" if run.resume else "--as-published"
+        raise UserError(f"--config and {other} exclude each other: both say which settings the run has")
+
+
+def _check_as_published(run, saved, directory):
+    if run.as_published and not saved["as_published"]:
+        raise UserError(
+            f"{directory.results} was not begun with --as-published: a resumed run keeps its settings; leave the "
+            "flag out, or start another run with --name"
+        )
+
+
+def _finished_note(algorithm_class, config, directory):
+    """What is said of a run that has nothing left to resume."""
+    if not directory.weights.exists() or len(metrics.read_epochs(directory.metrics)) < config.epochs:
+        return []
+    more = "" if algorithm_class.spread_over_epochs(config) else "; a larger --epochs trains it further"
+    return [f"{directory.name} is finished, its {config.epochs} epochs are trained{more}"]
 
 
 def _look(out, run, algorithm_class):
-    """What the disk says: (the run's name, notes for the user, its config.json to resume by, whether it has begun)."""
+    """Resolve the run's name and its saved config: (name, notes for the user, config.json to resume, has begun)."""
     directory, notes = _choose_directory(out, run, algorithm_class.name)
-    saved = read_config(directory) if run.resume and directory.config.exists() else None
+    saved = record.read(directory) if run.resume and directory.config.exists() else None
     if saved:
         _check_resumable(directory, saved, algorithm_class)
     return directory.name, notes, saved, directory.checkpoint.exists()
 
 
-def _data_dir(run, root):
-    """Like the outputs, the default data folder is anchored to the repository's root; a given one is not."""
-    return root / run.data_dir if run.data_dir == Run.data_dir else pathlib.Path(run.data_dir)
+def _data_dir(run):
+    """The data folder: by default below ROOT, as the outputs are."""
+    return ROOT / run.data_dir if run.data_dir == Run.data_dir else pathlib.Path(run.data_dir)
 
 
 def _choose_directory(out, run, default_name):
@@ -74,45 +94,23 @@ def _choose_directory(out, run, default_name):
             f"{directory.results} already holds a run: continue it with --resume, replace it with --overwrite, "
             "or choose another --name"
         )
+    free = _next_free(out, name)
+    return free, [_numbered_note(directory, free)]
+
+
+def _next_free(out, name):
+    """The directory NAME-2, NAME-3, …: the first that neither holds a run nor is being written."""
     number = 2
-    while RunDirectory(out, f"{name}-{number}").config.exists():
+    while (directory := RunDirectory(out, f"{name}-{number}")).config.exists() or directory.writer():
         number += 1
-    return RunDirectory(out, f"{name}-{number}"), [
-        f"{directory.results} already holds a run, so this one is named {name}-{number} "
+    return directory
+
+
+def _numbered_note(taken, free):
+    return (
+        f"{taken.results} already holds a run, so this one is named {free.name} "
         "(--resume continues the first, --overwrite replaces it)"
-    ]
-
-
-def read_config(directory):
-    """config.json of a run, as a table with at least the keys that `Prepared.write_config` writes."""
-    path = directory.config
-    try:
-        values = read_json(path)
-        for key in ("model", "class", "config", "image_shape", "n_classes", "data", "as_published"):
-            values[key]
-        _check_types(values)
-    except FileNotFoundError:
-        raise UserError(f"{directory.results} holds no run (no config.json); train one first") from None
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise UserError(f"{path} does not hold a run's settings ({error!r}); train again with --overwrite") from None
-    return values
-
-
-def _check_types(values):
-    """Raise ValueError where a part that others rely on is of another type: the file may come from a stranger."""
-    data = values["data"]
-    if not isinstance(data, dict) or not isinstance(values["config"], dict):
-        raise ValueError("'data' and 'config' must be tables")
-    for key in ("requested", "name"):
-        if not isinstance(data.get(key, ""), str):
-            raise ValueError(f"the data's {key!r} must be a text")
-    classes = data.get("classes", [])
-    if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
-        raise ValueError("the data's 'classes' must be a list of texts")
-    if not isinstance(values.get("command", ""), str):
-        raise ValueError("'command' must be a text")
-    if not isinstance(values.get("resumed", []), list):
-        raise ValueError("'resumed' must be a list")
+    )
 
 
 def _check_resumable(directory, saved, algorithm_class):
@@ -125,14 +123,31 @@ def _check_resumable(directory, saved, algorithm_class):
         )
 
 
-def fresh_config(algorithm_class, explicit, run):
-    """Settings of a new run: defaults, under the data set's preset, the published recipe, the flags that were given."""
+def fresh_config(algorithm_class, explicit: dict[str, typing.Any], run: Run) -> Training:
+    """The settings of a new run.
+
+    From the weakest on: the defaults, the data set's preset, the published recipe, those of --config, the flags given.
+    """
     cls = algorithm_class.Config
+    if run.config:
+        return dataclasses.replace(_config_from(algorithm_class, pathlib.Path(run.config)), **explicit)
     data = explicit.get("data", cls.data)
     values = dict(algorithm_class.presets.get(preset_name(data), {}))
     if run.as_published:
         values.update({name: value for name, (value, _) in algorithm_class.published_for(preset_name(data)).items()})
     return cls(**{**values, **explicit})
+
+
+def _config_from(algorithm_class, path):
+    """The settings of the config.json at `path`, its data set as it was asked for."""
+    try:
+        saved = record.read_file(path)
+    except FileNotFoundError:
+        raise UserError(f"--config {path}: there is no such file; give the config.json of an earlier run") from None
+    if saved["class"] != algorithm_class.__name__:
+        raise UserError(f"--config {path} is of a run of {saved['class']}, not of {algorithm_class.__name__}")
+    config = from_json(algorithm_class.Config, saved["config"], path)
+    return dataclasses.replace(config, data=saved["data"].get("requested", config.data))
 
 
 def preset_name(data):
@@ -164,8 +179,9 @@ def _resumed_config(algorithm_class, saved, explicit, directory):
 
 @dataclasses.dataclass
 class Prepared:
-    """A run that is ready to start."""
+    """A run that is ready to start; `model` is also its default name."""
 
+    model: str
     config: Training
     run: Run
     directory: RunDirectory
@@ -173,6 +189,7 @@ class Prepared:
     saved: dict | None
     explicit: dict
     given: frozenset[str]  # the flags of the command line
+    words: tuple[str, ...]  # the command line
 
     def announce(self, algorithm, dataset):
         """Echo what will run: the resolved settings, the data, and what differs from the source document."""
@@ -180,7 +197,9 @@ class Prepared:
 
         for note in self.notes:
             print(note)
-        shown = "  ".join(f"{name} {value}" for name, value in to_json(algorithm.config).items() if value != "")
+        shown = "  ".join(
+            f"{name} {value}" for name, value in to_json(algorithm.config).items() if value not in ("", None)
+        )
         print(f"{self.directory.name}: {shown}")
         print(f"data: {dataset.describe()}  device: {runtime.device()}")
         print(dataset.describe_split())
@@ -220,17 +239,46 @@ class Prepared:
         config = dataclasses.replace(self.config, data=dataset.name)
         if dataset.name != self.config.data:
             config = fresh_config(algorithm_class, {**self.explicit, "data": dataset.name}, self.run)
-        if self.run.as_published:
+        if self.run.as_published or self.run.config:
             return config
         return small_data.fitted(config, len(dataset.x_train), set(self.explicit))
 
-    def check_still_free(self):
-        """Under the lock: the folder may have got a run since it was chosen. Raises UserError."""
-        if self.saved is None and not self.run.overwrite and self.directory.config.exists():
-            raise UserError(
-                f"{self.directory.results} has just got a run from another process: continue it with --resume, or "
-                "choose another --name"
-            )
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the lock of the run's directory, in the first process.
+
+        A run without --name takes the next number where another process has taken its directory since it was chosen;
+        one with --name raises UserError.
+        """
+        with contextlib.ExitStack() as stack:
+            name = distributed.broadcast(lambda: self._take_lock(stack))
+            if not distributed.is_first():
+                self.directory = RunDirectory(self.directory.out, name)
+            yield
+
+    def _take_lock(self, stack):
+        """Enter the lock on the stack; the name of the directory that it protects."""
+        may_be_numbered = not (self.run.name or self.saved or self.run.overwrite)
+        while True:
+            lock = self.directory.lock()
+            try:
+                lock.__enter__()
+            except UserError:
+                if not (may_be_numbered and self.directory.writer()):
+                    raise
+            else:
+                if self.saved or self.run.overwrite or not self.directory.config.exists():
+                    stack.push(lock)
+                    return self.directory.name
+                lock.__exit__(None, None, None)
+                if not may_be_numbered:
+                    raise UserError(
+                        f"{self.directory.results} has just got a run from another process: continue it with "
+                        "--resume, or choose another --name"
+                    )
+            free = _next_free(self.directory.out, self.model)
+            self.notes.append(_numbered_note(self.directory, free))
+            self.directory = free
 
     def check_data(self, dataset):
         """A resumed run must find the images it was begun with; raises UserError."""
@@ -245,10 +293,21 @@ class Prepared:
                 "or start another run with --name"
             )
 
-    def write_config(self, algorithm, dataset):
-        """Clear an overwritten run, make the folders, and save everything that is needed to repeat the run."""
-        if self.run.overwrite:
-            self.directory.clear()
+    def write_config(self, algorithm, dataset) -> None:
+        """Delete what an earlier run of this name left, and save everything that is needed to repeat this one.
+
+        A resumed run keeps its record; its number of epochs may grow, and its data may move.
+        """
+        if self.saved:
+            config, data = to_json(algorithm.config), self.saved["data"]
+            if config != self.saved["config"]:
+                if dataset.name != data.get("name"):
+                    data = {**data, "name": dataset.name, "requested": self.config.data}
+                resumed = [*self.saved.get("resumed", []), self._command(algorithm)]
+                record.write(self.directory, {**self.saved, "config": config, "data": data, "resumed": resumed})
+            return
+        self.directory.clear()
+        data = {**dataset.source, "name": dataset.name, "classes": list(dataset.classes), "requested": self.config.data}
         values = {
             "model": type(algorithm).__module__.rsplit(".", 1)[-1],
             "class": type(algorithm).__name__,
@@ -256,34 +315,26 @@ class Prepared:
             "as_published": self.run.as_published,
             "image_shape": list(dataset.image_shape),
             "n_classes": dataset.n_classes,
-            "data": {**dataset.source, "name": dataset.name, "classes": list(dataset.classes)},
-            "command": shlex.join([*distributed.command_prefix(), "python", f"src/{algorithm.name}.py", *sys.argv[1:]]),
-            "versions": {name: importlib.metadata.version(name) for name in RECORDED_PACKAGES},
+            "data": data,
+            "command": self._command(algorithm),
+            **record.provenance(),
         }
-        values["data"]["requested"] = self.config.data
-        if self.saved:  # a resumed run keeps its record; its number of epochs may grow, and its data may move
-            changed = values["config"] != self.saved["config"]
-            resumed = [*self.saved.get("resumed", []), values["command"]]
-            place = (
-                {"name": dataset.name, "requested": self.config.data}
-                if dataset.name != self.saved["data"].get("name")
-                else {}
-            )
-            update = {"config": values["config"], "resumed": resumed, "data": {**self.saved["data"], **place}}
-            values = {**self.saved, **(update if changed else {})}
-        text = json.dumps(values, indent=1, ensure_ascii=False) + "\n"
-        atomic_write(self.directory.config, text.encode("utf-8", "backslashreplace"))
+        record.write(self.directory, values)
+
+    def _command(self, algorithm):
+        return shlex.join([*distributed.command_prefix(), *_program(algorithm.name, "python"), *self.words])
 
     def resume_command(self, script):
         """The command that continues this run."""
-        words = [*distributed.command_prefix(), self.python, f"src/{script}.py"]
+        python = ".venv/bin/python" if "/.venv/" in sys.executable else "python"  # as one types it at the root
+        words = [*distributed.command_prefix(), *_program(script, python)]
         words += ["--name", self.directory.name, "--resume"]
         for name in ("out", "data_dir", "device", "save_every", "keep_every"):
             if name in self.given:
                 words += ["--" + name.replace("_", "-"), str(getattr(self.run, name))]
         return shlex.join(words + ["--tensorboard"] * self.run.tensorboard)
 
-    @property
-    def python(self):
-        """The interpreter as one types it from the repository's root."""
-        return ".venv/bin/python" if "/.venv/" in sys.executable else "python"
+
+def _program(model, python):
+    """The words that start the training of a model: its script in a checkout, else the installed command."""
+    return [python, f"src/{model}.py"] if IN_CHECKOUT else ["jgen", "train", model]

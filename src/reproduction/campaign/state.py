@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
-import inspect
 import pathlib
-import runpy
 import shlex
 
-from jgen import config
+from jgen import config, models
 from jgen.cli.training import training_parser
 from jgen.errors import UserError
 from jgen.evaluation import report
+from jgen.evaluation.job import Evaluation
 from jgen.platform import files
-from jgen.platform.files import ROOT
-from jgen.runs import metrics, setup
-from jgen.training.algorithm import Algorithm
+from jgen.runs import metrics, record, setup
 
 DONE, PART, MISSING, DIFFERS, RUNNING = "done", "part", "missing", "differs", "running"
 WHERE = ("out", "data_dir", "device")  # options of where to work, which change no number
@@ -30,22 +26,10 @@ class State:
     note: str = ""
 
 
-@functools.cache
-def script(name):
-    """The global names of src/NAME, which is not run as a program."""
-    return runpy.run_path(str(ROOT / "src" / name), run_name=f"reproduction.campaign: {name}")
-
-
-def algorithm_of(name):
-    """The Algorithm that src/NAME trains."""
-    found = [value for value in script(name).values() if inspect.isclass(value) and issubclass(value, Algorithm)]
-    return found[0]
-
-
 def config_of(command):
     """(the Algorithm, its settings) that `command`, such as "beta-vae.py -b 0.1", trains."""
     name, *words = shlex.split(command)
-    algorithm_class = algorithm_of(name)
+    algorithm_class = models.algorithm(name.removesuffix(".py"))
     given = training_parser(algorithm_class).parse_args(words)
     explicit = config.explicit_fields(algorithm_class.Config, given)
     run = config.Run(**config.explicit_fields(config.Run, given))
@@ -58,11 +42,11 @@ def differences(command, directory):
     Raises UserError where config.json cannot be read.
     """
     algorithm_class, wanted = config_of(command)
-    record = setup.read_config(directory)
-    if record["class"] != algorithm_class.__name__:
-        return [f"is a run of {record['class']}, not of {algorithm_class.__name__}"]
+    saved = record.read(directory)
+    if saved["class"] != algorithm_class.__name__:
+        return [f"is a run of {saved['class']}, not of {algorithm_class.__name__}"]
     try:
-        found = config.from_json(algorithm_class.Config, record["config"], directory.config)
+        found = config.from_json(algorithm_class.Config, saved["config"], directory.config)
     except UserError as error:
         return [str(error)]
     pairs = {name: (vars(found)[name], value) for name, value in vars(wanted).items()}
@@ -160,12 +144,11 @@ def _differing_options(protocol, command):
 
 def _evaluation_options(words):
     """The options of `evaluate.py WORDS`, but for where to work and which part; {} if it would not take them."""
-    cls = script("evaluate.py")["Evaluation"]
     try:
-        given = config.parser_for("evaluate.py", "", {"options": (cls, config.fields_of(cls))}).parse_args(words)
+        given = config.parser_for("evaluate.py", "", {"options": (Evaluation, config.fields_of(Evaluation))})
+        options = vars(Evaluation(**config.explicit_fields(Evaluation, given.parse_args(words))))
     except SystemExit:
         return {}
-    options = vars(cls(**config.explicit_fields(cls, given)))
     return {name: value for name, value in options.items() if name not in (*WHERE, "what", "name")}
 
 

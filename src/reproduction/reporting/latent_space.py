@@ -10,7 +10,7 @@ import numpy as np
 
 from jgen import random
 from jgen.evaluation import report
-from jgen.runs import checkpoint, setup
+from jgen.runs import checkpoint, record
 from reproduction.reporting import decoders
 from reproduction.reporting.fragment import Fragment
 
@@ -76,15 +76,15 @@ def _model(results, shown):
     for name in shown.runs:
         directory = results.directory(name)
         if directory.config.exists() and directory.weights.exists():
-            record = setup.read_config(directory)
-            chain = decoders.chain(record, checkpoint.load_weights(directory.weights))
+            saved = record.read(directory)
+            chain = decoders.chain(saved, checkpoint.load_weights(directory.weights))
             if chain is not None:
-                return _described(shown, directory, record, chain)
+                return _described(shown, directory, saved, chain)
     return None
 
 
-def _described(shown, directory, record, chain):
-    classes = record["data"]["classes"] if chain.labels.size else []
+def _described(shown, directory, saved, chain):
+    classes = saved["data"]["classes"] if chain.labels.size else []
     sizes = "-".join(map(str, [chain.layers[0].weight.shape[1], *(len(layer.weight) for layer in chain.layers)]))
     packed = chain.packed()
     error = _error(chain, decoders.unpacked(packed, len(classes)))
@@ -95,7 +95,7 @@ def _described(shown, directory, record, chain):
         "about": shown.about,
         "sizes": sizes,
         "facts": f"Run {directory.name}, {sizes}, eight bits a weight: {_compared(error)}.",
-        "shape": record["image_shape"],
+        "shape": saved["image_shape"],
         "latents": chain.latents,
         "classes": [str(name) for name in classes],
         "start": {"pair": np.round(draws, 2).tolist(), "label": min(3, max(0, len(classes) - 1))},

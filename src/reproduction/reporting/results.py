@@ -7,9 +7,8 @@ import functools
 import pathlib
 
 from jgen.evaluation import report
-from jgen.runs import metrics
+from jgen.runs import metrics, record
 from jgen.runs.directory import RunDirectory
-from jgen.runs.setup import read_config
 
 
 class NotRunYet(Exception):
@@ -110,7 +109,7 @@ class Results:
         finished = directory.published or directory.weights.exists()  # weights come with a run's end
         if not directory.config.exists() or not finished:
             return None
-        return Run(directory, read_config(directory), metrics.read_epochs(directory.metrics), report.read(directory))
+        return Run(directory, record.read(directory), metrics.read_epochs(directory.metrics), report.read(directory))
 
     def link(self, *parts):
         """Where FOLDER/PARTS lies, seen from report/."""

@@ -1,0 +1,83 @@
+"""One training from beginning to end: data, algorithm, trainer, and the files that a run leaves."""
+
+from __future__ import annotations
+
+import pathlib
+
+from jgen.config import parse_size
+from jgen.errors import UserError
+from jgen.platform import supervisor
+from jgen.runs.setup import Prepared
+from jgen.training import distributed
+
+
+def summarise(algorithm_class, prepared: Prepared) -> None:
+    """Print the layers and draw the networks, without training."""
+    from jgen.pictures import summary
+
+    algorithm, dataset = _build(algorithm_class, prepared)
+    if distributed.is_first():
+        summary.summarise(algorithm, dataset, prepared.directory.network)
+
+
+def train(algorithm_class, prepared: Prepared) -> None:
+    """Train the run under its lock, and write its weights, pictures and film.
+
+    Raises trainer.Interrupted or KeyboardInterrupt, with the command that goes on, where the run was stopped.
+    """
+    with prepared.locked():
+        _train(algorithm_class, prepared)
+
+
+def _train(algorithm_class, prepared):
+    algorithm, dataset = _build(algorithm_class, prepared)
+    from jgen.runs import outputs
+    from jgen.training.trainer import Interrupted, Trainer
+
+    run, directory = prepared.run, prepared.directory
+    prepared.check_data(dataset)
+    prepared.announce(algorithm, dataset)
+    go_on = f"Go on with: {prepared.resume_command(algorithm_class.name)}"
+    supervisor.advise(go_on)
+    distributed.broadcast(lambda: prepared.write_config(algorithm, dataset))
+    observers = outputs.observers(run, directory) if distributed.is_first() else []
+    trainer = Trainer(algorithm, dataset, algorithm.config, run, directory, observers)
+    try:
+        trainer.fit()
+        if distributed.is_first():
+            outputs.finish(algorithm, directory)
+    except Interrupted as stop:
+        stop.args = (f"{stop}; its checkpoint is saved. {go_on}",)
+        raise
+    except KeyboardInterrupt as stop:  # between two steps' ends, or while the results are written
+        raise type(stop)(go_on) from None
+
+
+def _build(algorithm_class, prepared):
+    """The algorithm, with the settings and for the data set that `prepared` asks for; and the data set."""
+    from jgen import data
+    from jgen.platform import runtime
+    from jgen.training.algorithm import Shape
+
+    config = prepared.config
+
+    def load():
+        try:
+            return data.load(
+                config.data,
+                pathlib.Path(prepared.run.data_dir),
+                size=parse_size(config.size),
+                cache_dir=prepared.directory.cache,
+                follow_links=config.follow_links,
+            )
+        except UserError as error:
+            advice = "; if the run's data have moved, give --data FOLDER" if prepared.saved else ""
+            raise UserError(f"{error}{advice}") from None
+
+    dataset = distributed.first_of_host_first(load)
+    distributed.require_same(dataset.fingerprint(), "loaded other data")
+    config = prepared.config_for(algorithm_class, dataset)
+    if config.binarise == "static":
+        dataset = data.binarise.static_dataset(dataset)
+    runtime.start(prepared.run.device)
+    return algorithm_class(config, Shape(dataset.image_shape, dataset.n_classes)), dataset
