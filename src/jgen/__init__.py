@@ -14,6 +14,7 @@
     augmentation/  more images of a labelled folder, and whether they help
     platform/      makes `import jittor` work anywhere; GPU, process, files
     cli/           command lines, exit codes, signals
+    api            train, load, export: the package as a library
     config         a model's frozen dataclass -> command line -> config.json, and back
     random         every random number, keyed by seed and purpose
     errors         what the user can fix
@@ -25,6 +26,17 @@ the order of imports.
 import importlib.util
 import sys
 import types
+
+__version__ = "1.0.0"
+_API = ("Run", "UserError", "export", "load", "train")  # of jgen.api, which is imported at its first use
+
+
+def __getattr__(name):
+    if name in _API:
+        from jgen import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 class _Deferred(types.ModuleType):

@@ -8,12 +8,15 @@ from collections.abc import Callable
 import jgen
 from jgen import models
 from jgen.cli import exits, tool, training
+from jgen.platform import supervisor
 
 PROGRAM = "jgen"
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Do what the command line says; exits as the scripts do."""
+    if arguments is None:
+        supervisor.supervise(PROGRAM)
     words = sys.argv[1:] if arguments is None else list(arguments)
     command, rest = (words[0], words[1:]) if words else ("--help", [])
     if command in ("-h", "--help"):
