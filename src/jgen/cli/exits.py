@@ -74,6 +74,8 @@ def _report_a_full_cache(program):
         runtime.require_room()
     except UserError as error:
         sys.exit(_report(program, str(error)))
+
+
 def fail(program: str, message: str) -> typing.NoReturn:
     """Exit with code 2 and one line."""
     sys.exit(_report(program, message))
