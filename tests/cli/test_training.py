@@ -170,11 +170,7 @@ def test_names_that_are_no_folders_of_ours(vae, name, tmp_path):
         (("--data", __file__), "is a file"),
         (("--out", __file__), "cannot write"),
         (("--out", "/proc/nowhere"), "cannot write"),
-<<<<<<< HEAD
         (("--batch-size", 10**18), None),
-=======
-        (("--batch-size", 10**17), None),
->>>>>>> 0d59200 (The command jgen is supervised as the scripts are)
         (("--latent-dim", 10**15), "must be at most 65536"),
     ],
 )
