@@ -59,7 +59,13 @@ def test_with_the_vaes_beta_it_is_the_vae_with_a_gaussian_decoder():
 
 
 def test_it_says_what_its_beta_is_in_sums():
-    assert "beta 1.96" in BetaVAE(Config(hidden=(2,)), Shape((1, 28, 28))).notes()[0]
+    assert "beta 1.96" in BetaVAE(Config(hidden=(2,), beta=0.1), Shape((1, 28, 28))).notes()[0]
+
+
+@pytest.mark.parametrize("beta, notes", [(0.05, 1), (0.1, 2), (0.5, 2)])
+def test_a_strong_beta_is_explained(beta, notes):
+    found = make(beta=beta).notes()
+    assert len(found) == notes and ("-b 0.05" in found[-1]) == (notes == 2)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """What the training loop refuses: numbers that diverge, folders that vanish, checkpoints that do not fit."""
 
+import contextlib
 import json
 import shutil
 import signal
@@ -8,9 +9,14 @@ import numpy as np
 import pytest
 
 from counting import dataset, interrupt, rows_of
+from jgen.config import Run
 from jgen.errors import UserError
+from jgen.models import wgan
 from jgen.platform.runtime import jt
 from jgen.runs import checkpoint, metrics
+from jgen.runs.directory import RunDirectory
+from jgen.training.algorithm import Shape
+from jgen.training.trainer import Trainer
 
 
 def test_divergence_names_term_step_and_last_good_state(trainer):
@@ -131,3 +137,13 @@ def test_a_checkpoint_that_does_not_fit_is_refused_and_left_alone(trainer, how, 
     assert str(path) in str(refusal.value) and "\n" not in str(refusal.value)
     assert (path.read_bytes() if path.exists() else None) == before
     assert rows_of(first) == rows
+
+
+@pytest.mark.parametrize("changes, refused", [({"batch_size": 1}, True), ({"batch_size": 2}, False)])
+def test_one_image_a_step_is_refused_where_batches_are_normalised(tmp_path, changes, refused):
+    config = wgan.Config(hidden=(4, 5), critic_hidden=(5,), latent_dim=3, **changes)
+    data = dataset()
+    algorithm = wgan.WGAN(config, Shape(data.image_shape, data.n_classes))
+    expected = pytest.raises(UserError, match="at least 2 of them") if refused else contextlib.nullcontext()
+    with expected:
+        Trainer(algorithm, data, config, Run(), RunDirectory(tmp_path, "one"))

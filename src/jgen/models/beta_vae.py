@@ -21,7 +21,7 @@ from jgen.training import schedules
 
 @dataclasses.dataclass(frozen=True)
 class Config(Training):
-    beta: float = option(0.1, "weight of the KL divergence", "-b", at_least=0)
+    beta: float = option(0.05, "weight of the KL divergence", "-b", at_least=0)
     warm_up: float = option(0.5, "share of the epochs over which beta rises linearly from 0", at_least=0, at_most=1)
     latent_dim: int = units(20, "dimensions of z")
     hidden: tuple[int, ...] = units((512, 256), "hidden units, from the image inwards")
@@ -32,11 +32,19 @@ def beta_of(config, epoch, epochs):
     return config.beta * schedules.warm_up(epoch, epochs, config.warm_up)
 
 
+STRONG_BETA = 0.1
+BLUR_NOTE = (
+    "a beta of 0.1 or more shows what the KL term does: few latents stay active, each changes one visible thing, and "
+    "images blur; sharper samples come from a lower one, such as -b 0.05"
+)
+
+
 class BetaVAE(LatentModel):
     name = "beta-vae"
     summary = "beta-VAE, 784-512-256-20, mean squared error + beta * mean KL (Higgins et al., 2017)"
     Config = Config
     published = {
+        "beta": (0.1, "at 0.1 images blur: the Fréchet distance of samples is lowest at 0.05"),
         "lr": (1e-5, "at 1e-5 a hundred epochs end far from convergence: blurred, mean-like digits"),
         "warm_up": (0.0, "with the full beta from the start most latents are switched off before they carry anything"),
     }
@@ -75,7 +83,8 @@ class BetaVAE(LatentModel):
     def notes(self):
         return [
             f"beta {self.config.beta:g} weighs means over {self.n_pixels} pixels and {self.latent_dim} latents; "
-            f"as sums, with a unit-variance Gaussian decoder, it is beta {self.beta_eff:.3g}"
+            f"as sums, with a unit-variance Gaussian decoder, it is beta {self.beta_eff:.3g}",
+            *([BLUR_NOTE] if self.config.beta >= STRONG_BETA else []),
         ]
 
     def losses(self, x, y, noise):

@@ -63,6 +63,7 @@ class Trainer:
         self.n_steps = loader.steps_per_epoch(len(dataset.x_train), config.batch_size)
         self.images_per_step = min(config.batch_size, len(dataset.x_train))
         self.rows = distributed.take_rows(self.images_per_step)
+        self._require_batch_statistics()
         self.running = networks.running_statistics(*algorithm.networks.values())
         generator = random.stream(config.seed, random.LATENTS)
         self.latents = generator.standard_normal((N_PREVIEW, algorithm.latent_dim), dtype=np.float32)
@@ -70,6 +71,15 @@ class Trainer:
         x, y = (dataset.x_test, dataset.y_test) if held_out else (dataset.x_train, dataset.y_train)
         chosen = random.stream(config.seed, random.PREVIEW).permutation(len(x))[:N_PREVIEW]
         self.preview = self._images(x, chosen), None if y is None else y[chosen]
+
+    def _require_batch_statistics(self):
+        """Raise UserError where batch normalisation would see one image a step: it would subtract that image."""
+        n = self.images_per_step if self.rows is None else len(self.rows)
+        if n == 1 and networks.normalises_batches(*self.algorithm.networks.values()):
+            raise UserError(
+                f"{self.algorithm.name} normalises over the images of a step and needs at least 2 of them in each "
+                "process: raise --batch-size, or give more images"
+            )
 
     def fit(self):
         """Train from the checkpoint's position, or from the start, to the last epoch. Raises Interrupted."""
