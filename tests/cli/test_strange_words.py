@@ -14,8 +14,10 @@ from jgen.augmentation import manifest
 from jgen.cli import exits
 from jgen.errors import UserError
 from jgen.evaluation import report
+from jgen.exploration import pictures_pca
 from jgen.models.vae import VAE
 from jgen.models.wgan import WGAN
+from jgen.pictures import figures
 from jgen.platform import files
 from jgen.runs import checkpoint, metrics
 from jgen.runs.directory import RunDirectory
@@ -148,3 +150,13 @@ exits.exit_cleanly("x", lambda: curves.write_curves(rows, sys.argv[1]))
     command = [sys.executable, "-c", program, str(tmp_path / "curves.png")]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stderr) == (0, "") and (tmp_path / "curves.png").exists()
+
+
+def test_class_names_that_are_no_formula_and_no_text():
+    from matplotlib.figure import Figure
+
+    figure = Figure()
+    classes = ("$\\frac{$", "\udcff", "a\x1b[2J", "<b>", "猫")
+    points, y = np.zeros((5, 2)), np.arange(5)
+    pictures_pca._scatter(figure.add_subplot(), points, y, classes)
+    assert figures.pixels(figure).shape[2] == 3

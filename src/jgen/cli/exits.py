@@ -16,7 +16,6 @@ from jgen.platform import runtime, supervisor
 from jgen.training import distributed
 
 INSTALL = "make setup, then use .venv/bin/python; or pip install -r requirements.txt"
-MATPLOTLIBRC = pathlib.Path(__file__).parents[1] / "pictures" / "matplotlibrc"
 REQUIRED = ("numpy", "safetensors", "PIL", "tqdm")  # what scripts import before they can catch that it is missing
 
 
@@ -35,7 +34,7 @@ def exit_cleanly(program, job):
     """Do `job`; a UserError becomes one line and exit code 2, Ctrl-C exit code 130, SIGTERM 143."""
     _make_printable()
     # A figure never fails, or differs, by the user's own settings of Matplotlib: LaTeX, or a window system's backend.
-    os.environ.update(MATPLOTLIBRC=str(MATPLOTLIBRC), MPLBACKEND="agg")
+    os.environ.update(MATPLOTLIBRC=os.devnull, MPLBACKEND="agg")
     with distributed.ending_together():
         _exit_cleanly(program, job)
 
