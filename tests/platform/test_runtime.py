@@ -98,17 +98,21 @@ def test_jittors_own_download_is_left_alone(environment, onednn):
 def test_a_cache_that_cannot_be_written_is_named(environment, tmp_path):
     (tmp_path / "jittor").write_text("a file where a folder should be")
     with pytest.raises(UserError, match="JITTOR_HOME"):
-        runtime._link_onednn()
+        runtime._prepare_environment(cuda=False)
 
 
 def test_without_a_gpu_nvcc_is_masked_and_what_the_user_set_stays(environment):
     environment["nvcc_path"] = "/stray/nvcc"
     environment["cache_name"] = "mine"
     runtime._prepare_environment(cuda=False)
-    assert environment["nvcc_path"] == "" and environment["cache_name"] == "mine" and environment["log_silent"] == "1"
+    assert (
+        environment["nvcc_path"] == ""
+        and environment["cache_name"] == "mine-headers"
+        and environment["log_silent"] == "1"
+    )
     environment["nvcc_path"] = "/real/nvcc"
     runtime._prepare_environment(cuda=True)
-    assert environment["nvcc_path"] == "/real/nvcc"
+    assert environment["nvcc_path"] == "/real/nvcc" and environment["cache_name"] == "mine"
 
 
 @pytest.mark.parametrize(
@@ -139,7 +143,7 @@ def test_what_else_runs_is_seen():
 def test_the_branch_does_not_name_the_cache(environment):
     environment["log_v"] = "1"
     runtime._prepare_environment(cuda=False)
-    assert environment["cache_name"] == "default" and "log_silent" not in environment
+    assert environment["cache_name"] == "default-headers" and "log_silent" not in environment
 
 
 def test_the_home_of_an_earlier_run_does_not_become_this_ones(environment, tmp_path):
@@ -156,7 +160,7 @@ def test_a_first_use_says_how_long_it_takes_and_a_later_one_nothing(environment,
     runtime._announce_compilation(said.append)
     assert len(said) == 1 and "minutes" in said[0]
     version = ".".join(map(str, sys.version_info[:3]))
-    core = tmp_path / f"jittor/.cache/jittor/jt1.3.11/g++1/py{version}/any/cpu/default/jittor_core.cpython.so"
+    core = tmp_path / f"jittor/.cache/jittor/jt1.3.11/g++1/py{version}/any/cpu/default-headers/jittor_core.cpython.so"
     core.parent.mkdir(parents=True)
     core.touch()
     runtime._announce_compilation(said.append)

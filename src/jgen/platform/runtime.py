@@ -19,7 +19,7 @@ import sys
 import sysconfig
 
 from jgen.errors import UserError
-from jgen.platform import gpu, process, supervisor
+from jgen.platform import compilation, gpu, process, supervisor
 
 JITTOR_VERSION = "1.3.11.0"
 ONEDNN_FOLDER = "dnnl_lnx_2.2.0_cpu_gomp"  # the name under which Jittor 1.3.11 looks for oneDNN
@@ -57,12 +57,13 @@ def start(device="auto", log=print, checking=""):
         _prepare_environment(cuda)
         _announce_compilation(log, cuda)
         # Stopped while it compiles itself or replaces signal handlers, Jittor leaves no state worth saving.
-        with process.python_defaults_kept(), supervisor.stopping(supervisor.Stop.AT_ONCE):
+        at_once = supervisor.stopping(supervisor.Stop.AT_ONCE)
+        with process.python_defaults_kept(), at_once, _precompiled_headers(cuda):
             _started["jt"] = _import_jittor()
             _started["jt"].flags.use_cuda = 0
             if cuda:
                 gpu.switch_on(_started["jt"], cudnn)
-            _close_compile_pool()
+            compilation.close_pool()
         process.give_signals_a_stack()
         atexit.register(process.await_idle_threads)  # runs before what Jittor has registered
         from jittor import nn
@@ -119,7 +120,7 @@ def _prepare_environment(cuda):
     """Set what Jittor reads from the environment when it is imported; what the user has set stays."""
     environment = os.environ
     environment["JITTOR_HOME"] = str(_jittor_home())  # otherwise Jittor takes that of whatever run last had one
-    environment.setdefault("cache_name", "default")  # otherwise every git branch compiles a cache of its own
+    environment["cache_name"] = compilation.cache_name(environment, precompiled=not cuda)
     # Jittor compiles and loads its MPI part wherever mpicc is on PATH, and offers no other way to leave it out.
     environment["use_mpi"] = "1" if launched_by_mpirun() else "0"
     if not cuda:
@@ -137,7 +138,32 @@ def _prepare_environment(cuda):
     if config_script.is_file():
         environment.setdefault("python_config_path", str(config_script))
     if environment.get("use_mkl", "1") == "1":
-        _link_onednn()
+        with _cache_written():
+            _link_onednn()
+
+
+@contextlib.contextmanager
+def _cache_written():
+    """Turn an OSError of the block, which writes to Jittor's cache, into a UserError."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            f"{error.filename}: {error.strerror}; Jittor keeps its compiled kernels under "
+            f"{_jittor_home()}/.cache/jittor and needs 1 GB there: make room or set JITTOR_HOME to a folder that can "
+            "be written"
+        ) from None
+
+
+@contextlib.contextmanager
+def _precompiled_headers(cuda):
+    """In the block, what g++ compiles for Jittor on the CPU reads precompiled headers."""
+    with contextlib.ExitStack() as stack:
+        if not cuda:
+            with _cache_written():
+                headers = compilation.precompiled_headers(_jittor_home() / ".cache/jittor/headers")
+                stack.enter_context(headers)
+        yield
 
 
 def _jittor_home():
@@ -188,22 +214,16 @@ def _onednn_folder():
 
 def _link_onednn():
     """Put the oneDNN of PyPI's wheels where Jittor looks for the one it would otherwise download."""
-    home, place = _jittor_home(), _onednn_folder()
+    place = _onednn_folder()
     library = place / "lib/libmkldnn.so"
     if library.is_file() and not library.is_symlink():
         return  # Jittor's own download
     headers = _wheel_file("onednn-devel-cpu-gomp", "dnnl.h").parent
     shared_object = _wheel_file("onednn-cpu-gomp", "libdnnl.so.2")
-    try:
-        (place / "lib").mkdir(parents=True, exist_ok=True)
-        _symlink(headers, place / "include")
-        _symlink(shared_object, place / "lib/libdnnl.so.2")
-        _symlink(shared_object, library)
-    except OSError as error:
-        raise UserError(
-            f"{place}: {error.strerror}; Jittor keeps its compiled kernels under {home}/.cache/jittor and needs 1 GB "
-            "there: make room or set JITTOR_HOME to a folder that can be written"
-        ) from None
+    (place / "lib").mkdir(parents=True, exist_ok=True)
+    _symlink(headers, place / "include")
+    _symlink(shared_object, place / "lib/libdnnl.so.2")
+    _symlink(shared_object, library)
 
 
 def _wheel_file(distribution, name):
@@ -228,11 +248,12 @@ def _symlink(target, link):
 
 
 def _announce_compilation(log, cuda=False):
-    pattern = f"jt{JITTOR_VERSION.rsplit('.', 1)[0]}/*/py{platform.python_version()}/**/jittor_core*.so"
+    name = compilation.cache_name(os.environ, precompiled=not cuda)
+    pattern = f"jt{JITTOR_VERSION.rsplit('.', 1)[0]}/*/py{platform.python_version()}/**/{name}/**/jittor_core*.so"
     cores = (_jittor_home() / ".cache/jittor").glob(pattern)
     if not any(core.parent.name.startswith("cu") == cuda for core in cores):
         log(
-            "First use: Jittor compiles itself (1.5 to 4 minutes on 2 cores), then each model its kernels (up to a "
+            "First use: Jittor compiles itself (1 to 3 minutes on 2 cores), then each model its kernels (up to half a "
             "minute); both are kept for later runs."
         )
 
@@ -241,6 +262,9 @@ def _import_jittor():
     require_room()
     try:
         with _home_is(_jittor_home()):
+            import jittor_utils
+
+            jittor_utils.DelayProgress = compilation.Progress
             import jittor
     except ModuleNotFoundError as error:
         raise UserError(f"the package {error.name} is missing: pip install -r requirements.txt") from None
@@ -256,20 +280,6 @@ def _import_jittor():
             "log_silent=0 in the environment it says more"
         ) from error
     return jittor
-
-
-def _close_compile_pool():
-    """End the worker processes that compiled Jittor's core; Jittor makes new ones if it needs them.
-
-    They would live as long as this process and get its terminal's Ctrl-C too. A worker that dies of it holds a lock
-    for which the pool's clean-up at exit then waits for ever.
-    """
-    import jittor_utils
-
-    if jittor_utils.pool_size:
-        jittor_utils.pool_cleanup()
-        atexit.unregister(jittor_utils.pool_cleanup)
-        jittor_utils.pool_size = 0
 
 
 def _check_jittor(jittor, device):

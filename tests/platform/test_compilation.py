@@ -1,0 +1,78 @@
+"""Precompiled headers: made once, used by g++ for Jittor's files, gone from the environment afterwards."""
+
+import os
+import shlex
+import subprocess
+
+import pytest
+
+from jgen.platform import compilation, runtime
+from jgen.platform.runtime import jt
+
+
+@pytest.fixture
+def made(monkeypatch):
+    """A list of the headers that were compiled; g++ is not called."""
+    made = []
+
+    def precompile(compiler, sources, header):
+        header.parent.mkdir(parents=True)
+        header.write_text("")
+        made.append(header)
+
+    monkeypatch.setattr(compilation, "_precompile", precompile)
+    return made
+
+
+def test_headers_are_made_once_and_named_only_within(made, tmp_path, monkeypatch):
+    monkeypatch.setenv("cc_flags", "-DMINE")
+    monkeypatch.delenv("kernel_flags", raising=False)
+    for _ in range(2):
+        with compilation.precompiled_headers(tmp_path):
+            assert os.environ["cc_flags"].split() == ["-DMINE", f'-include"{made[0]}"']
+            assert os.environ["kernel_flags"].split() == compilation.KERNELS
+    assert len(made) == 1 and os.environ["cc_flags"] == "-DMINE" and "kernel_flags" not in os.environ
+
+
+def test_another_compiler_does_without(made, tmp_path, monkeypatch):
+    monkeypatch.setenv("cc_path", "/usr/bin/clang++")
+    monkeypatch.delenv("cc_flags", raising=False)
+    with compilation.precompiled_headers(tmp_path):
+        assert "cc_flags" not in os.environ
+    assert not made
+
+
+def test_a_folder_that_cannot_be_written_is_an_oserror(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError), compilation.precompiled_headers(tmp_path / "file"):
+        pass
+
+
+@pytest.mark.parametrize("given, on_the_cpu, for_cuda", [(None, "default-headers", "default"), ("a", "a-headers", "a")])
+def test_what_is_compiled_without_the_flags_is_kept_apart(given, on_the_cpu, for_cuda):
+    environment = {} if given is None else {"cache_name": given}
+    for precompiled, name in ((True, on_the_cpu), (True, on_the_cpu), (False, for_cuda)):
+        environment["cache_name"] = compilation.cache_name(environment, precompiled)
+        assert environment["cache_name"] == name
+
+
+@pytest.mark.skipif(runtime.device() != "cpu", reason="kernels of a GPU are compiled without them")
+def test_gcc_takes_the_precompiled_header_for_a_kernel(tmp_path):
+    """g++ -H marks with "!" what it read precompiled; with other options than the header's it reads the text."""
+    source = tmp_path / "kernel_op.cc"
+    source.write_text('#define JIT 1\n#define JIT_cpu 1\n#include "var.h"\n')
+    options = [
+        word for word in shlex.split(jt.flags.cc_flags) if word.startswith(("-I", "-include", "-D", "-std", "-f"))
+    ]
+    options += [word for word in shlex.split(jt.flags.cc_flags) if word.startswith(("-m", "-O"))]
+    command = [jt.flags.cc_path, source, *options, "-g", "-H", "-S", "-o", os.devnull]
+    found = subprocess.run(command, capture_output=True, text=True, check=True).stderr
+    assert any(line.startswith("! ") and line.endswith(".gch/kernels") for line in found.splitlines()), found[:2000]
+
+
+def test_the_bar_ends_with_the_last_file(capsys):
+    bar = compilation.Progress("compiling", 3)
+    for i in range(3):
+        bar.update(i)
+    assert bar._bar.n == 3 or bar._bar.disable
+    assert capsys.readouterr().out == ""
