@@ -115,7 +115,6 @@ def test_a_sample_and_its_divergence(output):
 
 def test_columns_join_and_part():
     assert_equals_definition(join.Join(), join.reference, drawn((7, 3, 2), (7, 60, 2)))
-    assert_equals_definition(lambda both: join.Halves()(both)[1], lambda both: both[:, 5:], drawn((7, 10)))
 
 
 def test_rows_interleave():

@@ -1,7 +1,4 @@
-"""Joins matrices by their columns, and splits them: one kernel each, the gradient of the other.
-
-Two slices in Jittor are two operators, and their gradients four more that fill and add.
-"""
+"""Joins Vars along their second axis; the gradient splits them: one kernel each."""
 
 from __future__ import annotations
 
@@ -29,21 +26,6 @@ class Join(Function):
         return tuple(_SOURCE("split", self.shapes, [dy]))
 
 
-class Halves(Function):
-    """[N, 2 D] -> its first and its last D columns, [N, D] each."""
-
-    def execute(self, both: jt.Var) -> list:
-        rows, columns = both.shape
-        assert columns % 2 == 0, f"{both.shape} has no halves"
-        self.half = [rows, columns // 2]
-        return _SOURCE("split", [self.half] * 2, [both])
-
-    def grad(self, *slopes: jt.Var | None) -> jt.Var:
-        rows, columns = self.half
-        slopes = [jt.zeros(self.half) if slope is None else slope for slope in slopes]
-        return _SOURCE("join", [[rows, 2 * columns]], slopes)[0]
-
-
 def reference(*parts: np.ndarray) -> np.ndarray:
-    """The definition of Join in NumPy; Halves is its inverse for two parts of one width."""
+    """The definition in NumPy."""
     return np.concatenate(parts, axis=1)
