@@ -1,0 +1,225 @@
+"""The decoder or generator of a finished run as ONNX, checked against the model that it was made of."""
+
+from __future__ import annotations
+
+import functools
+import pathlib
+
+import numpy as np
+
+from jgen import networks, random
+from jgen.errors import UserError
+from jgen.networks.activations import LeakyReLU, ReLU, Tanh
+from jgen.networks.convolutions import Conv, ConvTranspose
+from jgen.networks.layers import Layers
+from jgen.networks.normalisation import BatchNorm
+from jgen.networks.published_conv import SameTranspose
+from jgen.networks.residual import FirstFeatures, ResidualBlock, Up
+from jgen.platform.files import atomic_write
+from jgen.platform.runtime import nn
+from jgen.runs.finished import FinishedRun
+
+OPSET, IR_VERSION = 17, 8  # read by onnxruntime from 1.13 on
+IMAGES, TOLERANCE = 64, 1e-5
+
+
+def export(run: FinishedRun, path: pathlib.Path) -> pathlib.Path:
+    """Write z float32 [N, D] -> images float32 [N, C, H, W] in [0, 1]; a conditional model also takes y int64 [N].
+
+    Raises UserError where a package is missing, where the model has no decoder that can be exported, and where its
+    images differ from the model's by more than 1e-5; then nothing is written.
+    """
+    try:
+        import onnx  # noqa: F401 -- named in the message
+        import onnxruntime  # noqa: F401
+    except ImportError as error:
+        raise UserError(f"the package {error.name} is missing: pip install onnx onnxruntime") from None
+    content = _model(run.algorithm).SerializeToString()
+    _check(run.algorithm, content, run.directory.name)
+    atomic_write(path, content)
+    return path
+
+
+def _check(algorithm, content, name):
+    """Raise UserError unless onnxruntime draws the images that the model draws."""
+    import onnxruntime
+
+    from jgen.runs import latents
+
+    z = random.stream(0, random.SAMPLES).standard_normal((IMAGES, algorithm.latent_dim), dtype=np.float32)
+    y = np.arange(IMAGES) % algorithm.shape.n_classes if algorithm.conditional else None
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    (made,) = session.run(None, {"z": z} if y is None else {"z": z, "y": y})
+    difference = float(np.abs(made - latents.decode(algorithm, z, y=y)).max())
+    if not difference <= TOLERANCE:
+        raise UserError(f"{name}: the exported model's pixels differ by {difference:.1e}; nothing was written")
+
+
+def _model(algorithm):
+    from onnx import TensorProto, helper
+
+    graph = _Graph()
+    inputs = [helper.make_tensor_value_info("z", TensorProto.FLOAT, ["N", algorithm.latent_dim])]
+    code = "z"
+    if algorithm.conditional:
+        inputs.append(helper.make_tensor_value_info("y", TensorProto.INT64, ["N"]))
+        table = graph.constant(algorithm.networks["label"].embedding.weight)
+        code = graph.add("Concat", ["z", graph.add("Gather", [table, "y"])], axis=1)
+    if "generator" in algorithm.networks:
+        pixels = _write(algorithm.networks["generator"], graph, code)  # in [-1, 1]
+        half = graph.constant(np.float32(0.5))
+        pixels = graph.add("Add", [graph.add("Mul", [pixels, half]), half])
+    elif "decoder" in algorithm.networks:
+        pixels = graph.add("Sigmoid", [_write(algorithm.networks["decoder"], graph, code)])
+    else:
+        raise UserError(f"{algorithm.name} has neither a decoder nor a generator to export")
+    graph.nodes.append(helper.make_node("Identity", [pixels], ["images"]))
+    outputs = [helper.make_tensor_value_info("images", TensorProto.FLOAT, ["N", *algorithm.shape.image_shape])]
+    made = helper.make_graph(graph.nodes, "decoder", inputs, outputs, graph.constants)
+    opset = [helper.make_opsetid("", OPSET)]
+    return helper.make_model(made, opset_imports=opset, producer_name="jgen", ir_version=IR_VERSION)
+
+
+class _Graph:
+    """The nodes and constants of an ONNX graph; features are [N, C, H, W]."""
+
+    def __init__(self):
+        self.nodes, self.constants = [], []
+
+    def constant(self, values) -> str:
+        """Add a Var or an array; its name."""
+        from onnx import numpy_helper
+
+        array = values if isinstance(values, (np.ndarray, np.generic)) else values.numpy()
+        name = f"c{len(self.constants)}"
+        self.constants.append(numpy_helper.from_array(np.asarray(array), name))
+        return name
+
+    def add(self, operator, inputs, **attributes) -> str:
+        """Add a node; the name of its result."""
+        from onnx import helper
+
+        name = f"v{len(self.nodes)}"
+        self.nodes.append(helper.make_node(operator, inputs, [name], **attributes))
+        return name
+
+    def reshape(self, x, *shape) -> str:
+        return self.add("Reshape", [x, self.constant(np.array([-1, *shape], np.int64))])
+
+    def leaky(self, x, slope) -> str:
+        if slope == 1:
+            return x
+        return self.add("LeakyRelu", [x], alpha=float(slope)) if slope else self.add("Relu", [x])
+
+
+@functools.singledispatch
+def _write(module, graph, x) -> str:
+    """Add the nodes of `module` applied to the value called x; the name of the result."""
+    raise UserError(f"{type(module).__name__} cannot be exported")
+
+
+@_write.register(nn.Linear)
+def _(module, graph, x):
+    bias = [] if module.bias is None else [graph.constant(module.bias)]
+    return graph.add("Gemm", [x, graph.constant(module.weight), *bias], transB=1)
+
+
+@_write.register(ReLU)
+def _(module, graph, x):
+    return graph.leaky(x, 0)
+
+
+@_write.register(LeakyReLU)
+def _(module, graph, x):
+    return graph.leaky(x, module.slope)
+
+
+@_write.register(Tanh)
+def _(module, graph, x):
+    return graph.add("Tanh", [x])
+
+
+@_write.register(nn.Sequential)
+@_write.register(Layers)
+def _(module, graph, x):
+    for layer in module.layers.values():
+        x = _write(layer, graph, x)
+    return x
+
+
+@_write.register(BatchNorm)
+def _(module, graph, x, residual=None):
+    values = [graph.constant(value) for value in module.values()]
+    y = graph.add("BatchNormalization", [x, *values], epsilon=float(module.eps))
+    return graph.leaky(y if residual is None else graph.add("Add", [y, residual]), module.slope)
+
+
+def _weights(module, graph):
+    return [graph.constant(module.weight), *([] if module.bias is None else [graph.constant(module.bias)])]
+
+
+@_write.register(Conv)
+def _(module, graph, x):
+    height, width = module.padding
+    pads = [height, width, height, width]
+    return graph.add("Conv", [x, *_weights(module, graph)], strides=list(module.stride), pads=pads)
+
+
+@_write.register(ConvTranspose)
+def _(module, graph, x):
+    height, width = module.padding
+    pads = [height, width, height, width]
+    y = graph.add("ConvTranspose", [x, *_weights(module, graph)], strides=list(module.stride), pads=pads)
+    first, last, axes = ([0, 0], list(module.size), [2, 3])
+    return graph.add("Slice", [y, *(graph.constant(np.array(part, np.int64)) for part in (first, last, axes))])
+
+
+@_write.register(SameTranspose)
+def _(module, graph, x):
+    return _write(module.convolution, graph, x)
+
+
+@_write.register(ResidualBlock)
+def _(module, graph, x):
+    y = _write(module.first_norm, graph, _write(module.first, graph, x))
+    return _write(module.second_norm, graph, _write(module.second, graph, y), x)
+
+
+@_write.register(Up)
+def _(module, graph, x):
+    return _write(module.norm, graph, _write(module.convolution, graph, _write(module.blocks, graph, x)))
+
+
+@_write.register(FirstFeatures)
+def _(module, graph, z):
+    return _write(module.norm, graph, graph.reshape(_write(module.linear, graph, z), *module.shape))
+
+
+@_write.register(networks.MLP)
+def _(module, graph, x):
+    return _write(module.layers, graph, x)
+
+
+@_write.register(networks.ImageDecoder)
+def _(module, graph, z):
+    return graph.reshape(_write(module.body, graph, z), *module.image_shape)
+
+
+@_write.register(networks.Generator)
+def _(module, graph, z):
+    return graph.reshape(_write(module.layers, graph, z), *module.image_shape)
+
+
+@_write.register(networks.ConvDecoder)
+def _(module, graph, z):
+    return _write(module.convolutions, graph, graph.reshape(_write(module.head, graph, z), *module.first_shape))
+
+
+@_write.register(networks.PublishedConvDecoder)
+def _(module, graph, z):
+    return _write(module.layers, graph, graph.reshape(_write(module.dense, graph, z), *module.first_shape))
+
+
+@_write.register(networks.ResidualDecoder)
+def _(module, graph, z):
+    return _write(module.pixels, graph, _write(module.stages, graph, _write(module.first, graph, z)))
