@@ -173,7 +173,7 @@ def test_runs_beside_each_other_on_the_same_images(out, capsys):
     run(out, "vae", "preservation", "--images", 40, "--beside", "cvae")
     found = preserved(out, "vae")
     assert found["protocol"]["images"] == 40 and list(found["protocol"]["beside"]) == ["cvae"]
-    assert found["protocol"]["classifier"]["weights"] == "mnist_classifier.safetensors"
+    assert found["protocol"]["classifier"]["weights"] == "mnist.safetensors"
     assert "mnist5k" in found["protocol"]["data"] and "warning" in found["protocol"]
     retention = found["numbers"]["cvae: retention top10%"]
     assert list(retention["values"]) == list(retention["standard_errors"]) == ["0.5", "1", "1.5", "2", "2.5", "3"]

@@ -4,22 +4,56 @@ import json
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
 from jgen import data
 from jgen.errors import UserError
 from jgen.judges import classifier, training
 
 
-def test_the_shipped_weights_are_small_and_recorded_as_accurate():
-    record = json.loads(classifier.WEIGHTS.with_suffix(".json").read_text())
-    assert classifier.WEIGHTS.stat().st_size < 1_000_000
-    assert record["test_accuracy"] >= 0.993 and record["test_images"] == 10_000
-    assert {"command", "data", "epochs", "seconds"} <= record.keys()
+def test_two_judges_of_different_architecture_and_seed_come_with_the_package():
+    records = [json.loads(path.with_suffix(".json").read_text()) for path in classifier.MNIST]
+    for record, path in zip(records, classifier.MNIST, strict=True):
+        assert path.stat().st_size < 450_000
+        assert record["test_accuracy"] >= 0.994 and record["test_images"] == 10_000
+        assert {"command", "data", "epochs", "seconds"} <= record.keys()
+    first, second = records
+    assert first["network"] != second["network"] and first["seed"] != second["seed"]
 
 
-def test_the_shipped_classifier_reads_digits(tmp_path):
+@pytest.fixture(params=classifier.MNIST, ids=lambda path: path.stem)
+def judge(request):
+    return classifier.load((1, 28, 28), request.param)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    """(x float32 [5000, 1, 28, 28], y): all images of mnist5k."""
+    loaded = data.load("mnist5k", "")
+    x = np.concatenate([loaded.x_train, loaded.x_test])
+    return data.unit(x), np.concatenate([loaded.y_train, loaded.y_test])
+
+
+@pytest.mark.parametrize("sigma", [1.0, 1.5, 2.0])
+def test_judges_read_blurred_digits(judge, digits, sigma):
+    x, y = digits
+    assert classifier.accuracy(judge.judge(gaussian_filter(x, (0, 0, sigma, sigma)))[1], y) >= 0.97
+
+
+@pytest.mark.parametrize("ground", [0.0, 0.5])
+def test_judges_read_digits_of_half_the_contrast(judge, digits, ground):
+    x, y = digits
+    assert classifier.accuracy(judge.judge(ground + 0.5 * x)[1], y) >= 0.97
+
+
+def test_judges_read_the_means_of_the_classes(judge, digits):
+    x, y = digits
+    means = np.stack([x[y == label].mean(0) for label in range(10)])
+    assert classifier.accuracy(judge.judge(means)[1], np.arange(10)) == 1
+
+
+def test_a_shipped_judge_reads_digits(tmp_path, judge):
     digits = data.load("mnist5k", tmp_path)
-    judge = classifier.load((1, 28, 28))
     features, probabilities = judge.judge(digits.x_test)
     assert classifier.accuracy(probabilities, digits.y_test) > 0.99
     assert features.shape == (len(digits.x_test), classifier.FEATURE_DIM) and (features >= 0).all()

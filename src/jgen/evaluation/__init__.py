@@ -11,8 +11,7 @@ labels                class histogram and entropy, agreement with the label aske
 memorisation          nearest training images
 critic                WGAN's curve, gap and clipped weights
 preservation          whether moved latents keep their class, and how far the images move; preservation_picture
-classifier            the independent classifier: its network, its shipped weights, labels and features
-classifier_training   how these weights were made
+second_opinion        the numbers of two judges as one table, with a warning where they differ
 numbers, report       a number with its error; evaluation.json and the printed table
-compare               several runs in one table and one picture
+compare               several runs in one table and one picture, compare_picture
 """

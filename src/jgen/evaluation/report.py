@@ -80,9 +80,12 @@ def _is_measured(measured):
     spreads = [measured.get(kind, {}) for kind in ("standard_errors", "deviations")]
     if not isinstance(values, (dict, list)) or not all(isinstance(spread, dict) for spread in spreads):
         return False
+    second = measured.get("second")
     numbers = [*(values.values() if isinstance(values, dict) else values), measured.get("standard_error")]
+    numbers += second.values() if isinstance(second, dict) else [second]
     numbers += [number for spread in spreads for number in spread.values()]
-    return isinstance(measured.get("unit", ""), str) and all(
+    texts = (measured.get("unit", ""), measured.get("warning", ""))
+    return all(isinstance(text, str) for text in texts) and all(
         number is None or type(number) in (int, float) for number in numbers
     )
 
@@ -108,7 +111,11 @@ def table(sections):
             if "detail" in measured:
                 continue
             lines.append(f"  {label.replace('_', ' '):38} {shown(measured)}")
-        lines += [f"  warning: {text}" for text in warnings_of(part["protocol"])]
+        doubts = {
+            label.replace("_", " "): each["warning"] for label, each in part["numbers"].items() if "warning" in each
+        }
+        warnings = [*(f"{label}: {why}" for label, why in doubts.items()), *warnings_of(part["protocol"])]
+        lines += [f"  warning: {text}" for text in warnings]
     return lines
 
 
@@ -139,6 +146,8 @@ def shown(measured):
     words = [_short(measured["value"])]
     if "standard_error" in measured:
         words.append(f"± {_short(measured['standard_error'])}")
+    if "second" in measured:
+        words.append(f"(second judge {_short(measured['second'])})")
     return " ".join([*words, measured.get("unit", "")]).rstrip()
 
 

@@ -17,6 +17,7 @@ from jgen.evaluation import (
     preservation,
     preservation_picture,
     reconstruction,
+    second_opinion,
 )
 from jgen.evaluation.numbers import number
 from jgen.evaluation.subject import NotApplicable
@@ -67,43 +68,52 @@ def likelihood_section(subject):
 
 def distances_section(subject):
     """Fréchet and kernel distance, precision, recall, density, coverage of samples from each prior that there is."""
-    real = subject.judged_reference[0]
     fakes = {}
     if subject.algorithm.has_prior:
-        fakes[""] = subject.judged_samples[0]
+        fakes[""] = subject.judged_samples
     if "encoder" in subject.algorithm.networks:
         fakes["_of_fitted_prior"] = subject.judged_fitted_samples
-    measured = {}
-    for suffix, fake in fakes.items():
-        generator = random.stream(subject.options.seed, random.EVALUATION)
-        measured |= {name + suffix: value for name, value in distances.measure(real, fake, generator).items()}
-    if subject.split == "test":
-        train, _ = subject.classifier.judge(subject.some(subject.dataset.x_train, len(real)))
-        measured["frechet_distance_of_training_images"] = {"value": distances.frechet_distance(real, train)}
-    fewest = min(subject.options.n, len(real))
+    count = len(subject.judged_reference[0][0])
+    fewest = min(subject.options.n, count)
     protocol = subject.protocol(
         split=subject.split,
         samples=subject.options.n,
         priors="N(0, I); of_fitted_prior: a Gaussian mixture of the training images' latents",
-        images=len(real),
+        images=count,
         neighbours=distances.NEIGHBOURS,
         kernel=f"cubic, {distances.SUBSETS} subsets of {min(fewest, distances.SUBSET_SIZE)}",
-        classifier=subject.classifier.protocol,
+        **subject.judges_protocol,
     )
     if fewest < distances.FEW:
         protocol["warning"] = f"{fewest} images: below {distances.FEW} the Fréchet distance is biased upwards"
-    return protocol, measured
+    tables = [_distances(subject, judge, fakes, i) for i, judge in enumerate(subject.judges)]
+    return protocol, second_opinion.together(tables)
+
+
+def _distances(subject, judge, fakes, i):
+    """{name: number} in the features of the i-th judge; fakes: {suffix of the names: what each judge saw}."""
+    real, measured = subject.judged_reference[i][0], {}
+    for suffix, judged in fakes.items():
+        generator = random.stream(subject.options.seed, random.EVALUATION)
+        numbers = distances.measure(real, judged[i][0], generator)
+        measured |= {name + suffix: value for name, value in numbers.items()}
+    if subject.split == "test":
+        train, _ = judge.judge(subject.some(subject.dataset.x_train, len(real)))
+        measured["frechet_distance_of_training_images"] = {"value": distances.frechet_distance(real, train)}
+    return measured
 
 
 def labels_section(subject):
     """Class histogram and entropy; for a conditional model whether the class asked for is the one seen."""
     if subject.algorithm.conditional:
-        subject.judge_of_labels()  # an agreement with other classes than those asked for would mean nothing
-    probabilities, classes = subject.judged_samples[1], subject.classifier.record["classes"]
-    measured = labels.histogram(probabilities, classes)
-    if subject.algorithm.conditional:
-        measured = {**labels.agreement(probabilities, subject.samples[1], classes), **measured}
-    return subject.protocol(samples=len(probabilities), classifier=subject.classifier.protocol), measured
+        subject.judges_of_labels()  # an agreement with other classes than those asked for would mean nothing
+    classes, tables = subject.judges[0].record["classes"], []
+    for _, probabilities in subject.judged_samples:
+        tables.append(labels.histogram(probabilities, classes))
+        if subject.algorithm.conditional:
+            tables[-1] = {**labels.agreement(probabilities, subject.samples[1], classes), **tables[-1]}
+    protocol = subject.protocol(samples=len(subject.samples[0]), **subject.judges_protocol)
+    return protocol, second_opinion.together(tables)
 
 
 def memorisation_section(subject):
@@ -184,23 +194,25 @@ def preservation_section(subject):
     """Label retention and diversity along the latents' directions, of the run and of those beside it."""
     x, y = subject.targets(PRESERVATION_IMAGES)
     runs = subject.runs_with_encoder()
-    judge = subject.judge_of_labels()
-    found = {
-        name: preservation.measure(
-            run.algorithm, judge, x, y, subject.options.seed, subject.progress(f"{name}: moved images")
-        )
-        for name, run in runs.items()
-    }
+    found = [
+        {
+            name: preservation.measure(
+                run.algorithm, judge, x, y, subject.options.seed, subject.progress(f"{name}: moved images")
+            )
+            for name, run in runs.items()
+        }
+        for judge in subject.judges_of_labels()
+    ]
     path = subject.outputs.results / "preservation.png"
-    files.atomic_write(path, preservation_picture.draw(found))
+    files.atomic_write(path, preservation_picture.draw(found[0]))
     protocol = subject.protocol(
         split=subject.split,
         images=len(x),
         binarisation=subject.binarisation,
-        classifier=judge.protocol,
+        **subject.judges_protocol,
         beside={name: sha256(run.directory.weights) for name, run in list(runs.items())[1:]},
         steps="posterior mean ± step * direction, both signs averaged for each image; standard errors over images",
-        directions=", ".join(next(iter(found.values()))),
+        directions=", ".join(next(iter(found[0].values()))),
         retention="share of images whose label the classifier still sees; where_reconstructed: among those whose "
         "reconstruction it read rightly",
         distance="Euclidean, from the reconstruction (to_source: from the image); pixels in [0, 1], or features",
@@ -208,7 +220,7 @@ def preservation_section(subject):
     )
     if subject.split == "train" or subject.dataset.name == "mnist5k":
         protocol["warning"] = "the classifier may have been trained on these images"
-    return protocol, preservation.numbers_of_runs(found)
+    return protocol, second_opinion.together([preservation.numbers_of_runs(each) for each in found])
 
 
 def low_data_section(subject):

@@ -88,20 +88,28 @@ class Subject:
         return sampling.draw(self.algorithm, self.options.n, self.options.seed, progress=self.progress("samples"))
 
     @functools.cached_property
-    def classifier(self):
-        path = self.options.classifier or classifier.weights_for(self.dataset.name)
-        return classifier.load(self.algorithm.shape.image_shape, path)
+    def judges(self):
+        """The independent classifiers: one or two, or the one that --classifier gives."""
+        given = self.options.classifier
+        paths = (given,) if given else classifier.weights_for(self.dataset.name)
+        return [classifier.load(self.algorithm.shape.image_shape, path) for path in paths]
 
-    def judge_of_labels(self):
-        """The independent classifier. Raises UserError unless its classes are the data's."""
-        known, wanted = list(self.classifier.record["classes"]), list(self.dataset.classes)
+    @property
+    def judges_protocol(self):
+        """What a protocol says of the judges: the first, and the second where there is one."""
+        names = ("classifier", "second_classifier")
+        return {name: judge.protocol for name, judge in zip(names, self.judges)}
+
+    def judges_of_labels(self):
+        """The judges. Raises UserError unless their classes are the data's."""
+        known, wanted = list(self.judges[0].record["classes"]), list(self.dataset.classes)
         if known != wanted:
             raise UserError(
-                f"the classifier {self.classifier.protocol['weights']} knows the classes {', '.join(known)}, but "
+                f"the classifier {self.judges[0].protocol['weights']} knows the classes {', '.join(known)}, but "
                 f"{self.dataset.name} has {', '.join(wanted)}: train one on it (python src/train_classifier.py "
                 f"--data {self.dataset.name} --weights FILE) and give --classifier FILE"
             )
-        return self.classifier
+        return self.judges
 
     def runs_with_encoder(self):
         """{name: FinishedRun} of this run and of those --beside names, which can all encode its labelled images."""
@@ -133,21 +141,21 @@ class Subject:
 
     @functools.cached_property
     def judged_samples(self):
-        """(features, class probabilities) of the samples."""
-        return self.classifier.judge(self.samples[0], self.progress("samples' features"))
+        """(features, class probabilities) of the samples, for each judge."""
+        return [judge.judge(self.samples[0], self.progress("samples' features")) for judge in self.judges]
 
     @functools.cached_property
     def judged_fitted_samples(self):
-        """Features of as many images whose latents come from the density fitted to the run's latents."""
+        """(features, class probabilities), for each judge, of images whose latents come from the fitted density."""
         densities = density.of_run(self.run, self.dataset)
         x, _ = sampling.draw(self.algorithm, self.options.n, self.options.seed, None, densities)
-        return self.classifier.judge(x, self.progress("fitted samples' features"))[0]
+        return [judge.judge(x, self.progress("fitted samples' features")) for judge in self.judges]
 
     @functools.cached_property
     def judged_reference(self):
-        """The same of as many real images, of the held-out split."""
+        """The same of as many real images as samples, of the held-out split."""
         real = self.some(self.held_out[0], self.options.n)
-        return self.classifier.judge(real, self.progress("real images' features"))
+        return [judge.judge(real, self.progress("real images' features")) for judge in self.judges]
 
     def progress(self, label):
         return lambda items: tqdm(items, desc=label, leave=False, dynamic_ncols=True, disable=not sys.stderr.isatty())

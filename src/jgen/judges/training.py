@@ -1,4 +1,4 @@
-"""How the independent classifier is trained: the work behind src/train_classifier.py."""
+"""How a judge is trained: the work behind src/train_classifier.py."""
 
 from __future__ import annotations
 
@@ -13,27 +13,32 @@ import time
 import numpy as np
 
 from jgen import random
-from jgen.config import option
+from jgen.config import option, parse_size, units
 from jgen.platform.files import ROOT
-
-FOLDER = pathlib.Path(__file__).parent / "weights"
 
 
 @dataclasses.dataclass(frozen=True)
 class Training:
-    """Train the classifier that judges samples, on labelled images."""
+    """Train a classifier that judges samples, on labelled images."""
 
-    data: str = option("mnist", "mnist, mnist5k, cifar10, or an image folder with a folder per class")
+    data: str = option("mnist", "mnist, mnist5k, cifar10, celeba, or an image folder with a folder per class")
+    size: str = option("", "resize images to N or HxW pixels (default: as they are)", parse=parse_size)
+    network: str = option("strided", "its architecture", choices=("strided", "residual"))
+    widths: tuple[int, ...] = units((), "channels, size by size (default: the architecture's own)")
     epochs: int = option(14, "passes over the training images", at_least=1)
     batch_size: int = option(128, "images per step", at_least=1)
     lr: float = option(2e-3, "Adam's learning rate at the start; it falls to 0 along a half cosine", above=0)
     shift: int = option(2, "move each training image by up to this many pixels each way", at_least=0, at_most=16)
     flip: bool = option(False, "mirror training images at random: for photographs, not for digits")
+    degraded: float = option(0.5, "share of training images made blurred, faint, noisy, …", at_least=0, at_most=1)
     seed: int = option(0, "seed of every random stream", at_least=0, at_most=2**32 - 1)
     steps: int = option(0, "stop after this many steps, for a try (default: all)", at_least=0)
-    weights: str = option("", "write the weights here, and a record beside them as .json (default: in the package)")
+    weights: str = option("", "write the weights here, and a record beside them as .json (default: DATA.safetensors)")
     data_dir: str = option(str(ROOT / "data"), "folder that holds, or receives, the data sets")
     device: str = option("auto", "where to compute", choices=("auto", "cpu", "cuda"))
+
+
+RECORDED = ("network", "epochs", "batch_size", "lr", "shift", "flip", "degraded", "seed")
 
 
 def train(options):
@@ -43,19 +48,21 @@ def train(options):
     from jgen.platform import files, runtime
     from jgen.runs import checkpoint
 
-    dataset = data.load(options.data, pathlib.Path(options.data_dir))
+    dataset = data.load(options.data, pathlib.Path(options.data_dir), size=parse_size(options.size))
     if not dataset.n_classes or not len(dataset.x_test):
         raise UserError(f"{dataset.name}: a classifier needs labels and held-out images")
     runtime.start(options.device)
     from jgen import networks
     from jgen.judges import classifier
+    from jgen.judges.network import NETWORKS
 
     started = time.perf_counter()
-    network = classifier.Network(dataset.image_shape, dataset.n_classes)
+    kind = NETWORKS[options.network]
+    network = kind(dataset.image_shape, dataset.n_classes, options.widths)
     networks.initialise({"classifier": network}, options.seed)
     steps = _fit(network, dataset, options)
     seconds = time.perf_counter() - started
-    path = pathlib.Path(options.weights or FOLDER / f"{pathlib.Path(dataset.name).name}_classifier.safetensors")
+    path = pathlib.Path(options.weights or f"{pathlib.Path(dataset.name).name}.safetensors").expanduser()
     checkpoint.save_weights(path, networks.state_of(network))
     record = {
         "data": dataset.name,
@@ -66,7 +73,8 @@ def train(options):
         "steps": steps,
         "seconds": round(seconds, 1),
         "command": shlex.join(["python", "src/train_classifier.py", *sys.argv[1:]]),
-        **{name: getattr(options, name) for name in ("epochs", "batch_size", "lr", "shift", "flip", "seed")},
+        "widths": list(options.widths or kind.widths),
+        **{name: getattr(options, name) for name in RECORDED},
     }
     files.atomic_write(path.with_suffix(".json"), _json({**record, "test_accuracy": None}))
     trained = classifier.load(dataset.image_shape, path)
@@ -77,9 +85,9 @@ def train(options):
 
 
 def _fit(network, dataset, options):
+    """Train `network`; returns the number of steps."""
     from jgen import networks
-    from jgen.data import loader, unit
-    from jgen.errors import UserError
+    from jgen.data import loader
     from jgen.judges.classifier import cross_entropy
     from jgen.training import optim, schedules
     from jgen.training.progress import Progress
@@ -87,25 +95,17 @@ def _fit(network, dataset, options):
     per_epoch = loader.steps_per_epoch(len(dataset.x_train), options.batch_size)
     total = min(per_epoch * options.epochs, options.steps or per_epoch * options.epochs)
     adam = optim.Adam(networks.trainable(network), options.lr)
-    step, sums = 0, 0.0
+    step = 0
     with Progress(total, options.batch_size) as progress:
         for epoch in range(1, options.epochs + 1):
             sums, started = 0.0, time.perf_counter()
             for at, indices in enumerate(loader.batches(len(dataset.x_train), options.batch_size, options.seed, epoch)):
                 adam.lr = options.lr * schedules.cosine(step + 1, total)
-                generator = random.stream(options.seed, random.NOISE, epoch, at)
-                x = shifted(loader.gather(dataset.x_train, indices), options.shift, generator)
-                x = mirrored(x, generator) if options.flip else x
-                y = networks.as_var(dataset.y_train[indices].astype(np.int32))
-                loss = cross_entropy(network(networks.as_var(unit(x))), y)
+                x, y = minibatch(dataset, indices, options, random.stream(options.seed, random.NOISE, epoch, at))
+                loss = cross_entropy(network(networks.as_var(x)), networks.as_var(y))
                 adam.step(loss)
-                sums += float(loss.item())
+                sums += _finite(float(loss.item()), epoch, at + 1)
                 step += 1
-                if not math.isfinite(sums):
-                    raise UserError(
-                        f"training diverged: loss became {float(loss.item())} at epoch {epoch}, step {at + 1}; nothing "
-                        "was written, earlier weights are as they were: try a smaller --lr"
-                    )
                 progress.advance(1, {"loss": sums / (at + 1)})
                 if step == total:
                     break
@@ -114,6 +114,28 @@ def _fit(network, dataset, options):
             if step == total:
                 break
     return step
+
+
+def _finite(loss, epoch, step):
+    from jgen.errors import UserError
+
+    if not math.isfinite(loss):
+        raise UserError(
+            f"training diverged: loss became {loss} at epoch {epoch}, step {step}; nothing was written, earlier "
+            "weights are as they were: try a smaller --lr"
+        )
+    return loss
+
+
+def minibatch(dataset, indices, options, generator):
+    """(x float32 [N, C, H, W] in [0, 1], y int32 [N]): training images, moved, mirrored and degraded."""
+    from jgen.data import loader, unit
+    from jgen.judges import degrade
+
+    x, y = loader.gather(dataset.x_train, indices), dataset.y_train[indices].astype(np.int32)
+    x = shifted(x, options.shift, generator)
+    x = mirrored(x, generator) if options.flip else x
+    return degrade.as_generated(unit(x), y, options.degraded, generator), y
 
 
 def shifted(x, most, generator):

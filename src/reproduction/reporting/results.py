@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
 import dataclasses
 import functools
 import pathlib
@@ -13,6 +15,25 @@ from jgen.runs.directory import RunDirectory
 
 class NotRunYet(Exception):
     """Something that a part of the report needs is not in results/; the message names it."""
+
+
+_doubts: contextvars.ContextVar[list | None] = contextvars.ContextVar("warnings of the numbers read", default=None)
+
+
+@contextlib.contextmanager
+def noting_doubts():
+    """Within, the warnings of all numbers that are read are collected in the list that it gives."""
+    doubts = []
+    token = _doubts.set(doubts)
+    try:
+        yield doubts
+    finally:
+        _doubts.reset(token)
+
+
+def _note_doubt(text):
+    if (doubts := _doubts.get()) is not None:
+        doubts.append(text)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,9 +80,12 @@ class Run:
         if report.OTHER_DATA in self.protocol(section):
             raise NotRunYet(f"{what} on the data it was trained on")
         try:
-            return self.evaluation[section]["numbers"][key]
+            number = self.evaluation[section]["numbers"][key]
         except KeyError:
             raise NotRunYet(what) from None
+        if "warning" in number:
+            _note_doubt(f"{what}: {number['warning']}")
+        return number
 
     def value(self, section, key):
         return self.measured(section, key)["value"]

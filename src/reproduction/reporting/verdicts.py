@@ -8,7 +8,7 @@ import operator
 import string
 import typing
 
-from reproduction.reporting.results import NotRunYet, Number, certainty, entropy
+from reproduction.reporting.results import NotRunYet, Number, certainty, entropy, noting_doubts
 
 
 class Verdict(enum.Enum):
@@ -55,10 +55,16 @@ class Claim:
     quote: str = ""
 
     def outcome(self, results):
+        """The rule's; at most partly where the judges differ on a number that it reads."""
         try:
-            return self.rule.judge(results)
+            with noting_doubts() as doubts:
+                outcome = self.rule.judge(results)
         except NotRunYet as missing:
             return Outcome(Verdict.MISSING, f"missing: {missing}")
+        if not doubts:
+            return outcome
+        verdict = Verdict.PARTLY if outcome.verdict is Verdict.REPRODUCED else outcome.verdict
+        return Outcome(verdict, "; ".join([outcome.found, *dict.fromkeys(doubts)]))
 
 
 def together(verdicts):

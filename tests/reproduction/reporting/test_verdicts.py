@@ -1,8 +1,10 @@
 """A verdict follows from the numbers, and nothing is made up where there are none."""
 
+import json
+
 import pytest
 
-from reproduction.reporting.results import Number
+from reproduction.reporting.results import Number, agreement
 from reproduction.reporting.verdicts import (
     AtLeast,
     AtMost,
@@ -55,6 +57,18 @@ def test_greater_by_a_factor(results, loss, expected):
     train(results.out, "other", 1.0)
     assert verdict(results, Greater(LOSS, OTHER, factor=1.5)) is expected
     assert verdict(results, Greater(LOSS, OTHER)) is (REPRODUCED if loss > 1 else NOT)
+
+
+@pytest.mark.parametrize(("ours", "expected"), [(99.0, PARTLY), (50.0, NOT)])
+def test_where_the_judges_differ_the_verdict_is_at_most_partly(results, ours, expected):
+    path = write_run(results.out, "run", evaluation={"labels": {"agreement": ours}}) / "evaluation.json"
+    record = json.loads(path.read_text())
+    doubt = {"second": ours - 3, "warning": "the judges differ by 3.0 points"}
+    record["labels"]["numbers"]["agreement"] |= doubt
+    path.write_text(json.dumps(record))
+    claim = Claim("short", "A statement.", AtLeast(agreement("run"), 95, 80))
+    outcome = claim.outcome(results)
+    assert outcome.verdict is expected and "agreement of run: the judges differ by 3.0 points" in outcome.found
 
 
 def test_every_is_as_good_as_its_weakest_rule(results):
