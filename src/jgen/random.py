@@ -5,7 +5,10 @@ exactly, a CPU and a GPU see the same numbers, and two purposes never share a st
 a 31-bit LCG whose state cannot be saved.)
 """
 
+from __future__ import annotations
+
 import array
+import collections.abc
 import contextlib
 import dataclasses
 
@@ -15,7 +18,7 @@ import numpy as np
 INIT, ORDER, NOISE, LATENTS, SAMPLES, SPLIT, PREVIEW, EVALUATION, BINARISATION, AUGMENTATION = range(10)
 
 
-def stream(seed, purpose, *keys):
+def stream(seed: int, purpose: int, *keys: int) -> np.random.Generator:
     """The generator of (seed, purpose, *keys): non-negative ints, e.g. stream(0, NOISE, epoch, step).
 
     One purpose takes equally many keys everywhere, for zeros at the end do not count: (0, 2, 1) is (0, 2, 1, 0).
@@ -37,12 +40,12 @@ class Rows:
     def __len__(self):
         return self.stop - self.start
 
-    def of(self, array):
+    def of(self, array: np.ndarray) -> np.ndarray:
         """These rows of what is there for the whole minibatch."""
         return array[self.start : self.stop]
 
 
-def draw(distribution, shape, rows=None):
+def draw(distribution: collections.abc.Callable, shape: tuple[int, ...], rows: Rows | None = None) -> np.ndarray:
     """distribution(shape); or these `rows` of what it draws for the whole minibatch. The first axis of shape is rows.
 
     Raises ValueError for a shape of another number of rows.

@@ -1,9 +1,11 @@
 """Ways to corrupt images for a denoising autoencoder (Vincent et al., 2010, section 3.3)."""
 
+import typing
+
 KINDS = ("gaussian", "salt-pepper", "mask")
 
 
-def corrupt(x, kind, strength, noise):
+def corrupt(x: typing.Any, kind: str, strength: float, noise: typing.Any) -> typing.Any:
     """x [N, C, H, W] in [0, 1] -> corrupted images, again in [0, 1].
 
     gaussian: x + strength * N(0, I), clipped. mask: a share `strength` of the pixels, all channels of a pixel alike,

@@ -4,6 +4,8 @@ The package's one convention for the scale of a loss: **sum over pixels and late
 -loss of a VAE is the ELBO in nats. A published recipe that averages instead says so in its model's file.
 """
 
+from __future__ import annotations
+
 import math
 
 from jgen import kernels
@@ -12,27 +14,27 @@ from jgen.kernels.pixel_sums import BERNOULLI, SQUARED_ERROR, PixelSum
 from jgen.platform.runtime import jt, nn
 
 
-def reparameterise(mu, logvar, noise):
+def reparameterise(mu: jt.Var, logvar: jt.Var, noise: jt.Var) -> jt.Var:
     """z = mu + sigma * noise, noise ~ N(0, I); all [N, D] (Kingma & Welling, 2013, section 2.4)."""
     return mu + jt.exp(0.5 * logvar) * noise
 
 
-def variance(logvar):
+def variance(logvar: jt.Var) -> jt.Var:
     """sigma^2 of a diagonal Gaussian; any shape."""
     return jt.exp(logvar)
 
 
-def kl_to_standard_normal(mu, logvar):
+def kl_to_standard_normal(mu: jt.Var, logvar: jt.Var) -> jt.Var:
     """KL(N(mu, diag exp(logvar)) || N(0, I)) in nats, [N, D] -> [N] (Kingma & Welling, 2013, appendix B)."""
     return kl_per_dimension(mu, logvar).sum(1)
 
 
-def kl_per_dimension(mu, logvar):
+def kl_per_dimension(mu: jt.Var, logvar: jt.Var) -> jt.Var:
     """The same, before the sum over latents: [N, D] -> [N, D]."""
     return 0.5 * (mu * mu + jt.exp(logvar) - logvar - 1)
 
 
-def sample(mu_logvar, noise):
+def sample(mu_logvar: jt.Var, noise: jt.Var) -> tuple[jt.Var, jt.Var]:
     """z [N, D] as `reparameterise` has it, and the KL [N] as `kl_to_standard_normal` has it, at once.
 
     mu_logvar: both side by side [N, 2 D]; noise [N, D].
@@ -43,14 +45,14 @@ def sample(mu_logvar, noise):
     return reparameterise(mu, logvar, noise), kl_to_standard_normal(mu, logvar)
 
 
-def halves(mu_logvar):
+def halves(mu_logvar: jt.Var) -> tuple[jt.Var, jt.Var]:
     """Both side by side, as most encoders make them [N, 2 D] -> mu, logvar, [N, D] each."""
     half = mu_logvar.shape[1] // 2
     assert mu_logvar.shape[1] == 2 * half, f"{mu_logvar.shape} has no halves"
     return mu_logvar[:, :half], mu_logvar[:, half:]
 
 
-def softplus(x):
+def softplus(x: jt.Var) -> jt.Var:
     """log(1 + exp(x)) without overflow; any shape.
 
     max(x, 0) as (x + |x|) / 2: at x = 0 Jittor's slopes of maximum and abs would add up to -1/2 instead of 1/2.
@@ -59,7 +61,7 @@ def softplus(x):
     return 0.5 * (x + size) + jt.log(1.0 + jt.exp(-size))
 
 
-def bernoulli_log_likelihood(logits, x):
+def bernoulli_log_likelihood(logits: jt.Var, x: jt.Var) -> jt.Var:
     """log p(x | sigmoid(logits)) in nats, [K N, ...] -> [K N]; x [N, ...] in [0, 1] (a grey x gives the usual 'BCE').
 
     Every x is compared with K logits in a row; it is data, without a gradient.
@@ -70,18 +72,18 @@ def bernoulli_log_likelihood(logits, x):
     return flat(x * logits - softplus(logits)).sum(1)
 
 
-def log_prior_ratio(logvar, z, noise):
+def log_prior_ratio(logvar: jt.Var, z: jt.Var, noise: jt.Var) -> jt.Var:
     """log p(z) - log q(z|x) at z = mu + sigma * noise, p = N(0, I): [N, K, D], logvar [N, 1, D] -> [N, K]."""
     return 0.5 * (noise * noise - z * z + logvar).sum(2)
 
 
-def log_mean_exp(x):
+def log_mean_exp(x: jt.Var) -> jt.Var:
     """log of the mean of exp(x) over the last axis without overflow or underflow, [N, K] -> [N]."""
     largest = x.max(dim=1, keepdims=True).stop_grad()  # [N, 1]
     return jt.log(jt.exp(x - largest).mean(1)) + largest.reshape((-1,))
 
 
-def gaussian_log_likelihood(error, n_pixels, logvar=0.0):
+def gaussian_log_likelihood(error: jt.Var, n_pixels: int, logvar: float | jt.Var = 0.0) -> jt.Var:
     """log N(x; mean, exp(logvar) I) in nats, of error = |x - mean|^2 [N] over n_pixels -> [N].
 
     logvar: a number or a Var [1].
@@ -90,13 +92,13 @@ def gaussian_log_likelihood(error, n_pixels, logvar=0.0):
     return -0.5 * (error * scale + n_pixels * (logvar + math.log(2 * math.pi)))
 
 
-def squared_error(prediction, x):
+def squared_error(prediction: jt.Var, x: jt.Var) -> jt.Var:
     """Sum over pixels of (prediction - x)^2, [N, ...] -> [N]."""
     difference = flat(prediction) - flat(x)  # [N, P]
     return (difference * difference).sum(1)
 
 
-def squared_error_of_logits(logits, x):
+def squared_error_of_logits(logits: jt.Var, x: jt.Var) -> jt.Var:
     """Sum over pixels of (sigmoid(logits) - x)^2, [K N, ...] -> [K N].
 
     Every x [N, ...] is compared with K logits in a row; it is data, without a gradient.
@@ -106,7 +108,7 @@ def squared_error_of_logits(logits, x):
     return squared_error(sigmoid(logits), repeat(x, logits.shape[0] // x.shape[0]))
 
 
-def kl_between_images(x, prediction, smallest=1e-7):
+def kl_between_images(x: jt.Var, prediction: jt.Var, smallest: float = 1e-7) -> jt.Var:
     """The third document's second mistake, as Keras computes it: sum over channels of x log(x / prediction).
 
     Both [N, C, H, W] in [0, 1], clipped to [smallest, 1] -> [N], summed over pixels as well. Pixels are no
@@ -116,12 +118,12 @@ def kl_between_images(x, prediction, smallest=1e-7):
     return flat(x * (x.log() - prediction.log())).sum(1)
 
 
-def sigmoid(logits):
+def sigmoid(logits: jt.Var) -> jt.Var:
     """Logits -> probabilities in [0, 1]; any shape."""
     return nn.Sigmoid()(logits)
 
 
-def repeat(x, count):
+def repeat(x: jt.Var, count: int) -> jt.Var:
     """Every row `count` times in a row: [N, ...] -> [N count, ...]."""
     if count == 1:
         return x
@@ -129,7 +131,7 @@ def repeat(x, count):
     return x.reshape((rows, 1, -1)).broadcast((rows, count, x.numel() // rows)).reshape((rows * count, *shape))
 
 
-def flat(x):
+def flat(x: jt.Var) -> jt.Var:
     """[N, ...] -> [N, P]; without a gradient where x has none, which Jittor's reshape forgets."""
     y = x.reshape((x.shape[0], -1))
     return y.stop_grad() if x.is_stop_grad() else y

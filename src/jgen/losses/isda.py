@@ -17,42 +17,44 @@ of any network that ends in a linear layer:
 The quadratic form is expanded into matrix products, so the logits make nothing of size N x C x A.
 """
 
+from __future__ import annotations
+
 import numpy as np
 
 from jgen.platform.runtime import jt
 from jgen.training import distributed
 
 
-def one_hot(labels, n_classes):
+def one_hot(labels: jt.Var, n_classes: int) -> jt.Var:
     """Labels int [N] -> float32 [N, C]. A label out of range gives a row of zeros."""
     classes = jt.index([labels.shape[0], n_classes], 1)
     return (labels.reshape((-1, 1)).broadcast(classes) == classes).float32()
 
 
-def log_sum_exp(logits):
+def log_sum_exp(logits: jt.Var) -> jt.Var:
     """log sum_c exp(logits_c) without overflow, [N, C] -> [N]."""
     largest = logits.max(1, keepdims=True).stop_grad()
     return jt.log(jt.exp(logits - largest).sum(1)) + largest.reshape((-1,))
 
 
-def softmax(logits):
+def softmax(logits: jt.Var) -> jt.Var:
     """Probabilities of logits, [N, C] -> [N, C]."""
     return jt.exp(logits - log_sum_exp(logits).reshape((-1, 1)))
 
 
-def cross_entropy(logits, labels):
+def cross_entropy(logits: jt.Var, labels: jt.Var) -> jt.Var:
     """-log softmax(logits)_y in nats for any finite logits; [N, C], int [N] -> [N]. NaN for a label out of range."""
     chosen = one_hot(labels, logits.shape[1])  # [N, C]
     # Divided by its own sum: a label that selects nothing must not pass for a loss of zero.
     return log_sum_exp(logits) - (logits * chosen).sum(1) / chosen.sum(1)
 
 
-def augmented(logits, quadratic, strength=1.0):
+def augmented(logits: jt.Var, quadratic: jt.Var, strength: float | jt.Var = 1.0) -> jt.Var:
     """z~ = logits + (strength/2) quadratic, all [N, C]; `strength` is lambda, a number or a Var [1]."""
     return logits + 0.5 * strength * quadratic
 
 
-def quadratic_of_examples(weight, variance, labels):
+def quadratic_of_examples(weight: jt.Var, variance: jt.Var, labels: jt.Var) -> jt.Var:
     """(w_c - w_y)' diag(v_n) (w_c - w_y) for each example's own variance; W [C, A], v [N, A], y int [N] -> [N, C]."""
     chosen = one_hot(labels, weight.shape[0])  # [N, C]
     own = jt.matmul(chosen, weight)  # w_y, [N, A]
@@ -63,7 +65,7 @@ def quadratic_of_examples(weight, variance, labels):
     return form * (1.0 - chosen)  # exactly zero for c = y, where rounding would leave a little
 
 
-def quadratic_of_classes(weight, covariance):
+def quadratic_of_classes(weight: jt.Var, covariance: jt.Var) -> jt.Var:
     """(w_c - w_y)' Sigma_y (w_c - w_y) for every pair of classes, [C, C]: row y, column c.
 
     weight [C, A]; covariance [C, A] for diagonals, or [C, A, A]. Row y belongs to an example of class y:
@@ -85,12 +87,12 @@ def quadratic_of_classes(weight, covariance):
     return (squares - 2.0 * products + own) * (1.0 - identity)
 
 
-def for_labels(per_class, labels):
+def for_labels(per_class: jt.Var, labels: jt.Var) -> jt.Var:
     """Rows of a per-class matrix [C, C] for labels int [N] -> [N, C]."""
     return jt.matmul(one_hot(labels, per_class.shape[0]), per_class)
 
 
-def strength(maximum, epoch, epochs):
+def strength(maximum: float, epoch: int, epochs: int) -> float:
     """lambda of an epoch (1 .. epochs): grows linearly to `maximum`, as the estimate of the covariance matures."""
     return maximum * epoch / epochs
 
@@ -115,7 +117,7 @@ class ClassCovariance:
             }
         )
 
-    def update(self, features, labels):
+    def update(self, features: jt.Var, labels: jt.Var) -> None:
         """Take in features [N, A] of labels int [N]."""
         features = features.detach()  # a copy: stop_grad() would cut the caller's own features off from its loss
         chosen = one_hot(labels, self.n_classes)  # [N, C]
@@ -145,11 +147,11 @@ class ClassCovariance:
         products = jt.matmul(masked.transpose(), centred)
         return products.reshape((self.n_classes, self.n_features, self.n_features))
 
-    def state(self):
+    def state(self) -> dict[str, np.ndarray]:
         """{"count", "mean", "covariance"} as arrays: all that an exact resume needs."""
         return {name: getattr(self, name).numpy() for name in ("count", "mean", "covariance")}
 
-    def load_state(self, arrays):
+    def load_state(self, arrays: dict[str, np.ndarray]) -> None:
         """Restore what `state` returned. Raises ValueError for a missing, unknown or mis-shaped array."""
         shape = (self.n_classes, self.n_features)
         expected = {"count": shape[:1], "mean": shape, "covariance": (*shape, self.n_features) if self.full else shape}

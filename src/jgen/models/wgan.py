@@ -61,7 +61,7 @@ class WGAN(Algorithm):
         }
 
     def step(self, x, y, noise):
-        """Lines 3 to 8, one step of the critic; after every n_critic of them lines 9 to 11, one of the generator."""
+        """Lines 3 to 7, one step of the critic; after every n_critic of them lines 9 to 11, one of the generator."""
         fakes = self.fakes.take(noise, len(x))
         terms = {"critic_loss": self.critic_loss(x, fakes)}
         self.optimizers["critic_rmsprop"].step(terms["critic_loss"])  # and clips
@@ -72,7 +72,7 @@ class WGAN(Algorithm):
         return terms
 
     def critic_loss(self, x, fakes):
-        """mean D(G(z)) - mean D(x): the negated objective of lines 5 and 6."""
+        """mean D(G(z)) - mean D(x): line 5, negated."""
         # One pass over fake and real images reads the weights once. They alternate, so that what both means share, such
         # as the gradient of the last bias, cancels without a rounding.
         both = fakes.interleaved_with(distributions.flat(x), SCALE, SHIFT)  # [2 N, P]
@@ -80,7 +80,7 @@ class WGAN(Algorithm):
         return (scores * _signs(len(x))).sum()
 
     def generator_loss(self, n, noise):
-        """-mean D(G(z)); the critic is constant."""
+        """-mean D(G(z)), line 10; the critic is constant."""
         fake = self.generator(noise.normal(n, self.latent_dim))  # [N, C, H, W]
         with networks.constant_parameters():
             return -self.critic(fake).mean()

@@ -11,6 +11,9 @@ and a checkpoint does not say how many wrote it.
 Transport is Jittor's own MPI module. With one process nothing here does anything: values come back as they are.
 """
 
+from __future__ import annotations
+
+import collections.abc
 import contextlib
 import functools
 import itertools
@@ -19,6 +22,7 @@ import os
 import socket
 import sys
 import time
+import typing
 
 import numpy as np
 
@@ -32,28 +36,28 @@ _SIZE, _RANK = (int(os.environ.get(f"OMPI_COMM_WORLD_{name}", default)) for name
 _state = {"size": _SIZE, "share": 1.0}
 
 
-def world_size():
+def world_size() -> int:
     """The number of processes that train together; 1 without mpirun, and within `alone`."""
     return _state["size"]
 
 
-def rank():
+def rank() -> int:
     """The number of this process: 0 (the first, which alone writes and prints) to world_size() - 1."""
     return _RANK
 
 
-def is_first():
+def is_first() -> bool:
     """Whether this process is the one that writes and prints."""
     return rank() == 0
 
 
-def start(device):
+def start(device: str) -> None:
     """Start Jittor with MPI, if this is one process of several; alone it may wait until it is needed."""
     if world_size() > 1:
         runtime.start(device)
 
 
-def require_one_process(program):
+def require_one_process(program: str) -> None:
     """Refuse to do in several processes what is not shared out: raises UserError."""
     if world_size() > 1:
         raise UserError(f"{program} runs in one process: start it without mpirun")
@@ -73,12 +77,12 @@ def alone():
 # --- the global minibatch
 
 
-def rows_of(n, index, count):
+def rows_of(n: int, index: int, count: int) -> Rows:
     """The rows of process `index` of `count` in a minibatch of n: contiguous, sizes differ by at most one."""
     return Rows(n * index // count, n * (index + 1) // count, n)
 
 
-def take_rows(n):
+def take_rows(n: int) -> Rows | None:
     """This process's rows of every minibatch of n images from now on; None where it has them all.
 
     Raises UserError where there are more processes than images.
@@ -95,7 +99,7 @@ def take_rows(n):
     return rows
 
 
-def share():
+def share() -> float:
     """The share of the global minibatch that is this process's."""
     return _state["share"]
 
@@ -103,7 +107,7 @@ def share():
 # --- what the update needs
 
 
-def mean_gradients(grads):
+def mean_gradients(grads: list) -> typing.Any:
     """Gradients of this process's mean loss (float32 Vars) -> those of the global minibatch's mean, in buckets."""
     if world_size() == 1:
         return grads
@@ -116,7 +120,7 @@ def mean_gradients(grads):
     return packed
 
 
-def mean_vars(*values):
+def mean_vars(*values: typing.Any) -> tuple:
     """Means over this process's rows (Vars [1]) -> the same over the global minibatch, differentiable; one message."""
     if world_size() == 1:
         return values
@@ -124,12 +128,12 @@ def mean_vars(*values):
     return tuple(joined[i : i + 1] for i in range(len(values)))
 
 
-def sum_estimate(value):
+def sum_estimate(value: typing.Any) -> typing.Any:
     """A sum over this process's rows -> an estimate of that over the global minibatch; `mean_vars` makes it exact."""
     return value if world_size() == 1 else value / share()
 
 
-def sum_var(value):
+def sum_var(value: typing.Any) -> typing.Any:
     """The sum over all processes of a Var, without gradient; what one process has alone it gets back as it is."""
     return value if world_size() == 1 else runtime.jt.array(sum_array(value.numpy())).stop_grad()
 
@@ -139,7 +143,7 @@ def _mean_class():
     from jgen.kernels.function import Function  # here, for it needs a Jittor that has started
 
     class Mean(Function):
-        """sum_r share_r x_r on every process r; backwards, what each process lost by the mean is summed likewise."""
+        """sum_r share_r x_r on every process r; backward: all-reduce the gradients the same way."""
 
         def execute(self, x):
             return runtime.jt.array(
@@ -152,7 +156,7 @@ def _mean_class():
     return Mean
 
 
-def mean_buffers(buffers):
+def mean_buffers(buffers: list) -> None:
     """Give all processes the mean of their running statistics (float32 Vars), weighed by their shares of the rows."""
     if world_size() == 1 or not buffers:
         return
@@ -169,7 +173,7 @@ def mean_buffers(buffers):
 # --- numbers, files and decisions that all must share
 
 
-def sum_array(array):
+def sum_array(array: typing.Any) -> typing.Any:
     """The sum over all processes of a float array, on each of them; of one process the array itself."""
     if world_size() == 1 or np.size(array) == 0:
         return array
@@ -179,17 +183,17 @@ def sum_array(array):
     return var.numpy()
 
 
-def mean_numbers(values):
+def mean_numbers(values: list[float]) -> list[float]:
     """Numbers that each process has for its rows -> a list of those for the global minibatch."""
     return values if world_size() == 1 else list(map(float, sum_array(share() * np.asarray(values, np.float64))))
 
 
-def shard(items):
-    """This process's of some items that all have: also within `alone`."""
+def shard(items: collections.abc.Iterable) -> collections.abc.Iterator:
+    """This rank's share of the items, round robin; also within `alone`."""
     return itertools.islice(items, _RANK, None, _SIZE)
 
 
-def broadcast(job):
+def broadcast(job: collections.abc.Callable[[], typing.Any]) -> typing.Any:
     """What job() returns on the first process, on all of them (as JSON has it: lists for tuples).
 
     An error there ends the run (`ending_together`), so the others do not wait in vain.
@@ -204,7 +208,7 @@ def broadcast(job):
     return json.loads(content.tobytes())
 
 
-def broadcast_state(part):
+def broadcast_state(part: typing.Any) -> None:
     """Give the first process's state() to load_state() of the others' `part`, such as an algorithm."""
     if world_size() == 1:
         return
@@ -227,13 +231,13 @@ def first_of_host_first(job):
     return job()
 
 
-def barrier():
+def barrier() -> None:
     """Wait until all processes are here."""
     if world_size() > 1:
         _mpi().mpi_barrier()
 
 
-def require_same(value, what):
+def require_same(value: typing.Any, what: str) -> None:
     """Raise UserError unless `value` (of JSON) is here what it is on the first process."""
     if broadcast(lambda: value) != value:
         raise UserError(f"this process {what} than the first: {value}")
@@ -258,7 +262,7 @@ def first_parses():
         sys.stderr = errors
 
 
-def let_the_first_report():
+def let_the_first_report() -> None:
     """Before reporting an error: wait a little, for all may have met the same one, and the first ends the run then."""
     if not is_first():
         time.sleep(PATIENCE)
@@ -281,12 +285,12 @@ def ending_together():
         os._exit(error.code if isinstance(error, SystemExit) and isinstance(error.code, int) else 1)
 
 
-def place():
+def place() -> str:
     """Which process this is, in words for the end of a message; '' for the first."""
     return "" if is_first() else f" (process {rank()} of {_SIZE}, on {socket.gethostname()})"
 
 
-def command_prefix():
+def command_prefix() -> list[str]:
     """The words that start a command of this run again with equally many processes."""
     return [] if world_size() == 1 else ["mpirun", "-np", str(world_size())]
 

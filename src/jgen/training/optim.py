@@ -12,6 +12,8 @@ be read at any later time, and holding one keeps that one number alive, not its 
   read later, with the new `b`. Read or sync() it before the step; sums and means are never fused away.
 """
 
+from __future__ import annotations
+
 import abc
 
 import numpy as np
@@ -42,7 +44,7 @@ class Optimizer(abc.ABC):
         self._offsets = offsets([p.numel() for p in self.params])
         self._set_moments({name: np.zeros(self._offsets[-1], np.float32) for name in self.moments})
 
-    def step(self, loss):
+    def step(self, loss: jt.Var) -> None:
         """Apply the gradients of `loss` (a scalar Var). A parameter it does not depend on gets gradient 0."""
         for index, p in enumerate(self.params):
             if p.is_stop_grad():
@@ -50,7 +52,7 @@ class Optimizer(abc.ABC):
         # Without retain_graph=False the gradients' own graph would be kept as well.
         self._update(distributed.mean_gradients(jt.grad(loss, self.params, retain_graph=False)))
 
-    def apply(self, grads):
+    def apply(self, grads: list[jt.Var]) -> None:
         """Apply the given gradients, one float32 Var for each parameter and of its shape."""
         if len(grads) != len(self.params):
             raise ValueError(f"{len(grads)} gradients for {len(self.params)} parameters")
@@ -73,7 +75,7 @@ class Optimizer(abc.ABC):
                 result[f"{name}.{index}"] = flat[start : start + p.numel()].reshape(list(p.shape))
         return result
 
-    def load_state(self, state):
+    def load_state(self, state: dict[str, np.ndarray]) -> None:
         """Continue from what `state()` returned, bit by bit.
 
         Raises ValueError, changing nothing, that names the entry missing, unknown, or of wrong shape or type.
