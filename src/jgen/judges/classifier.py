@@ -74,7 +74,7 @@ def load(image_shape, path=MNIST[0]):
     if trained_on != tuple(image_shape):
         raise UserError(
             f"the classifier {path.name} judges images of {trained_on}, not of {tuple(image_shape)}: train one on "
-            "this data set (python src/train_classifier.py --data … --weights FILE) and give --classifier FILE"
+            "this data set (python src/train_classifier.py --data … --size HxW) and give its file with --classifier"
         )
     network = kind(trained_on, n_classes, widths)
     try:

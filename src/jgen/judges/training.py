@@ -33,7 +33,10 @@ class Training:
     degraded: float = option(0.5, "share of training images made blurred, faint, noisy, …", at_least=0, at_most=1)
     seed: int = option(0, "seed of every random stream", at_least=0, at_most=2**32 - 1)
     steps: int = option(0, "stop after this many steps, for a try (default: all)", at_least=0)
-    weights: str = option("", "write the weights here, and a record beside them as .json (default: DATA.safetensors)")
+    weights: str = option(
+        "", "write the weights here, and a record beside them as .json (default: results/judges/DATA.safetensors)"
+    )
+    out: str = option(str(ROOT), "folder that holds results/")
     data_dir: str = option(str(ROOT / "data"), "folder that holds, or receives, the data sets")
     device: str = option("auto", "where to compute", choices=("auto", "cpu", "cuda"))
 
@@ -62,7 +65,8 @@ def train(options):
     networks.initialise({"classifier": network}, options.seed)
     steps = _fit(network, dataset, options)
     seconds = time.perf_counter() - started
-    path = pathlib.Path(options.weights or f"{pathlib.Path(dataset.name).name}.safetensors").expanduser()
+    default = pathlib.Path(options.out, "results", "judges", f"{pathlib.Path(dataset.name).name}.safetensors")
+    path = pathlib.Path(options.weights or default).expanduser()
     checkpoint.save_weights(path, networks.state_of(network))
     record = {
         "data": dataset.name,
