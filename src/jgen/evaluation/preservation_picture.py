@@ -1,6 +1,6 @@
-"""The picture of preservation: label retention against diversity, four panels, a line for each run.
+"""The picture of preservation: label retention against diversity, five panels, a line for each run.
 
-Three panels have the distance in pixels, one for each direction; the last has the distance in features. A step of
+Four panels have the distance in pixels, one for each direction; the last has the distance in features. A step of
 sigma is another distance in every model, so that retention against the step would compare nothing.
 """
 
@@ -17,8 +17,9 @@ def draw(runs: dict) -> bytes:
     """runs: {name: what preservation.measure found} -> PNG bytes."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(11, 9), layout="constrained")
-    panels = figure.subplots(2, 2).ravel()
+    figure = Figure(figsize=(16, 9), layout="constrained")
+    *panels, empty = figure.subplots(2, 3).ravel()
+    empty.remove()
     for axes, (kind, distance) in zip(panels, PANELS, strict=True):
         for i, (name, found) in enumerate(runs.items()):
             _line(axes, name, list(found[kind].values()), distance, f"C{i}")
