@@ -166,6 +166,7 @@ def test_a_step_with_fused_kernels_equals_one_without(name):
     assert excess(name) <= 1
 
 
+@pytest.mark.gpu
 @EVERY
 def test_a_step_on_a_gpu_equals_one_on_the_cpu(name):
     if runtime.device() != "cuda":
