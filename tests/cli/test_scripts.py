@@ -94,8 +94,10 @@ def test_grids_are_pngs_of_the_right_size(finished, name):
                 assert picture.format == "PNG"
                 assert picture.size == (columns * (width + 2) + 2, n_rows * (height + 2) + 2), kind
                 assert len(np.unique(np.asarray(picture))) > 10
-    last = directory.grid("epoch", 2).read_bytes()
-    assert directory.samples.read_bytes() == last != directory.grid("epoch", 1).read_bytes()
+    assert directory.grid("epoch", 2).read_bytes() != directory.grid("epoch", 1).read_bytes()
+    columns, n_rows = RUNS[name][1]["epoch"]
+    with Image.open(directory.samples) as samples:  # the last grid, enlarged, with words around it
+        assert samples.width >= 56 * columns and samples.height >= 56 * n_rows
     with Image.open(directory.curves) as curves:
         assert min(curves.size) > 100
 
@@ -139,8 +141,7 @@ def test_sample_writes_arrays_and_a_grid(finished, script, out, tmp_path):
     assert x.shape == (10, 3, 9, 7) and x.dtype == np.float32 and x.min() >= 0 and x.max() <= 1
     assert y.tolist() == [0, 1] * 5 and y.dtype == np.int64
     with Image.open(tmp_path / "grid.png") as picture:
-        assert picture.size == (2 * 9 + 2, 5 * 11 + 2)
-        np.testing.assert_array_equal(np.asarray(picture)[2:11, 2:9], np.rint(x[0].transpose(1, 2, 0) * 255))
+        assert picture.width >= 2 * 56 and picture.height >= 5 * 56  # two columns, a class each
 
 
 def test_video_stitches_the_same_film_again(finished, script, out):

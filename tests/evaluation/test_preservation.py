@@ -222,7 +222,7 @@ def test_a_conditional_model_is_given_the_images_own_label():
         (["vae", "--beside", "unlabelled"], "has images of (1, 5, 6)"),
         (["vae", "--beside", "wgan"], "has no q(z|x)"),
         (["unlabelled"], "no labels"),
-        (["coloured"], "--classifier FILE"),
+        (["coloured"], "with --classifier"),
         (["letters"], "knows the classes 0, 1, 2"),
     ],
 )

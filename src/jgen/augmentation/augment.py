@@ -10,7 +10,7 @@ import dataclasses
 import os
 import pathlib
 
-from jgen.augmentation import along_run, classic, directions, recommended
+from jgen.augmentation import classic, directions
 from jgen.config import argument, option
 from jgen.errors import UserError
 from jgen.platform.files import ROOT
@@ -56,12 +56,16 @@ def augment(options: Augmentation) -> None:
     target = pathlib.Path(os.path.expanduser(options.target))
     _refuse_overlap(options.source, target)
     if options.run:
+        from jgen.augmentation import along_run
+
         along_run.augment(options, target)
         return
     defaults = {field.name: field.default for field in dataclasses.fields(options)}
     for name in ONLY_WITH_RUN:
         if getattr(options, name) != defaults[name]:
             raise UserError(f"--{name.replace('_', '-')} needs --run: without it, the moves are chosen by what helps")
+    from jgen.augmentation import recommended  # starts Jittor, which --help does not need
+
     recommended.augment(options, target)
 
 

@@ -7,8 +7,7 @@ import pathlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from jgen.data.images import SUFFIXES
-from jgen.data.listing import shown
+from jgen.data.listing import SUFFIXES, shown
 from jgen.errors import UserError
 
 IMAGES, ATTRIBUTES_TABLE, PARTITION_TABLE = "img_align_celeba", "list_attr_celeba", "list_eval_partition"

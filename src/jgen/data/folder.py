@@ -42,7 +42,7 @@ def load(
     title, real_root = shown(str(root)), os.path.realpath(root)
     found, skipped = listing.scan(real_root, follow_links)
     if not found:
-        kinds = ", ".join(images.SUFFIXES)
+        kinds = ", ".join(listing.SUFFIXES)
         raise UserError(f"no images in {title}: it needs {kinds} files{_such_as(skipped)}")
     plan = _arranged(title, [file.name for file in found])
     prefix = f"folder-{_digest(real_root, size, channels)}"

@@ -16,7 +16,7 @@ from PIL import Image, JpegImagePlugin, UnidentifiedImageError
 from jgen.data import colour, orientation, png
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP")  # what may be inside a file, whatever it is called
-SUFFIXES = (".jpg", ".jpeg", ".jfif", ".jpe", ".png", ".webp", ".bmp")
+
 
 # An image near Pillow's limit takes half a gigabyte while it is decoded: large ones go one at a time.
 _LARGE_PIXELS = 16_000_000

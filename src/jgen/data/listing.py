@@ -6,7 +6,8 @@ import os
 import stat
 from typing import NamedTuple
 
-from jgen.data.images import SUFFIXES
+SUFFIXES = (".jpg", ".jpeg", ".jfif", ".jpe", ".png", ".webp", ".bmp")  # of images
+
 
 # Folders that a file manager, a storage system or an archiver keeps among one's own; compared in lower case.
 KEPT_BY_SYSTEMS = {

@@ -12,7 +12,7 @@ import numpy as np
 
 from jgen import data, random
 from jgen.config import parse_size
-from jgen.data import images, listing
+from jgen.data import listing
 from jgen.data.arrange import TEST_FOLDERS, TRAIN_FOLDERS
 from jgen.errors import UserError
 from jgen.runs import run_data
@@ -152,7 +152,7 @@ def _refuse_empty_classes(folder):
     for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
         if entry.is_dir() and not listing.ignored(entry.name):
             found = (name for _, _, names in os.walk(entry.path, followlinks=True) for name in names)
-            holds[entry.path] = any(name.lower().endswith(images.SUFFIXES) for name in found)
+            holds[entry.path] = any(name.lower().endswith(listing.SUFFIXES) for name in found)
     empty = next((path for path, any_images in holds.items() if not any_images), None)
     if empty and any(holds.values()):
         raise UserError(f"{empty} holds no images: fill it, or remove it")

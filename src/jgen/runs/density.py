@@ -149,7 +149,7 @@ def of_run(run: FinishedRun, dataset: Dataset) -> Densities:
             tensors[f"{name}.{part}"] = value.astype(np.float32)
     components = {name: len(mixture.weights) for name, mixture in _named(densities).items()}
     checkpoint.save(path, tensors, {"weights": digest, "images": images, "components": components})
-    return densities
+    return _from_tensors(tensors, run, path)  # as the next call reads them: the same seed draws the same latents
 
 
 def _fit_run(run: FinishedRun, dataset: Dataset) -> tuple[Densities, int]:
