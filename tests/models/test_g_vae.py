@@ -1,7 +1,6 @@
 """The G-VAE: its classifier really trains, its noise is fresh, and a resumed run is the same run."""
 
 import dataclasses
-import types
 
 import numpy as np
 import pytest
@@ -9,6 +8,7 @@ from PIL import Image
 
 from jgen import networks
 from jgen.cli import training
+from jgen.config import Run
 from jgen.errors import UserError
 from jgen.models import g_vae
 from jgen.models.g_vae import CIFAR10, GVAE, Config
@@ -119,7 +119,7 @@ def test_the_learning_rate_follows_a_cosine():
 
 def test_settings_are_layered_defaults_preset_document_command_line():
     def config_of(as_published=False, **explicit):
-        return setup.fresh_config(GVAE, explicit, types.SimpleNamespace(as_published=as_published))
+        return setup.fresh_config(GVAE, explicit, Run(as_published=as_published))
 
     assert config_of(data="some/folder").classifier_weight == Config.classifier_weight
     assert config_of(data="cifar10").latent_dim == CIFAR10["latent_dim"]

@@ -134,18 +134,18 @@ def test_what_a_gpu_computes(name, as_on_a_gpu):
 def _residual():
     encoder = networks.ResidualEncoder((3, 8, 12), 2, (4, 6), (1, 0), latent_dim=3)
     decoder = networks.UNetDecoder(3, (3, 8, 12), 2, (4, 6), (1, 0))
-    return [encoder, decoder], (4, 3, 8, 12), lambda x: decoder(encoder(x)[0], encoder.features(x))
+    return [encoder, decoder], (4, 3, 8, 12), lambda x: decoder(encoder(x).mu, encoder.features(x))
 
 
 def _published_conv():
     shape = (1, 128, 128)
     encoder, decoder = networks.PublishedConvEncoder(shape, 3), networks.PublishedConvDecoder(3, shape)
-    return [encoder, decoder], (2, *shape), lambda x: decoder(jt.concat(encoder(x), dim=1)[:, 2:5])
+    return [encoder, decoder], (2, *shape), lambda x: decoder(jt.concat(list(encoder(x)), dim=1)[:, 2:5])
 
 
 def _conditional():
     encoder = networks.GaussianEncoder(6 + 2, (5,), 3)
-    return [encoder], (7, 6), lambda x: jt.concat(encoder(x, x[:, :2] * 1.0), dim=1)
+    return [encoder], (7, 6), lambda x: jt.concat(list(encoder(x, x[:, :2] * 1.0)), dim=1)
 
 
 @pytest.mark.parametrize("made", [_residual, _published_conv, _conditional])
@@ -201,5 +201,8 @@ def test_kernels_may_be_switched_between_two_layers(first_fused):
         parameters = [p for layer in layers for p in layer.parameters() if not p.is_stop_grad()]
         return [value.numpy() for value in (y, *jt.grad((y * y * y).sum(), parameters))]
 
-    for ours, expected in zip(results([first_fused, not first_fused] * 2), results([True] * 4), strict=True):
-        np.testing.assert_allclose(ours, expected, rtol=1e-3, atol=1e-4 * np.abs(expected).max())
+    wanted = results([True] * 4)
+    # A bias before batch normalisation has the gradient 0: what is seen of it is the rounding of the others.
+    scale = max(np.abs(value).max() for value in wanted)
+    for ours, expected in zip(results([first_fused, not first_fused] * 2), wanted, strict=True):
+        np.testing.assert_allclose(ours, expected, rtol=1e-3, atol=1e-5 * scale)
