@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-BUDGET = 700
+BUDGET = 900
 
 
 class Counter:
