@@ -2,6 +2,7 @@
 
 import functools
 import pathlib
+import signal
 import subprocess
 import sys
 
@@ -16,6 +17,10 @@ SRC = TESTS.parent / "src"
 sys.path[:0] = [str(SRC), str(TESTS)]
 
 pytest_plugins = ["tiny_runs", "kernel_count"]
+
+# A shell's background job ignores Ctrl-C, and so would every script that is tested there.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def make_folder(root, classes, per_class, shape, grey=False):
