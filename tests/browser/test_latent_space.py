@@ -164,5 +164,6 @@ def test_draws_and_their_morph(opened):
 
 def test_the_section_stands_alone(browser, alone, errors):
     browser.get(alone.as_uri())
+    WebDriverWait(browser, 20).until(lambda _: browser.execute_script("return Boolean(window.latentSpace)"))
     assert picture(browser).max() > 200
     assert errors() == []
