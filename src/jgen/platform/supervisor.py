@@ -32,6 +32,7 @@ class Stop(enum.IntEnum):
     AFTER_STEP = 2  # gets the signal, and is killed only by a second one: it will save its state
 
 
+_forking = 0  # the process that forks just now
 _shared: mmap.mmap | None = None  # one byte Stop, then the advice; None where no supervisor watches
 
 
@@ -76,17 +77,23 @@ def supervise(program: str = "") -> None:
         os._exit(_Supervisor(program or os.path.basename(sys.argv[0]), worker, stops, watched).run())
     os.setpgid(0, 0)
     _die_with_parent(parent)
-    os.register_at_fork(after_in_child=_die_with_parent)
+    # The child may begin after its parent's death, so the parent's id is noted before the fork.
+    os.register_at_fork(before=_note_parent, after_in_child=lambda: _die_with_parent(_forking))
     signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # it may write to a terminal whose foreground is its parent
     for number in stops:
         signal.signal(number, signal.SIG_DFL)  # at once and without a traceback, until exit_cleanly takes over
     signal.pthread_sigmask(signal.SIG_SETMASK, earlier)
 
 
-def _die_with_parent(parent=None):
-    """Have the kernel kill this process when its parent dies: a compile worker would keep the compile lock."""
+def _note_parent():
+    global _forking
+    _forking = os.getpid()
+
+
+def _die_with_parent(parent):
+    """Have the kernel kill this process when `parent` dies: a compile worker would keep the compile lock."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if parent is not None and os.getppid() != parent:
+    if os.getppid() != parent:
         os._exit(128 + signal.SIGKILL)
 
 
