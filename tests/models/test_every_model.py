@@ -21,9 +21,15 @@ TINY = {
     "cvae-conv": (cvae.CVAE, cvae.Config(net="conv", widths=(2, 3), latent_dim=3, label_dim=2)),
     "conv-vae": (conv_vae.ConvVAE, conv_vae.Config(widths=(2, 3), latent_dim=3)),
     "wgan": (wgan.WGAN, wgan.Config(hidden=(4, 5), critic_hidden=(5,), latent_dim=3, n_critic=2)),
+    "wgan-gp": (wgan.WGAN, wgan.Config(penalty="gradient", hidden=(4, 5), critic_hidden=(5,), latent_dim=3)),
+    "wgan-conv": (wgan.WGAN, wgan.Config(penalty="gradient", net="conv", widths=(2, 3), latent_dim=3, n_critic=2)),
 }
 # The critic's last bias cancels in the difference of its means: only the clip moves it.
-WITHOUT_GRADIENT = {"wgan": ["critic_rmsprop.v.3"]}
+WITHOUT_GRADIENT = {
+    "wgan": ["critic_rmsprop.v.3"],
+    "wgan-gp": ["critic.body.layers.2.bias", "critic_adam.m.3", "critic_adam.v.3"],
+    "wgan-conv": ["critic.head.bias", "critic_adam.m.5", "critic_adam.v.5"],
+}
 EVERY = pytest.mark.parametrize("name", list(TINY))
 SHAPE = Shape((1, 9, 7), n_classes=2)
 

@@ -5,6 +5,7 @@ import pytest
 
 import reference
 from jgen import networks, random
+from jgen.errors import UserError
 from jgen.kernels import batch_norm
 from jgen.models.wgan import WGAN, Config
 from jgen.platform.runtime import jt
@@ -146,6 +147,22 @@ def test_the_critic_learns_to_tell_real_from_generated():
     for number in range(1, 120):
         terms = step(algorithm, number)
     assert terms["critic_loss"].item() < -0.02
+
+
+@pytest.mark.parametrize("net", ["mlp", "conv"])
+def test_a_gradient_penalty_brings_the_critics_slope_to_1_and_clips_nothing(net):
+    algorithm = make(penalty="gradient", net=net, widths=(4,), n_critic=1000, adam_lr=0.01)
+    penalties = [step(algorithm, number)["penalty"].item() for number in range(1, 100)]
+    assert penalties[0] > 5 and max(penalties[-5:]) < 0.5
+    assert max(np.abs(p.numpy()).max() for p in algorithm.critic.parameters()) > algorithm.config.clip
+    assert {name.split(".")[0] for name in algorithm.state()} == {
+        "generator", "critic", "generator_adam", "critic_adam"
+    }  # fmt: skip
+
+
+def test_more_halvings_than_an_image_has_are_refused():
+    with pytest.raises(UserError, match="--widths halve the images 3 times"):
+        make(net="conv", widths=(2, 2, 2))
 
 
 def test_weights_for_sampling_are_the_generators():

@@ -3,6 +3,7 @@
 from jgen.kernels import constant_parameters
 from jgen.networks.convolutional import ConvDecoder, ConvEncoder, ConvGaussianEncoder, label_planes, n_stages
 from jgen.networks.critic import Critic, Generator
+from jgen.networks.dcgan import ConvCritic, ConvGenerator
 from jgen.networks.features import Features
 from jgen.networks.labels import LabelEmbedding, repeated_labels
 from jgen.networks.layers import interleave, join
@@ -28,9 +29,11 @@ from jgen.networks.transforms import flip_and_shift
 
 __all__ = [
     "MLP",
+    "ConvCritic",
     "ConvDecoder",
     "ConvEncoder",
     "ConvGaussianEncoder",
+    "ConvGenerator",
     "Critic",
     "Features",
     "GaussianEncoder",

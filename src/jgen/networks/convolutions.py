@@ -54,6 +54,22 @@ class Conv(ActivatedLayer, nn.Conv):
             return leaky(to_images(x.var, *parameters_of(self)), slope)
         return x.like(convolution.Convolution(stride, padding, slope)(x.var, *parameters_of(self)))
 
+    def transposed(self, y: Features, size: tuple[int, int]) -> jt.Var | Features:
+        """The convolution's transpose, without a bias: what it maps to y -> features, or images, of `size`."""
+        y = y.computable()
+        (stride, _), (padding, _) = self.stride, self.padding
+        if not y.channels_last:
+            return self._transposed_channels_first(y, size)
+        if self.images == "in":
+            return image_convolution.ToImages(stride, padding, size, transposed=True)(y.var, self.weight)
+        return y.like(convolution.TransposedConvolution(stride, padding, size)(y.var, self.weight))
+
+    def _transposed_channels_first(self, y, size):
+        geometry = zip(size, y.var.shape[2:], self.kernel_size, self.stride, self.padding)
+        unseen = tuple(side - ((n - 1) * stride - 2 * pad + kernel) for side, n, kernel, stride, pad in geometry)
+        x = nn.conv_transpose(y.var, self.weight, None, self.stride, self.padding, unseen)
+        return x if self.images == "in" else y.like(x)
+
     def _from_images(self, x, slope):
         (stride, _), (padding, _) = self.stride, self.padding
         return image_convolution.ToFeatures(stride, padding, slope)(x, *parameters_of(self))

@@ -1,4 +1,4 @@
-"""WGAN's generator and critic, as the fourth document publishes them."""
+"""WGAN's generator and critic of linear layers, as the fourth document publishes them."""
 
 import itertools
 
@@ -7,6 +7,7 @@ from jgen.networks.activations import LeakyReLU, Tanh
 from jgen.networks.layers import Layers
 from jgen.networks.mlp import MLP
 from jgen.networks.normalisation import BatchNorm
+from jgen.networks.state import no_grad
 from jgen.platform.runtime import jt, nn
 
 SLOPE = 0.01  # of LeakyReLU for negative values
@@ -38,3 +39,22 @@ class Critic(nn.Module):
 
     def execute(self, x: jt.Var) -> jt.Var:
         return self.body(flat(x))
+
+    def input_gradient(self, x: jt.Var) -> jt.Var:
+        """The gradients by the images of their scores, [N, C, H, W], differentiable by the weights."""
+        *hidden, last = [layer for layer in self.body.layers.layers.values() if isinstance(layer, nn.Linear)]
+        slopes, h = [], flat(x)
+        with no_grad():
+            for layer in hidden:
+                h = layer(h)
+                slopes.append(slopes_at(h, SLOPE))
+                h = h * slopes[-1]
+        gradient = last.weight.broadcast((x.shape[0], last.weight.shape[1]))  # [N, U]
+        for layer, slope in zip(reversed(hidden), reversed(slopes), strict=True):
+            gradient = jt.matmul(gradient * slope, layer.weight)
+        return gradient.reshape(x.shape)
+
+
+def slopes_at(h: jt.Var, slope: float) -> jt.Var:
+    """The slope of a leaky ReLU at h: 1 where it is positive, `slope` elsewhere; no gradient."""
+    return (slope + (1 - slope) * (h > 0).float32()).stop_grad()
