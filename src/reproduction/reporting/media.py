@@ -15,9 +15,9 @@ from jgen.errors import UserError
 
 WIDEST = 640  # pixels of a picture in the page; the original stays linked
 FEW_BYTES = 6_000  # up to here a picture is kept without loss
-QUALITY = 60
+QUALITY = 50
 GREYS = 16  # levels of a grey picture without loss otherwise: digits stay sharp, in half the bytes
-POSTER_WIDTH, POSTER_QUALITY = 240, 50
+POSTER, POSTER_QUALITY = (240, 320), 50  # width and height at most
 FILM_FACTOR = 30  # x264's constant rate factor of a film in the page; larger is smaller and coarser
 FILM_BYTES = 120_000  # a film that is still larger is linked, not embedded
 MOST_FRAMES, LAST_FRAMES, FRAME_MILLISECONDS = 60, 10, 100  # of the README's animation
@@ -67,8 +67,7 @@ def middle_frame(path):
 
 
 def _poster(image):
-    width = min(image.width, POSTER_WIDTH)
-    image = image.resize((width, round(image.height * width / image.width)), Image.Resampling.LANCZOS)
+    image.thumbnail(POSTER, Image.Resampling.LANCZOS)
     return _uri("image/webp", _webp(image, quality=POSTER_QUALITY))
 
 
