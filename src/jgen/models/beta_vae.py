@@ -73,7 +73,7 @@ class BetaVAE(LatentModel):
 
     @classmethod
     def legend(cls, config):
-        if not config.warm_up:
+        if not (config.warm_up and config.beta):
             return ""
         return (
             f"beta rises from 0 to {config.beta:g} over the first {config.warm_up:.0%} of the epochs (warm-up): as it "
