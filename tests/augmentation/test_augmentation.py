@@ -44,7 +44,7 @@ def test_each_training_image_gives_n_images_of_its_class(out, pets, tmp_path, ca
 def test_the_same_seed_gives_the_same_bytes_also_when_interrupted(out, pets, tmp_path, monkeypatch, kind):
     monkeypatch.setattr("jgen.augmentation.along_run.CHUNK", 7)
     augment(options(out, pets, tmp_path / "whole", directions=kind))
-    original, calls = Job._chunk, []
+    original, calls = Job.chunk, []
 
     def stops_at_the_third(job, *arguments):
         calls.append(1)
@@ -52,7 +52,7 @@ def test_the_same_seed_gives_the_same_bytes_also_when_interrupted(out, pets, tmp
             raise KeyboardInterrupt
         return original(job, *arguments)
 
-    monkeypatch.setattr(Job, "_chunk", stops_at_the_third)
+    monkeypatch.setattr(Job, "chunk", stops_at_the_third)
     with pytest.raises(KeyboardInterrupt):
         augment(options(out, pets, tmp_path / "parts", directions=kind))
     assert len(manifest(tmp_path / "parts")) == 2 * 7 * 4

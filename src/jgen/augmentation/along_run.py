@@ -14,6 +14,7 @@ import os
 import pathlib
 
 import numpy as np
+from tqdm import tqdm
 
 from jgen import random
 from jgen.augmentation import classic, manifest
@@ -39,116 +40,117 @@ def augment(options, target: pathlib.Path) -> None:
     found = sources.find(options.source, pathlib.Path(options.data_dir), run, options.data)
     if found.held_out:
         print(f"{options.source}: its {found.held_out} test images are left alone")
-    Job(options, run, found, target).do()
+    _require_fitting(run, found, options)
+    job = Job(options, run, found)
+    rows = _unfinished(target, job.record(run))
+    done = len({row["source"] for row in rows})
+    with tqdm(total=len(job.chosen), initial=done, unit="source") as bar:
+        for start in range(done, len(job.chosen), CHUNK):
+            rows += job.chunk(start, target)
+            manifest.write(target, rows)
+            bar.update(min(CHUNK, len(job.chosen) - start))
+    _report(rows, len(job.chosen), options.min_confidence, target)
+
+
+def _require_fitting(run: FinishedRun, found: Sources, options) -> None:
+    """Raise UserError where the run does not know the sources' classes, or cannot tell its confidence."""
+    known, given = run.record["data"]["classes"], set(found.labels)
+    if options.min_confidence > 0 and not run.algorithm.can_classify:
+        raise UserError(f"--min-confidence needs a run with a classifier, which {options.run} has not")
+    unknown = sorted(given - set(known))
+    if known and unknown:
+        raise UserError(
+            f"{options.run} knows the classes {', '.join(known)}, but {options.source} has {unknown[0]!r}: give images "
+            "of those classes, or a run that was trained on these"
+        )
+    bad = [label for label in given if label in ("", ".", "..") or os.sep in label]
+    if bad:
+        raise UserError(f"the class name {bad[0]!r} cannot be a folder")
+
+
+def _unfinished(target: pathlib.Path, record: dict) -> list[dict]:
+    """The manifest's rows of an unfinished job with this record; an empty list for a new one."""
+    path = target / RECORD
+    if path.exists():
+        try:
+            same = files.read_json(path) == json.loads(json.dumps(record))
+        except (OSError, ValueError):
+            same = False
+        if not same:
+            raise UserError(f"{target} holds another augmentation: choose a new folder, or delete this one")
+        return manifest.read(target)
+    if target.is_dir() and any(target.iterdir()):
+        raise UserError(f"{target} is not empty: choose a new folder")
+    files.atomic_write(path, (json.dumps(record, indent=1) + "\n").encode())
+    return []
 
 
 class Job:
-    """One run over the sources."""
+    """The sources of one job, and how each of them is moved."""
 
-    def __init__(self, options, run: FinishedRun, found: Sources, target: pathlib.Path):
-        self.options, self.algorithm, self.found, self.target = options, run.algorithm, found, target
+    def __init__(self, options, run: FinishedRun, found: Sources):
+        self.options, self.algorithm, self.found, self.kind = options, run.algorithm, found, options.kind
         self.classes = list(run.record["data"]["classes"])
         self.chosen = sources.at_most_per_class(found, options.per_class, options.seed)
-        self.kind, self.by_spread = options.kind, options.strength > 0
-        self._check()
-        fields = [field.name for field in dataclasses.fields(options) if field.name not in NOT_RECORDED]
-        listing = "\0".join(f"{found.names[i]}\0{found.checksum(i)}" for i in self.chosen)
-        self.record = {
-            **{name: getattr(options, name) for name in fields},
+
+    def record(self, run: FinishedRun) -> dict:
+        """What decides the results: a job of another record is another one."""
+        names = [field.name for field in dataclasses.fields(self.options) if field.name not in NOT_RECORDED]
+        listing = "\0".join(f"{self.found.names[i]}\0{self.found.checksum(i)}" for i in self.chosen)
+        return {
+            **{name: getattr(self.options, name) for name in names},
             "weights": files.sha256(run.directory.weights),
-            "sources": _digest(listing.encode("utf-8", "replace")),
+            "sources": hashlib.sha256(listing.encode("utf-8", "replace")).hexdigest(),
         }
-
-    def _check(self):
-        found, name = set(self.found.labels), self.options.run
-        needs = self.options.min_confidence > 0
-        if needs and not self.algorithm.can_classify:
-            raise UserError(f"--min-confidence needs a run with a classifier, which {name} has not")
-        unknown = sorted(found - set(self.classes))
-        if self.classes and unknown:
-            known = ", ".join(self.classes)
-            raise UserError(
-                f"{name} knows the classes {known}, but {self.options.source} has {unknown[0]!r}: give images of those "
-                "classes, or a run that was trained on these"
-            )
-        bad = [label for label in found if label in ("", ".", "..") or os.sep in label]
-        if bad:
-            raise UserError(f"the class name {bad[0]!r} cannot be a folder")
-
-    def do(self):
-        from tqdm import tqdm
-
-        rows = self._resume()
-        done = len({row["source"] for row in rows})
-        with tqdm(total=len(self.chosen), initial=done, unit="source") as bar:
-            for start in range(done, len(self.chosen), CHUNK):
-                chunk = self.chosen[start : start + CHUNK]
-                rows += self._chunk(chunk, start)
-                manifest.write(self.target, rows)
-                bar.update(len(chunk))
-        self._report(rows)
-
-    def _resume(self):
-        """The manifest's rows of an unfinished job with the same options; an empty list for a new one."""
-        record = self.target / RECORD
-        if record.exists():
-            try:
-                same = files.read_json(record) == json.loads(json.dumps(self.record))
-            except (OSError, ValueError):
-                same = False
-            if not same:
-                raise UserError(f"{self.target} holds another augmentation: choose a new folder, or delete this one")
-            return manifest.read(self.target)
-        if self.target.is_dir() and any(self.target.iterdir()):
-            raise UserError(f"{self.target} is not empty: choose a new folder")
-        files.atomic_write(record, (json.dumps(self.record, indent=1) + "\n").encode())
-        return []
 
     @functools.cached_property
     def _directions(self) -> Directions:
-        mu, spreads = None, None
-        if self.kind == "pca" or self.kind in NEED_CLASSES or self.by_spread:
+        mu, spreads, by_spread = None, None, self.options.strength > 0
+        if self.kind == "pca" or self.kind in NEED_CLASSES or by_spread:
             some = self.chosen[:: -(-len(self.chosen) // ENCODED)]
-            mu, logvar = latents.encode(
-                self.algorithm, np.stack([self.found.read(i) for i in some]), self._labels(some)
-            )
+            mu, logvar = latents.encode(self.algorithm, self._pixels(some), self._labels(some))
             spreads = class_spreads(mu, logvar, [self.found.labels[i] for i in some])
-        return Directions(self.kind, self.options.seed, mu, spreads, self.by_spread)
+        return Directions(self.kind, self.options.seed, mu, spreads, by_spread)
 
-    def _chunk(self, chunk, start):
-        """Augment the sources `chunk`; number `start` is the first. Returns their rows of the manifest."""
+    def chunk(self, start: int, target: pathlib.Path) -> list[dict]:
+        """Write the results of CHUNK sources from number `start` on; their rows of the manifest."""
         options, count = self.options, self.options.n
-        x = np.stack([self.found.read(i) for i in chunk])
-        labels = self._labels(chunk)
-        mu, logvar = latents.encode(self.algorithm, x, labels)
-        sigma = np.exp(0.5 * logvar)
-        moves, names = zip(
-            *(
-                self._directions.of(start + i, sigma[i], count, self.found.labels[source], mu[i])
-                for i, source in enumerate(chunk)
-            )
-        )
-        sizes = np.array(steps(self.kind, count, options.strength or options.sigma), np.float32)
-        z = mu[:, None] + sizes[:, None] * np.stack(moves)  # [N, count, D]
-        repeated = None if labels is None else labels.repeat(count)
-        made = latents.decode(self.algorithm, z.reshape(-1, z.shape[-1]), x.repeat(count, 0), repeated)
-        pixels = manifest.as_bytes(made)
-        confidence = self._confidence(pixels, repeated)
+        chunk = self.chosen[start : start + CHUNK]
+        names, sizes, pixels = self._moved(chunk, start)
+        confidence = self._confidence(pixels, self._labels(np.repeat(chunk, count)))
         rows = []
-        for at in range(len(pixels)):
+        for at, image in enumerate(pixels):
             i, k = divmod(at, count)
             source, label = self.found.names[chunk[i]], self.found.labels[chunk[i]]
             kept = confidence is None or confidence[at] >= options.min_confidence
             name = f"{label}/{start + i:06d}_{k:02d}.png" if kept else ""
             if kept:
                 generator = random.stream(options.seed, random.AUGMENTATION, start + i, 1 + k)
-                manifest.write_image(
-                    self.target / name, classic.moved(pixels[at : at + 1], options.classic, generator)[0]
-                )
+                manifest.write_image(target / name, classic.moved(image[None], options.classic, generator)[0])
             shown = "" if confidence is None else f"{confidence[at]:.4f}"
             values = (name, source, label, names[i][k], f"{sizes[k]:g}", " ".join(options.classic), options.seed, shown)
             rows.append(dict(zip(manifest.COLUMNS, values)))
         return rows
+
+    def _moved(self, chunk, start):
+        """(names of the directions, sizes of the steps, pixels uint8 [N * count, C, H, W]) of the sources `chunk`."""
+        options, count = self.options, self.options.n
+        x, labels = self._pixels(chunk), self._labels(chunk)
+        mu, logvar = latents.encode(self.algorithm, x, labels)
+        sigma = np.exp(0.5 * logvar)
+        each = (
+            self._directions.of(start + i, sigma[i], count, self.found.labels[source], mu[i])
+            for i, source in enumerate(chunk)
+        )
+        moves, names = zip(*each)
+        sizes = np.array(steps(self.kind, count, options.strength or options.sigma), np.float32)
+        z = mu[:, None] + sizes[:, None] * np.stack(moves)  # [N, count, D]
+        repeated = None if labels is None else labels.repeat(count)
+        made = latents.decode(self.algorithm, z.reshape(-1, z.shape[-1]), x.repeat(count, 0), repeated)
+        return names, sizes, manifest.as_bytes(made)
+
+    def _pixels(self, chunk):
+        return np.stack([self.found.read(i) for i in chunk])
 
     def _labels(self, chunk):
         """Class indices as the model knows them, or None where it knows no classes."""
@@ -162,17 +164,14 @@ class Job:
             return None
         return latents.classify(self.algorithm, pixels)[np.arange(len(pixels)), labels]
 
-    def _report(self, rows):
-        kept = sum(bool(row["file"]) for row in rows)
-        if not kept:
-            highest = max(float(row["confidence"]) for row in rows)
-            raise UserError(
-                f"--min-confidence {self.options.min_confidence:g} left none of {len(rows)} images (the highest is "
-                f"{highest:.4f}): delete {self.target} and ask for less"
-            )
-        left_out = f", {len(rows) - kept} left out below --min-confidence" if kept < len(rows) else ""
-        print(f"{self.target}: {kept} images of {len(self.chosen)} sources{left_out}; {self.target / manifest.NAME}")
 
-
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
+def _report(rows: list[dict], n_sources: int, min_confidence: float, target: pathlib.Path) -> None:
+    kept = sum(bool(row["file"]) for row in rows)
+    if not kept:
+        highest = max(float(row["confidence"]) for row in rows)
+        raise UserError(
+            f"--min-confidence {min_confidence:g} left none of {len(rows)} images (the highest is {highest:.4f}): "
+            f"delete {target} and ask for less"
+        )
+    left_out = f", {len(rows) - kept} left out below --min-confidence" if kept < len(rows) else ""
+    print(f"{target}: {kept} images of {n_sources} sources{left_out}; {target / manifest.NAME}")
