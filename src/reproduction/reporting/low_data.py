@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 
-from jgen.augmentation.low_data import CONFIDENCE, JUDGES, NONE, WAYS
+from jgen.augmentation.low_data import CLASSIC, CONFIDENCE, JUDGES, NONE, WAYS
 from reproduction.reporting import charts
-from reproduction.reporting.blocks import Chart, Missing, Table
+from reproduction.reporting.blocks import Chart, Missing, Prose, Table
 from reproduction.reporting.results import NotRunYet
 from reproduction.reporting.verdicts import Outcome, graded
 
 RUN, SECTION = "g-vae-mnist", "low-data"
+WITH_VAE = "classic + VAE"
 WAY = "VAE"  # the one that sees the few images alone, without hand-written moves
 JUDGE = "CNN"
 
@@ -44,13 +45,25 @@ def _with_interval(measured, size):
 
 
 def blocks(results, run=RUN):
-    """The tables of both judges and the chart; what is missing where it was not measured."""
+    """What comes out in a sentence, the tables of both judges and the chart; what is missing where not measured."""
     try:
-        found = [_table(results.run(run), judge) for judge in JUDGES]
+        found = [_outcome(results.run(run)), *(_table(results.run(run), judge) for judge in JUDGES)]
         series = {way: results.run(run).measured(SECTION, gain(way))["values"] for way in WAYS if way != NONE}
     except NotRunYet:
         return [Missing("the low-data table", f"python src/evaluate.py {run} {SECTION}")]
     return [*found, _chart(series)]
+
+
+def _outcome(run):
+    """The gains at the fewest images per class, hand-written moves first."""
+    size = next(iter(run.measured(SECTION, f"{JUDGE}: {NONE}")["values"]))
+    gains = {way: run.measured(SECTION, gain(way))["values"][size] for way in WAYS if way != NONE}
+    with_vae = gains[WITH_VAE] - gains[CLASSIC]
+    return Prose(
+        f"With {size} images per class, hand-written affine moves gain {gains[CLASSIC]:+.1f} points, images made by a "
+        f"VAE of the same few images {gains[WAY]:+.1f}, and those made by a VAE that also saw 5,000 unlabelled images "
+        f"{gains['unlabelled']:+.1f}; beside the moves, the VAE's images add {with_vae:+.1f}."
+    )
 
 
 def _table(run, judge):

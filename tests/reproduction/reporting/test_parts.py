@@ -206,7 +206,8 @@ def test_a_gain_counts_above_its_interval(results, gains, expected):
     found["low-data"]["numbers"][low_data.gain(low_data.WAY)]["half_widths"] = {"10": 0.6, "50": 0.6}
     path.write_text(json.dumps(found))
     assert low_data.Helps().judge(results).verdict is expected
-    *tables, chart = low_data.blocks(results)
+    outcome, *tables, chart = low_data.blocks(results)
+    assert f"moves gain {gains[0]:+.1f} points" in outcome.text and "add +0.0" in outcome.text
     assert [table.rows[0][1] for table in tables] == ["80.0 %"] * len(low_data.JUDGES)
     assert chart.svg.count("<circle") == 2 * (len(low_data.WAYS) - 1)
 
