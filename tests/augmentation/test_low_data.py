@@ -44,7 +44,7 @@ def test_labels_spread_along_neighbours():
 @pytest.fixture
 def cell(digits, monkeypatch):
     monkeypatch.setattr(low_data, "HELD_OUT", 30)
-    monkeypatch.setattr(low_data, "UNLABELLED", 40)
+    monkeypatch.setattr(low_data, "N_UNLABELLED", 40)
     return low_data.Cell(digits, 2, seed=0, recipe=RECIPE)
 
 

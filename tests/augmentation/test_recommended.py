@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from conftest import make_folder
 from jgen.augmentation import recommended
@@ -27,16 +28,17 @@ def judged(monkeypatch):
     """Which ways are right on every image, in place of classifiers and generators; notes what is trained."""
     right, calls = set(), []
 
-    def made(self, way, real, further, per_class=1):
+    def made(self, real, further, recipe, seed):
+        way = next(name for name, each in recommended.WAYS.items() if each == self)
         calls.append((way, len(real.y), None if further is None else len(further)))
-        y = np.arange(real.n_classes).repeat(per_class)
+        y = np.arange(real.n_classes).repeat(recipe.made_per_class)
         x = np.zeros((len(y), *real.x.shape[1:]), np.uint8)
-        return None if way in ("none", "classic") else Labelled(x, y, real.n_classes)
+        return Labelled(x, y, real.n_classes) if self.source else None
 
     def trained(judge, real, made, share, moves, seed, steps):
         return calls[-1][0]
 
-    monkeypatch.setattr(recommended.Study, "made", made)
+    monkeypatch.setattr(recommended.Way, "made", made)
     monkeypatch.setattr(recommended, "trained", trained)
     monkeypatch.setattr(recommended, "hits", lambda way, test: np.full(len(test.y), way in right))
     return right, calls
@@ -68,6 +70,7 @@ def test_the_simplest_of_the_best_ways_is_recommended_and_written(folder, judged
             "classic": {("", "affine flip colour")},
             "VAE": {("sample", "")},
         }[use]
+        assert {Image.open(path).size for path in written} == {(8, 10)}  # as the source images
 
 
 def test_the_verdict_on_the_same_folder_is_kept(folder, judged, tmp_path, capsys):
@@ -90,9 +93,9 @@ def test_unlabelled_images_are_a_way_of_their_own(folder, judged, tmp_path):
 
 
 def test_every_image_is_judged_once_and_never_trained_on_meanwhile(folder, tmp_path):
-    options = Augmentation(source=str(folder), target=str(tmp_path / "more"), out=str(tmp_path))
-    study = recommended.Study(recommended.Folder(options), options)
-    folds = study._folds(study.folder.real)
+    images = recommended.LabelledFolder(str(folder), "", str(tmp_path), fewest=6)
+    study = recommended.Study(images, seed=0, cache=tmp_path)
+    folds = study._folds()
     assert sorted(np.concatenate(folds)) == list(range(22)) and {len(fold) for fold in folds} <= {6, 7, 8}
 
 

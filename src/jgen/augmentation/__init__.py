@@ -5,6 +5,8 @@ recommended        without a run: which augmentation helps a classifier of this 
 along_run          with a run: images moved along its latents
 directions         which way to move an image's latents, and how far
 classic            hand-written moves: affine, flip, crop, colour
+labelled_folder    the images of such a folder, at the size that is looked at
+ways               who makes further images, and which images are moved by hand-written moves
 generators         small VAEs of few labelled images, with or without unlabelled ones
 small_classifiers  the classifiers that augmentation is measured by
 low_data           the experiment: images per class x way x judge x seed; low_data_picture draws it

@@ -17,11 +17,12 @@ from pathlib import Path
 
 import numpy as np
 from scipy import stats
+from tqdm import tqdm
 
 from jgen import data, random
-from jgen.augmentation import generators
 from jgen.augmentation.generators import Recipe
 from jgen.augmentation.small_classifiers import JUDGES, Labelled, hits, trained
+from jgen.augmentation.ways import FEW, UNLABELLED, Way
 from jgen.data.dataset import Dataset
 from jgen.errors import UserError
 from jgen.evaluation.numbers import series
@@ -30,34 +31,20 @@ from jgen.runs import metrics
 
 CHOICE = 2  # EVALUATION's key of the images that are chosen
 HELD_OUT = 2000  # training images that decide whether made images are used
-UNLABELLED = 5000  # further training images whose labels are not used
-FEW, SHARE_OF_FEW, SHARE = 20, 0.5, 0.2  # made images in a batch up to FEW images a class, and beyond
+N_UNLABELLED = 5000  # further training images whose labels are not used
+AT_MOST, SHARE_OF_FEW, SHARE = 20, 0.5, 0.2  # share of made images in a batch up to AT_MOST a class, and beyond
 CONFIDENCE = 0.95
 KEY = ("per_class", "way", "judge", "seed")
-
-
-@dataclasses.dataclass(frozen=True)
-class Way:
-    """Where made images come from ("", "few" or "unlabelled"), and where classic moves are applied."""
-
-    text: str
-    source: str = ""
-    generator_moves: bool = False
-    classifier_moves: bool = False
-
-
 NONE, CLASSIC = "none", "classic"
 WAYS = {
     NONE: Way("the images as they are"),
-    "VAE": Way("made by a conditional VAE of the few images, from each class's Gaussian", "few"),
-    "unlabelled": Way(
-        "made by a VAE that also saw 5,000 unlabelled images; labels spread among its codes", "unlabelled"
-    ),
-    "VAE under moves": Way("as VAE, the generator trained under affine moves", "few", True),
-    "unlabelled under moves": Way("as unlabelled, the generator trained under affine moves", "unlabelled", True),
+    "VAE": Way("made by a conditional VAE of the few images, from each class's Gaussian", FEW),
+    "unlabelled": Way("made by a VAE that also saw 5,000 unlabelled images; labels spread among its codes", UNLABELLED),
+    "VAE under moves": Way("as VAE, the generator trained under affine moves", FEW, True),
+    "unlabelled under moves": Way("as unlabelled, the generator trained under affine moves", UNLABELLED, True),
     CLASSIC: Way("affine moves anew in every step, no generator", classifier_moves=True),
-    "classic + VAE": Way("VAE under moves, and affine moves of all images", "few", True, True),
-    "classic + unlabelled": Way("unlabelled under moves, and affine moves of all images", "unlabelled", True, True),
+    "classic + VAE": Way("VAE under moves, and affine moves of all images", FEW, True, True),
+    "classic + unlabelled": Way("unlabelled under moves, and affine moves of all images", UNLABELLED, True, True),
 }
 MOVES = ("affine",)
 
@@ -77,15 +64,15 @@ def choose(labels: np.ndarray, n_classes: int, per_class: int, seed: int) -> np.
 class Cell:
     """The images of one choice: few labelled, held-out and unlabelled ones; generators are trained once each."""
 
-    def __init__(self, dataset: Dataset, per_class: int, seed: int, recipe: Recipe, moves: tuple[str, ...] = MOVES):
+    def __init__(self, dataset: Dataset, per_class: int, seed: int, recipe: Recipe):
         rows = choose(dataset.y_train, dataset.n_classes, per_class, seed)
         rest = np.setdiff1d(np.arange(len(dataset.y_train)), rows)
         rest = random.stream(seed, random.EVALUATION, CHOICE + 1).permutation(rest)
         self.real, self.held_out = (self._part(dataset, part) for part in (rows, rest[:HELD_OUT]))
-        self.unlabelled = data.gather(dataset.x_train, np.sort(rest[HELD_OUT : HELD_OUT + UNLABELLED]))
+        self.unlabelled = data.gather(dataset.x_train, np.sort(rest[HELD_OUT : HELD_OUT + N_UNLABELLED]))
         self.test = Labelled(dataset.x_test, dataset.y_test, dataset.n_classes)
-        self.share = SHARE_OF_FEW if per_class <= FEW else SHARE
-        self.recipe, self.moves, self.seed = recipe, moves, seed
+        self.share = SHARE_OF_FEW if per_class <= AT_MOST else SHARE
+        self.recipe, self.seed = dataclasses.replace(recipe, moves=MOVES), seed
 
     @staticmethod
     def _part(dataset, rows):
@@ -93,17 +80,14 @@ class Cell:
 
     @functools.cache  # noqa: B019 (a cell lives for one row of the table)
     def made(self, source: str, generator_moves: bool) -> Labelled:
-        recipe = dataclasses.replace(self.recipe, moves=self.moves if generator_moves else ())
-        if source == "few":
-            return generators.made_of_few(self.real, recipe, self.seed)
-        return generators.made_with_unlabelled(self.real, self.unlabelled, recipe, self.seed)
+        return Way("", source, generator_moves).made(self.real, self.unlabelled, self.recipe, self.seed)
 
     @functools.cache  # noqa: B019
     def classifier(self, way: str, judge: str, share: float):
         """(classifier, its accuracy on the held-out images)."""
         chosen = WAYS[way]
         made = self.made(chosen.source, chosen.generator_moves) if share else None
-        moves = self.moves if chosen.classifier_moves else ()
+        moves = MOVES if chosen.classifier_moves else ()
         network = trained(judge, self.real, made, share, moves, self.seed)
         return network, hits(network, self.held_out).mean()
 
@@ -139,16 +123,6 @@ class Table:
         self.accuracies[cell] = accuracy
 
 
-def make(path: Path, dataset: Dataset, recipe: Recipe, wanted: list[tuple]) -> dict[tuple, float]:
-    """The accuracies of all `wanted` rows, 0 to 1; those that PATH lacks are made now, by one process at a time."""
-
-    def refusal(holder):
-        return f"{path} is being written by process {holder}: wait until it ends"
-
-    with files.locked(path.with_name(f".{path.stem}.lock"), refusal):
-        return fill(Table(path, settings_of(dataset, recipe)), wanted, dataset, recipe)
-
-
 def cells(sizes: Iterable[int], first_seed: int, seeds: int) -> list[tuple]:
     """(images per class, way, judge, seed) of every row, a whole seed after the other."""
     every_seed = range(first_seed, first_seed + seeds)
@@ -165,28 +139,32 @@ def settings_of(dataset: Dataset, recipe: Recipe) -> dict:
         "classes": list(dataset.classes),
         "test_images": len(dataset.x_test),
         "held_out": HELD_OUT,
-        "unlabelled": UNLABELLED,
-        "shares": {"few": FEW, "share_of_few": SHARE_OF_FEW, "share": SHARE},
+        "unlabelled": N_UNLABELLED,
+        "shares": {"few": AT_MOST, "share_of_few": SHARE_OF_FEW, "share": SHARE},
         "moves": list(MOVES),
         "recipe": dataclasses.asdict(recipe),
     }
 
 
-def fill(table: Table, wanted: list[tuple], dataset: Dataset, recipe: Recipe) -> dict[tuple, float]:
-    """Make the rows of `wanted` that the table lacks, with a bar; the accuracies of all, 0 to 1."""
-    from tqdm import tqdm
+def make(path: Path, dataset: Dataset, recipe: Recipe, wanted: list[tuple]) -> dict[tuple, float]:
+    """The accuracies of all `wanted` rows, 0 to 1; those that PATH lacks are made now, by one process at a time."""
 
-    missing = [cell for cell in wanted if cell not in table.accuracies]
-    for per_class in {cell[0] for cell in missing}:
-        choose(dataset.y_train, dataset.n_classes, per_class, 0)  # complain before the first hour, not after
-    with tqdm(total=len(wanted), initial=len(wanted) - len(missing), unit="row") as bar:
-        for (per_class, seed), rows in itertools.groupby(missing, key=lambda cell: (cell[0], cell[3])):
-            images = Cell(dataset, per_class, seed, recipe)
-            for row in rows:
-                bar.set_postfix_str(f"{per_class} per class, {row[1]}, {row[2]}, seed {seed}")
-                started = time.perf_counter()
-                table.add(row, *images.accuracy(row[1], row[2]), time.perf_counter() - started)
-                bar.update()
+    def refusal(holder):
+        return f"{path} is being written by process {holder}: wait until it ends"
+
+    with files.locked(path.with_name(f".{path.stem}.lock"), refusal):
+        table = Table(path, settings_of(dataset, recipe))
+        missing = [cell for cell in wanted if cell not in table.accuracies]
+        for per_class in {cell[0] for cell in missing}:
+            choose(dataset.y_train, dataset.n_classes, per_class, 0)  # complain before the first hour, not after
+        with tqdm(total=len(wanted), initial=len(wanted) - len(missing), unit="row") as bar:
+            for (per_class, seed), rows in itertools.groupby(missing, key=lambda cell: (cell[0], cell[3])):
+                images = Cell(dataset, per_class, seed, recipe)
+                for row in rows:
+                    bar.set_postfix_str(f"{per_class} per class, {row[1]}, {row[2]}, seed {seed}")
+                    started = time.perf_counter()
+                    table.add(row, *images.accuracy(row[1], row[2]), time.perf_counter() - started)
+                    bar.update()
     return {cell: table.accuracies[cell] for cell in wanted}
 
 

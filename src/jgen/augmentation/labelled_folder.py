@@ -1,0 +1,86 @@
+"""The folder that augment.py is given, at the size in which classifiers and generators see its images."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import pathlib
+
+import numpy as np
+
+from jgen import data
+from jgen.augmentation.small_classifiers import Labelled
+from jgen.data import images, listing
+from jgen.errors import UserError
+
+SMALL_SIDE, LARGE_SIDE, MANY = 32, 48, 1000  # longest side in pixels; the large one from MANY images on
+MOST_UNLABELLED = 5000
+
+
+class LabelledFolder:
+    """The labelled images of a folder, `real`, and the unlabelled ones beside them, or None."""
+
+    def __init__(self, source: str, data_dir: str, out: str, fewest: int, unlabelled: str = ""):
+        """Raises UserError unless there are two classes of at least `fewest` training images each."""
+        if source in data.NAMES or data.is_celeba(source):
+            raise UserError(f"{source} is no folder: without --run a folder of class folders is needed")
+        self.path = data.find_folder(source, data_dir)
+        cache, size = pathlib.Path(out) / "intermediate" / ".cache", _size(source, self.path)
+        self.dataset = data.load(str(self.path), data_dir, size, None, cache)
+        self._check(source, fewest)
+        self.real = Labelled(np.asarray(self.dataset.x_train), self.dataset.y_train, self.dataset.n_classes)
+        further = self.dataset.x_unlabelled
+        if unlabelled:
+            beside = data.load(unlabelled, data_dir, size, self.dataset.image_shape[0], cache)
+            further = np.concatenate([beside.x_train, beside.x_test])
+        self.unlabelled = None
+        if further is not None:
+            self.unlabelled = np.asarray(further[:: -(-len(further) // MOST_UNLABELLED)])
+
+    def _check(self, source, fewest):
+        if self.dataset.n_classes < 2:
+            raise UserError(f"{source} needs at least two class folders")
+        counts = np.bincount(self.dataset.y_train, minlength=self.dataset.n_classes)
+        if counts.min() < fewest:
+            raise UserError(
+                f"{source}: class {self.dataset.classes[counts.argmin()]} has {counts.min()} training images; {fewest} "
+                "are needed to tell what helps (with --run any number will do)"
+            )
+
+    @property
+    def in_colour(self) -> bool:
+        return self.dataset.image_shape[0] == 3
+
+    @property
+    def described(self) -> str:
+        further = "" if self.unlabelled is None else f", {len(self.unlabelled)} unlabelled"
+        _, height, width = self.dataset.image_shape
+        held_out = f"; its {len(self.dataset.x_test)} test images are left alone" if len(self.dataset.x_test) else ""
+        n, classes = len(self.real.y), self.dataset.n_classes
+        return f"{n} training images of {classes} classes{further}, looked at in {height}x{width} pixels{held_out}"
+
+    def original(self, i: int) -> np.ndarray:
+        """Training image i in its own size, uint8 [C, H, W]."""
+        path = self.path / self.dataset.files[i]
+        with images.decoding():
+            return images.decode(path, images.stored_size(path), self.dataset.image_shape[0])
+
+    def digest(self) -> str:
+        """Identifies the images by their pixels and labels."""
+        parts = [self.real.x.tobytes(), self.real.y.tobytes(), "\0".join(self.dataset.classes).encode()]
+        parts.append(b"" if self.unlabelled is None else self.unlabelled.tobytes())
+        return hashlib.sha256(b"".join(parts)).hexdigest()
+
+
+def _size(source: str, folder: pathlib.Path) -> tuple[int, int]:
+    """(H, W) in multiples of 4: the images' median proportions, no larger than they are."""
+    shapes = []
+    for file in listing.scan(os.path.realpath(folder))[0]:
+        with contextlib.suppress(Exception), images.decoding():  # what is wrong with it, `data.load` says
+            shapes.append(images.stored_size(folder / file.name))
+    if not shapes:
+        raise UserError(f"no images in {source}: it needs a folder for each class")
+    height, width = np.median(shapes, 0)
+    scale = min(1, (LARGE_SIDE if len(shapes) >= MANY else SMALL_SIDE) / max(height, width))
+    return tuple(max(8, 4 * round(side * scale / 4)) for side in (height, width))

@@ -1,0 +1,34 @@
+"""Ways to augment: who makes further images, and which images are moved by hand-written moves."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from jgen.augmentation import generators
+from jgen.augmentation.generators import Recipe
+from jgen.augmentation.small_classifiers import Labelled
+
+FEW, UNLABELLED = "few", "unlabelled"
+
+
+@dataclasses.dataclass(frozen=True)
+class Way:
+    """source: FEW, a VAE of the labelled images; UNLABELLED, a VAE of those and the unlabelled ones; "", nobody.
+
+    generator_moves: the VAE is trained under moves. classifier_moves: so is the classifier.
+    """
+
+    text: str
+    source: str = ""
+    generator_moves: bool = False
+    classifier_moves: bool = False
+
+    def made(self, real: Labelled, unlabelled: np.ndarray | None, recipe: Recipe, seed: int) -> Labelled | None:
+        """Images made in this way; None where nobody makes any. The recipe's moves apply under `generator_moves`."""
+        if not self.generator_moves:
+            recipe = dataclasses.replace(recipe, moves=())
+        if self.source == FEW:
+            return generators.made_of_few(real, recipe, seed)
+        return generators.made_with_unlabelled(real, unlabelled, recipe, seed) if self.source else None
