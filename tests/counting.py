@@ -66,7 +66,7 @@ def trainer_of(folder, at=None, epochs=3, name="run", data=None, scores=None, se
     config = Training(epochs=epochs, batch_size=2, seed=seed, lr=lr)
     data = data or dataset()
     algorithm = Counter(config, Shape(data.image_shape, data.n_classes), at, scores)
-    return Trainer(algorithm, data, config, Run(**options), RunDirectory(folder, name), observers)
+    return Trainer(algorithm, data, Run(**options), RunDirectory(folder, name), observers)
 
 
 def interrupt(number=signal.SIGTERM):

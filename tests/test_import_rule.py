@@ -133,7 +133,8 @@ def model_names():
 
 
 CENTRAL = [
-    "training/trainer", "training/algorithm", "training/job", "training/progress", "cli/training",
+    "training/trainer", "training/observers", "training/checkpoints", "training/examples", "training/algorithm",
+    "training/job", "training/progress", "cli/training",
     "runs/setup", "runs/record", "runs/outputs",
     "config",
     "runs/finished", "runs/sampling", "cli/sample", "cli/video", "cli/tool", "cli/main",

@@ -25,7 +25,6 @@ from jgen.kernels import buckets  # noqa: E402
 from jgen.platform import runtime  # noqa: E402
 from jgen.training import distributed  # noqa: E402
 from jgen.training.noise import Noise  # noqa: E402
-from jgen.training.trainer import averages  # noqa: E402
 
 _trainers = {}
 
@@ -35,7 +34,7 @@ class Trainer(ours.BlockTrainer):
 
     def _finish_epoch(self, position, n_images, seconds):
         super()._finish_epoch(position, n_images, seconds)
-        self.averages = averages(position)
+        self.averages = position.averages()
 
 
 def load(name, batch, n_images):

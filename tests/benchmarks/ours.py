@@ -23,8 +23,9 @@ from jgen.data import Dataset  # noqa: E402
 from jgen.platform import runtime  # noqa: E402
 from jgen.training.algorithm import Shape  # noqa: E402
 from jgen.training.noise import Noise  # noqa: E402
+from jgen.training.position import Position  # noqa: E402
 from jgen.training.progress import Progress, StopRequest  # noqa: E402
-from jgen.training.trainer import Position, Trainer  # noqa: E402
+from jgen.training.trainer import Trainer  # noqa: E402
 
 
 class BlockTrainer(Trainer):
@@ -55,7 +56,7 @@ def prepare(job, case, arrays=None, trainer_class=BlockTrainer, device="cpu"):
     labels, classes = (labels, tuple(map(str, range(job.n_classes)))) if job.n_classes else (None, ())
     none = np.empty((0, *job.image_shape), np.uint8)
     dataset = Dataset(job.name, images, labels, none, None if labels is None else labels[:0], classes, {})
-    return algorithm, trainer_class(algorithm, dataset, config, Run(), directory=None)
+    return algorithm, trainer_class(algorithm, dataset, Run(), directory=None)
 
 
 def _read(job):

@@ -46,7 +46,7 @@ def pictures(algorithm_class, flags):
     from jgen.cli import training
     from jgen.pictures import film
     from jgen.runs import metrics, outputs
-    from jgen.training import trainer
+    from jgen.training.observers import Grids
 
     spent = {"draw": [], "finish": [], "stitch": []}
 
@@ -60,7 +60,7 @@ def pictures(algorithm_class, flags):
         return call
 
     stitch = film.stitch
-    trainer.Trainer._draw = timed(trainer.Trainer._draw, "draw")
+    Grids.draw = timed(Grids.draw, "draw")
     finish = outputs.finish
 
     def finish_and_report(algorithm, directory):

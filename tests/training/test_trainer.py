@@ -11,7 +11,8 @@ from counting import N_STEPS, dataset, interrupt, rows_of
 from jgen import config, random
 from jgen.runs import checkpoint, metrics
 from jgen.runs.directory import RunDirectory
-from jgen.training.trainer import Interrupted, bound_config
+from jgen.training.checkpoints import bound_config
+from jgen.training.trainer import Interrupted
 
 
 def test_an_epochs_row_holds_the_means_over_the_steps_that_reported_a_term(trainer):
@@ -21,7 +22,7 @@ def test_an_epochs_row_holds_the_means_over_the_steps_that_reported_a_term(train
     rows = rows_of(run)
     assert [row["loss"] for row in rows] == [2, 7, 12]
     assert [row["extra"] for row in rows] == [(1 + 4) / 2, (7 + 10) / 2, 13]
-    expected = run.dataset.x_test.mean() / 255
+    expected = run.examples.dataset.x_test.mean() / 255
     assert [row["test_score"] for row in rows] == pytest.approx([expected] * 3, rel=1e-6)
 
 
@@ -32,17 +33,17 @@ def test_long_epochs_are_averaged_alike_although_losses_are_read_in_parts(traine
 
 
 def test_validation_weighs_images_equally_over_unequal_batches(trainer, monkeypatch):
-    monkeypatch.setattr("jgen.training.trainer.VALIDATION_BATCH", 2)
+    monkeypatch.setattr("jgen.training.examples.VALIDATION_BATCH", 2)
     run = trainer(epochs=1)
     run.fit()
-    assert rows_of(run)[0]["test_score"] == pytest.approx(run.dataset.x_test.mean() / 255, rel=1e-6)
+    assert rows_of(run)[0]["test_score"] == pytest.approx(run.examples.dataset.x_test.mean() / 255, rel=1e-6)
 
 
 def test_without_test_images_training_images_are_shown_and_nothing_is_validated(trainer):
     run = trainer(epochs=1, data=dataset(n_test=0))
     run.fit()
     assert set(rows_of(run)[0]) == {"epoch", "loss", "extra"}
-    assert run.preview[0].shape == (11, 1, 4, 5)
+    assert run.examples.preview()[0].shape == [11, 1, 4, 5]
 
 
 def test_pictures_have_their_exact_pixels_and_size(trainer):
@@ -51,8 +52,8 @@ def test_pictures_have_their_exact_pixels_and_size(trainer):
     assert Image.open(run.directory.grid("epoch", 1)).size == (8 * (5 + 2) + 2, 8 * (4 + 2) + 2)
     order = random.stream(0, random.PREVIEW).permutation(3)
     shown = np.asarray(Image.open(run.directory.grid("input", 1)).convert("L"))
-    np.testing.assert_array_equal(shown[2:6, 2:7], run.dataset.x_test[order[0], 0])
-    np.testing.assert_array_equal(shown[8:12, 2:7], run.dataset.x_test[order[2], 0])
+    np.testing.assert_array_equal(shown[2:6, 2:7], run.examples.dataset.x_test[order[0], 0])
+    np.testing.assert_array_equal(shown[8:12, 2:7], run.examples.dataset.x_test[order[2], 0])
 
 
 def test_an_epoch_waits_for_the_disk_three_times(trainer, monkeypatch):
@@ -72,9 +73,9 @@ def test_observers_see_each_epoch(trainer):
 
 
 def test_checkpoints_and_weights_are_kept_as_often_as_was_said(trainer):
-    run = trainer(epochs=5, save_every=2, keep_every=3)
     saved = []
-    run.observers = [lambda *_: saved.append(run.directory.checkpoint.exists())]
+    observers = [lambda *_: saved.append(run.directory.checkpoint.exists())]
+    run = trainer(epochs=5, save_every=2, keep_every=3, observers=observers)
     run.fit()
     assert saved == [False, False, True, True, True]
     assert checkpoint.load(run.directory.checkpoint)[1]["position"]["epoch"] == 6
@@ -85,8 +86,9 @@ def test_checkpoints_and_weights_are_kept_as_often_as_was_said(trainer):
 
 
 def test_the_best_weights_are_the_first_of_the_best_epochs(trainer):
-    run, best = trainer(epochs=4, scores=[1, 3, 3, 2]), []
-    run.observers = [lambda *_: best.append(checkpoint.load_weights(run.directory.best)["total.value"].item())]
+    best = []
+    observers = [lambda *_: best.append(checkpoint.load_weights(run.directory.best)["total.value"].item())]
+    run = trainer(epochs=4, scores=[1, 3, 3, 2], observers=observers)
     run.fit()
     assert best[1] == best[2] == best[3] != best[0]
 

@@ -146,4 +146,4 @@ def test_one_image_a_step_is_refused_where_batches_are_normalised(tmp_path, chan
     algorithm = wgan.WGAN(config, Shape(data.image_shape, data.n_classes))
     expected = pytest.raises(UserError, match="at least 2 of them") if refused else contextlib.nullcontext()
     with expected:
-        Trainer(algorithm, data, config, Run(), RunDirectory(tmp_path, "one"))
+        Trainer(algorithm, data, Run(), RunDirectory(tmp_path, "one"))

@@ -1,4 +1,4 @@
-"""What a run leaves behind when it has finished, and what watches it while it runs."""
+"""What a run leaves behind when it has finished."""
 
 from __future__ import annotations
 
@@ -8,28 +8,6 @@ from jgen.runs import checkpoint, metrics, record
 from jgen.runs.directory import RunDirectory
 from jgen.runs.wording import Wording
 from jgen.training.algorithm import Algorithm
-
-
-def observers(run, directory):
-    """Callables for the trainer: observer(epoch, metrics row, {kind: uint8 picture})."""
-    return [_TensorBoard(directory.tensorboard)] if run.tensorboard else []
-
-
-class _TensorBoard:
-    """Scalars and grids for TensorBoard, through tensorboardX."""
-
-    def __init__(self, folder):
-        from tensorboardX import SummaryWriter
-
-        self._writer = SummaryWriter(str(folder))
-
-    def __call__(self, epoch, row, pictures):
-        for name, value in row.items():
-            if name != "epoch":
-                self._writer.add_scalar(name, value, epoch)
-        for kind, picture in pictures.items():
-            self._writer.add_image(kind, picture, epoch, dataformats="HWC")
-        self._writer.flush()
 
 
 def finish(algorithm: Algorithm, directory: RunDirectory) -> None:

@@ -32,6 +32,7 @@ def train(algorithm_class, prepared: Prepared) -> None:
 def _train(algorithm_class, prepared):
     algorithm, dataset = _build(algorithm_class, prepared)
     from jgen.runs import outputs
+    from jgen.training.observers import TensorBoard
     from jgen.training.trainer import Interrupted, Trainer
 
     run, directory = prepared.run, prepared.directory
@@ -40,8 +41,8 @@ def _train(algorithm_class, prepared):
     go_on = f"Go on with: {prepared.resume_command(algorithm_class.name)}"
     supervisor.advise(go_on)
     distributed.broadcast(lambda: prepared.write_config(algorithm, dataset))
-    observers = outputs.observers(run, directory) if distributed.is_first() else []
-    trainer = Trainer(algorithm, dataset, algorithm.config, run, directory, observers)
+    tensorboard = [TensorBoard(directory.tensorboard)] if run.tensorboard and distributed.is_first() else []
+    trainer = Trainer(algorithm, dataset, run, directory, tensorboard)
     try:
         trainer.fit()
         if distributed.is_first():
