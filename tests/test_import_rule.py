@@ -23,8 +23,8 @@ ORDER = [
     "kernels", "training.distributed", "losses.distributions", "losses.posterior", "networks", "losses",
     "training.schedules", "training.optim", "training.noise", "training.algorithm", "training.fake_buffer", "models",
     "runs.directory", "runs.metrics", "runs.quantised", "runs.checkpoint", "pictures", "runs", "training",
-    "cli.exits", "cli.tool", "evaluation.numbers", "judges", "augmentation.directions", "exploration", "augmentation",
-    "evaluation", "cli", "api", "__main__",
+    "cli.processes", "cli.exits", "cli.tool", "evaluation.numbers", "judges", "augmentation.directions", "exploration",
+    "augmentation", "evaluation", "cli", "api", "__main__",
 ]  # fmt: skip
 
 
@@ -135,7 +135,7 @@ def model_names():
 CENTRAL = [
     "training/trainer", "training/observers", "training/checkpoints", "training/examples", "training/algorithm",
     "training/job", "training/progress", "cli/training",
-    "runs/setup", "runs/record", "runs/outputs",
+    "runs/setup", "runs/settings", "runs/prepared", "runs/record", "runs/outputs",
     "config",
     "runs/finished", "runs/sampling", "cli/sample", "cli/video", "cli/tool", "cli/main",
 ]  # fmt: skip

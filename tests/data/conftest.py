@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from jgen import data
+
 
 @pytest.fixture
 def log():
@@ -44,3 +46,13 @@ def noise():
 def written():
     """The bytes of an IDX file that holds a uint8 array."""
     return lambda array: struct.pack(f">2xBB{array.ndim}I", 8, array.ndim, *array.shape) + array.tobytes()
+
+
+@pytest.fixture
+def load(tmp_path, log):
+    """Load tmp_path/images, with a cache beside it."""
+
+    def load(size=(4, 4), channels=None, folder="images", **options):
+        return data.load(str(tmp_path / folder), tmp_path, size, channels, tmp_path / "cache", log, **options)
+
+    return load

@@ -13,7 +13,7 @@ from jgen.errors import UserError
 from jgen.models import g_vae
 from jgen.models.g_vae import CIFAR10, GVAE, Config
 from jgen.platform.runtime import jt
-from jgen.runs import checkpoint, metrics, setup
+from jgen.runs import checkpoint, metrics, settings
 from jgen.training import optim
 from jgen.training.algorithm import Shape
 from jgen.training.noise import Noise
@@ -119,7 +119,7 @@ def test_the_learning_rate_follows_a_cosine():
 
 def test_settings_are_layered_defaults_preset_document_command_line():
     def config_of(as_published=False, **explicit):
-        return setup.fresh_config(GVAE, explicit, Run(as_published=as_published))
+        return settings.fresh_config(GVAE, explicit, Run(as_published=as_published))
 
     assert config_of(data="some/folder").classifier_weight == Config.classifier_weight
     assert config_of(data="cifar10").latent_dim == CIFAR10["latent_dim"]

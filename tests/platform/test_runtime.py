@@ -9,9 +9,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-import threading
 
-import numpy as np
 import pytest
 
 from jgen.errors import UserError
@@ -132,14 +130,6 @@ def test_threads_spin_long_where_no_other_program_wants_their_cores(
     assert environment["GOMP_SPINCOUNT"] == "7"
 
 
-def test_what_else_runs_is_seen():
-    before = process.others_running()
-    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as busy:
-        seen = max(process.others_running() for _ in range(20))
-        busy.kill()
-    assert before >= 0 and seen >= 1
-
-
 def test_the_branch_does_not_name_the_cache(environment):
     environment["log_v"] = "1"
     runtime._prepare_environment(cuda=False)
@@ -214,56 +204,6 @@ def test_starting_jittor_changes_nothing_else_in_the_process(tmp_path):
     assert process.stdout.count("\n") == 1, "Jittor's banner"
 
 
-MULTIPLY_AMID_SIGNALS = """
-import signal, sys
-import numpy as np
-from jgen.platform import runtime
-jt = runtime.start("cpu", log=lambda line: None)
-handled = []
-signal.signal(signal.SIGALRM, lambda number, frame: handled.append(number))
-a, b = (np.random.default_rng(0).standard_normal(shape, dtype=np.float32) for shape in ((300, 784), (784, 400)))
-expected = a @ b
-jt.matmul(jt.array(a), jt.array(b)).sync()  # compiled before: a signal may end Jittor's wait for its lock
-signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
-for _ in range(200):
-    np.testing.assert_allclose(jt.matmul(jt.array(a), jt.array(b)).numpy(), expected, rtol=1e-3, atol=1e-3)
-signal.setitimer(signal.ITIMER_REAL, 0)
-print(len(handled))
-"""
-
-
-def _without_a_stack_for_signals(program):
-    """Run a program in a process whose Python has not made such a stack itself, as it does for faulthandler."""
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONFAULTHANDLER"}
-    environment["PYTHONPATH"] = str(SRC)
-    return subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, timeout=300)
-
-
-def test_signals_leave_a_matrix_product_alone():
-    """Else Ctrl-C may write over the weights, or the heap, in the midst of one (process.give_signals_a_stack)."""
-    found = _without_a_stack_for_signals(MULTIPLY_AMID_SIGNALS)
-    assert found.returncode == 0, found.stderr[-2000:].decode()
-    assert int(found.stdout) > 20
-
-
-FORK = """
-import os
-from jgen.platform import process
-process.give_signals_a_stack()
-(stack,) = process._kept
-if os.fork() == 0:
-    stack[0] = 7
-    os._exit(0)
-os.wait()
-print(stack[0])
-"""
-
-
-def test_a_forked_child_does_not_share_the_stack_for_signals():
-    found = _without_a_stack_for_signals(FORK)
-    assert found.returncode == 0 and found.stdout == b"0\n"
-
-
 def test_jittor_may_be_asked_to_log():
     """As the errors above advise; its logging looks at every module, jgen's deferred ones among them."""
     program = """
@@ -276,23 +216,6 @@ print(networks.scalar(3).item())
     command = [sys.executable, "-c", program]
     process = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     assert process.returncode == 0 and process.stdout.splitlines()[-1] == "3.0", process.stderr[-2000:]
-
-
-def test_the_end_of_a_process_waits_for_threads_that_have_not_slept_yet():
-    """Else Jittor may wait for its own for ever, where other programs keep them from running."""
-    numbers, done = np.random.default_rng(0).random(2 * 10**7), []
-
-    def work():
-        np.sort(numbers)  # lets other threads run
-        done.append(True)
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    process.await_idle_threads(0.01)
-    assert not done
-    process.await_idle_threads(600)
-    thread.join(5)
-    assert done
 
 
 def test_mpi_is_left_out_of_a_process_that_mpirun_did_not_start(environment):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from jgen import random
+from jgen.cli import processes
 from jgen.data import binarise
 from jgen.errors import UserError
 from jgen.kernels import adam, buckets
@@ -117,13 +118,13 @@ def test_one_process_gets_everything_back_as_it_is():
     assert distributed.mean_vars(value)[0] is value and distributed.sum_var(value) is value
     assert distributed.sum_estimate(value) is value and distributed.sum_array(array) is array
     assert distributed.broadcast(lambda: array) is array and distributed.mean_numbers(array) is array
-    assert distributed.place() == "" and distributed.command_prefix() == []
+    assert processes.place() == "" and distributed.command_prefix() == []
 
 
 def test_a_script_that_uses_a_run_refuses_to_be_several(process):
     process(0, 2)
     with pytest.raises(UserError, match=r"sample\.py runs in one process: start it without mpirun"):
-        distributed.require_one_process("sample.py")
+        processes.require_one_process("sample.py")
 
 
 def test_means_are_the_whole_minibatchs_and_so_are_their_slopes(process, monkeypatch):

@@ -11,9 +11,9 @@ import sys
 import time
 import typing
 
+from jgen.cli import processes
 from jgen.errors import UserError
 from jgen.platform import runtime, supervisor
-from jgen.training import distributed
 
 INSTALL = "make setup, then use .venv/bin/python; or pip install -r requirements.txt"
 REQUIRED = ("numpy", "safetensors", "PIL", "tqdm")  # what scripts import before they can catch that it is missing
@@ -35,7 +35,7 @@ def exit_cleanly(program, job):
     _make_printable()
     # A figure never fails, or differs, by the user's own settings of Matplotlib: LaTeX, or a window system's backend.
     os.environ.update(MATPLOTLIBRC=os.devnull, MPLBACKEND="agg")
-    with distributed.ending_together():
+    with processes.ending_together():
         _exit_cleanly(program, job)
 
 
@@ -52,7 +52,7 @@ def _exit_cleanly(program, job):
     except MemoryError as error:
         sys.exit(_report(program, f"not enough memory ({error}): ask for less, or for smaller layers"))
     except KeyboardInterrupt as stop:
-        distributed.let_the_first_report()
+        processes.let_the_first_report()
         print(f"\n{program}: stopped. {str(stop) or 'The same command starts it again'}", file=sys.stderr)
         sys.exit(128 + (signal.SIGTERM if isinstance(stop, Terminated) else signal.SIGINT))
     except RuntimeError:
@@ -138,8 +138,8 @@ def _signals_raise():
 
 
 def _report(program, message):
-    distributed.let_the_first_report()
-    line = " ".join(f"{program}: error: {message}{distributed.place()}".splitlines())
+    processes.let_the_first_report()
+    line = " ".join(f"{program}: error: {message}{processes.place()}".splitlines())
     # A name in it may come from a stranger: no control character reaches the terminal.
     print("".join(c if c.isprintable() else ascii(c)[1:-1] for c in line), file=sys.stderr)
     return 2

@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 
 from jgen import config
+from jgen.cli import processes
 from jgen.cli.exits import exit_cleanly
 from jgen.platform.files import ROOT
-from jgen.training import distributed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,7 +45,7 @@ def run_kind(script, description, kinds, job, arguments=None):
 
 def _do(script, job):
     def checked():
-        distributed.require_one_process(script)
+        processes.require_one_process(script)
         job()
 
     exit_cleanly(script, checked)

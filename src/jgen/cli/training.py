@@ -8,7 +8,7 @@ import sys
 import typing
 from collections.abc import Sequence
 
-from jgen.cli import exits
+from jgen.cli import exits, processes
 from jgen.config import Run, Training, fields_of, parser_for
 from jgen.errors import UserError
 from jgen.runs.directory import RunDirectory
@@ -19,7 +19,7 @@ from jgen.training.algorithm import Algorithm
 def run(algorithm_class: type[Algorithm], arguments: Sequence[str] | None = None) -> None:
     """Train as the command line says; exits with 2 on what the user can fix, with 130 or 143 when stopped."""
     words = sys.argv[1:] if arguments is None else list(arguments)
-    with distributed.first_parses():
+    with processes.first_parses():
         namespace = training_parser(algorithm_class).parse_args(words)
     exits.exit_cleanly(algorithm_class.name, lambda: _run(algorithm_class, namespace, words))
 

@@ -1,4 +1,4 @@
-"""Several processes that train one model, started by Open MPI: the only module that knows of them.
+"""Several processes that train one model, started by Open MPI: what they exchange.
 
     mpirun -np 2 python src/NAME.py …
 
@@ -19,9 +19,6 @@ import functools
 import itertools
 import json
 import os
-import socket
-import sys
-import time
 import typing
 
 import numpy as np
@@ -29,8 +26,6 @@ import numpy as np
 from jgen.errors import UserError
 from jgen.platform import runtime
 from jgen.random import Rows
-
-PATIENCE = 3.0  # seconds in which another process may report the same error first
 
 _SIZE, _RANK = (int(os.environ.get(f"OMPI_COMM_WORLD_{name}", default)) for name, default in (("SIZE", 1), ("RANK", 0)))
 _state = {"size": _SIZE, "share": 1.0}
@@ -55,12 +50,6 @@ def start(device: str) -> None:
     """Start Jittor with MPI, if this is one process of several; alone it may wait until it is needed."""
     if world_size() > 1:
         runtime.start(device)
-
-
-def require_one_process(program: str) -> None:
-    """Refuse to do in several processes what is not shared out: raises UserError."""
-    if world_size() > 1:
-        raise UserError(f"{program} runs in one process: start it without mpirun")
 
 
 @contextlib.contextmanager
@@ -146,9 +135,8 @@ def _mean_class():
         """sum_r share_r x_r on every process r; backward: all-reduce the gradients the same way."""
 
         def execute(self, x):
-            return runtime.jt.array(
-                sum_array(share() * x.numpy())
-            )  # now: messages are exchanged in the program's order
+            mean = sum_array(share() * x.numpy())  # now: messages are exchanged in the program's order
+            return runtime.jt.array(mean)
 
         def grad(self, slope):
             return (share() * slope).mpi_all_reduce("add")
@@ -196,7 +184,7 @@ def shard(items: collections.abc.Iterable) -> collections.abc.Iterator:
 def broadcast(job: collections.abc.Callable[[], typing.Any]) -> typing.Any:
     """What job() returns on the first process, on all of them (as JSON has it: lists for tuples).
 
-    An error there ends the run (`ending_together`), so the others do not wait in vain.
+    An error there ends the run (`cli.processes.ending_together`), so the others do not wait in vain.
     """
     if world_size() == 1:
         return job()
@@ -241,53 +229,6 @@ def require_same(value: typing.Any, what: str) -> None:
     """Raise UserError unless `value` (of JSON) is here what it is on the first process."""
     if broadcast(lambda: value) != value:
         raise UserError(f"this process {what} than the first: {value}")
-
-
-# --- what people see, and how it ends
-
-
-@contextlib.contextmanager
-def first_parses():
-    """Within, and on stdout from now on, the first process alone speaks; if the command line is wrong, it says so."""
-    errors = sys.stderr
-    if not is_first():
-        sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115 -- for as long as the process lives
-    try:
-        yield
-    except SystemExit as stop:
-        if stop.code:
-            let_the_first_report()
-        raise
-    finally:
-        sys.stderr = errors
-
-
-def let_the_first_report() -> None:
-    """Before reporting an error: wait a little, for all may have met the same one, and the first ends the run then."""
-    if not is_first():
-        time.sleep(PATIENCE)
-
-
-@contextlib.contextmanager
-def ending_together():
-    """Whatever ends the block of one process by an exception ends all of them, with the same exit code."""
-    try:
-        yield
-    except BaseException as error:
-        if world_size() == 1:
-            raise
-        if not isinstance(error, SystemExit):
-            let_the_first_report()
-            sys.excepthook(type(error), error, error.__traceback__)
-        sys.stdout.flush()
-        sys.stderr.flush()
-        # Not exit(): MPI would wait there for the others, and they for this process. So mpirun ends them.
-        os._exit(error.code if isinstance(error, SystemExit) and isinstance(error.code, int) else 1)
-
-
-def place() -> str:
-    """Which process this is, in words for the end of a message; '' for the first."""
-    return "" if is_first() else f" (process {rank()} of {_SIZE}, on {socket.gethostname()})"
 
 
 def command_prefix() -> list[str]:

@@ -7,7 +7,7 @@ import pathlib
 from jgen.config import parse_size
 from jgen.errors import UserError
 from jgen.platform import supervisor
-from jgen.runs.setup import Prepared
+from jgen.runs.prepared import Prepared
 from jgen.training import distributed
 
 

@@ -12,7 +12,7 @@ from jgen.errors import UserError
 from jgen.evaluation import report
 from jgen.evaluation.job import Evaluation
 from jgen.platform import files
-from jgen.runs import metrics, record, setup
+from jgen.runs import metrics, record, settings
 
 DONE, PART, MISSING, DIFFERS, RUNNING = "done", "part", "missing", "differs", "running"
 WHERE = ("out", "data_dir", "device")  # options of where to work, which change no number
@@ -33,7 +33,7 @@ def config_of(command):
     given = training_parser(algorithm_class).parse_args(words)
     explicit = config.explicit_fields(algorithm_class.Config, given)
     run = config.Run(**config.explicit_fields(config.Run, given))
-    return algorithm_class, setup.fresh_config(algorithm_class, explicit, run)
+    return algorithm_class, settings.fresh_config(algorithm_class, explicit, run)
 
 
 def differences(command, directory):

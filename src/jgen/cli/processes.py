@@ -1,0 +1,66 @@
+"""How the processes of one training speak and end as one: the first reports, and an error of any ends all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import sys
+import time
+
+from jgen.errors import UserError
+from jgen.training import distributed
+
+PATIENCE = 3.0  # seconds in which another process may report the same error first
+
+
+def require_one_process(program: str) -> None:
+    """Refuse to do in several processes what is not shared out: raises UserError."""
+    if distributed.world_size() > 1:
+        raise UserError(f"{program} runs in one process: start it without mpirun")
+
+
+@contextlib.contextmanager
+def first_parses():
+    """Within, and on stdout from now on, the first process alone speaks; if the command line is wrong, it says so."""
+    errors = sys.stderr
+    if not distributed.is_first():
+        sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115 -- for as long as the process lives
+    try:
+        yield
+    except SystemExit as stop:
+        if stop.code:
+            let_the_first_report()
+        raise
+    finally:
+        sys.stderr = errors
+
+
+def let_the_first_report() -> None:
+    """Before reporting an error: wait a little, for all may have met the same one, and the first ends the run then."""
+    if not distributed.is_first():
+        time.sleep(PATIENCE)
+
+
+@contextlib.contextmanager
+def ending_together():
+    """Whatever ends the block of one process by an exception ends all of them, with the same exit code."""
+    try:
+        yield
+    except BaseException as error:
+        if distributed.world_size() == 1:
+            raise
+        if not isinstance(error, SystemExit):
+            let_the_first_report()
+            sys.excepthook(type(error), error, error.__traceback__)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        # Not exit(): MPI would wait there for the others, and they for this process. So mpirun ends them.
+        os._exit(error.code if isinstance(error, SystemExit) and isinstance(error.code, int) else 1)
+
+
+def place() -> str:
+    """Which process this is, in words for the end of a message; '' for the first."""
+    if distributed.is_first():
+        return ""
+    return f" (process {distributed.rank()} of {distributed.world_size()}, on {socket.gethostname()})"
