@@ -68,7 +68,6 @@ def execute(place, folder, scratch):
     changes = {"TMPDIR": scratch, "OMP_NUM_THREADS": 1, "PYTHONDONTWRITEBYTECODE": 1}
     changes |= {name: place.parent / name for name in ("JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_DIR", "IPYTHONDIR")}
     with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("MPLBACKEND", raising=False)  # scripts of other tests set it, and figures would not be shown
         for name, value in changes.items():
             patch.setenv(name, str(value))
         resources = {"metadata": {"path": str(folder)}}

@@ -139,11 +139,12 @@ def test_threads_that_are_no_number(threads):
 def test_a_users_matplotlibrc_decides_nothing(tmp_path):
     (tmp_path / "matplotlibrc").write_text("text.usetex: True\nbackend: gtk4agg\n")
     program = """
-import sys
-from jgen.cli import exits
+import os, sys
 from jgen.pictures import curves
+environment = dict(os.environ)
 rows = [{"epoch": 1, "$\\\\frac{$": 1.0}, {"epoch": 2, "$\\\\frac{$": 2.0}]
-exits.exit_cleanly("x", lambda: curves.write_curves(rows, sys.argv[1]))
+curves.write_curves(rows, sys.argv[1])
+assert os.environ == environment
 """
     environment = {**os.environ, "PYTHONPATH": str(files.ROOT / "src"), "MPLBACKEND": "nonsense"}
     environment["MATPLOTLIBRC"] = str(tmp_path / "matplotlibrc")
@@ -153,9 +154,7 @@ exits.exit_cleanly("x", lambda: curves.write_curves(rows, sys.argv[1]))
 
 
 def test_class_names_that_are_no_formula_and_no_text():
-    from matplotlib.figure import Figure
-
-    figure = Figure()
+    figure = figures.figure()
     classes = ("$\\frac{$", "\udcff", "a\x1b[2J", "<b>", "猫")
     points, y = np.zeros((5, 2)), np.arange(5)
     pictures_pca._scatter(figure.add_subplot(), points, y, classes)

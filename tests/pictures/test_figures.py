@@ -3,14 +3,13 @@
 import io
 
 import numpy as np
-from matplotlib.figure import Figure
 from PIL import Image
 
 from jgen.pictures import figures
 
 
 def _drawn():
-    figure = Figure(figsize=(3, 2), layout="constrained")
+    figure = figures.figure(figsize=(3, 2), layout="constrained")
     axes = figure.add_subplot()
     for k in range(10):
         axes.plot(np.sin(np.linspace(0, k, 50)), label=str(k))

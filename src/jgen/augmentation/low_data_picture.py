@@ -8,11 +8,9 @@ from jgen.pictures import figures
 
 def draw(accuracies: dict[tuple, float], wanted: list[tuple]) -> bytes:
     """Paired gains with confidence intervals against images per class; PNG bytes."""
-    from matplotlib.figure import Figure
-
     measured = numbers(accuracies, wanted)
     sizes = sorted({cell[0] for cell in wanted})
-    figure = Figure(figsize=(6.2 * len(JUDGES), 4.6), layout="constrained")
+    figure = figures.figure(figsize=(6.2 * len(JUDGES), 4.6), layout="constrained")
     panels = figure.subplots(1, len(JUDGES), squeeze=False)[0]
     for axes, judge in zip(panels, JUDGES):
         for i, way in enumerate(way for way in WAYS if way != NONE):

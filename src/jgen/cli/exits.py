@@ -33,8 +33,6 @@ class Terminated(KeyboardInterrupt):
 def exit_cleanly(program, job):
     """Do `job`; a UserError becomes one line and exit code 2, Ctrl-C exit code 130, SIGTERM 143."""
     _make_printable()
-    # A figure never fails, or differs, by the user's own settings of Matplotlib: LaTeX, or a window system's backend.
-    os.environ.update(MATPLOTLIBRC=os.devnull, MPLBACKEND="agg")
     with processes.ending_together():
         _exit_cleanly(program, job)
 

@@ -13,8 +13,6 @@ MARKERS = "osD^vPX*<"  # nine, so that a colour comes back with another marker
 
 def draw(runs: dict, betas: dict) -> bytes | None:
     """runs: {name: sections of its evaluation}; betas: {name: number or None} -> PNG bytes, None without any number."""
-    from matplotlib.figure import Figure
-
     styles = {name: {"color": f"C{i % 10}", "marker": MARKERS[i % len(MARKERS)]} for i, name in enumerate(runs)}
     labels = {name: name if betas[name] is None else f"{name} (beta {betas[name]:g})" for name in runs}
     points = {name: found for name, run in runs.items() if (found := _rate_distortion(run))}
@@ -23,7 +21,7 @@ def draw(runs: dict, betas: dict) -> bytes | None:
     count = len(likelihoods) + bool(distances)
     if not count:
         return None
-    figure = Figure(figsize=(5.2 * count, 4.2 + 0.12 * len(runs)), layout="constrained")
+    figure = figures.figure(figsize=(5.2 * count, 4.2 + 0.12 * len(runs)), layout="constrained")
     panels = list(figure.subplots(1, count, squeeze=False)[0])
     for kind in likelihoods:
         chosen = {name: point for name, point in points.items() if likelihood(runs[name]) == kind}

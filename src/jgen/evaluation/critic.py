@@ -31,9 +31,7 @@ def curve(rows):
 
 def draw_curve(path, epochs, values, filtered):
     """The curve as a PNG, written atomically."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(6, 3.5), layout="constrained")
+    figure = figures.figure(figsize=(6, 3.5), layout="constrained")
     axes = figure.add_subplot()
     axes.plot(epochs, values, color="0.75", label="negated critic loss")
     axes.plot(epochs, filtered, color="C0", label=f"median of {WIDTH} epochs")

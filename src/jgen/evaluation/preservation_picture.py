@@ -15,9 +15,7 @@ PANELS = (*((kind, PIXELS) for kind in DIRECTIONS), (DRAWN_FROM_POSTERIOR, FEATU
 
 def draw(runs: dict) -> bytes:
     """runs: {name: what preservation.measure found} -> PNG bytes."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(16, 9), layout="constrained")
+    figure = figures.figure(figsize=(16, 9), layout="constrained")
     *panels, empty = figure.subplots(2, 3).ravel()
     empty.remove()
     for axes, (kind, distance) in zip(panels, PANELS, strict=True):

@@ -29,11 +29,9 @@ class Options(tool.RunDataOptions):
 
 def pictures(run, dataset, options):
     """{"pca": uint8 [H, W, 3]}."""
-    from matplotlib.figure import Figure
-
     runs = chosen.beside(run, options)
     x, y = chosen.held_out(dataset, options.limit, options.seed)
-    figure = Figure(figsize=(6.4 * len(runs), 6), dpi=100, layout="constrained")
+    figure = figures.figure(figsize=(6.4 * len(runs), 6), dpi=100, layout="constrained")
     for position, each in enumerate(runs, start=1):
         axes = figure.add_subplot(1, len(runs), position)
         points, explained = project(latents.encode(each.algorithm, x, y)[0])

@@ -21,11 +21,9 @@ def write_curves(rows, path):
     if not panels:
         return
     # Here, because it takes long to import; a bare Figure, unlike pyplot, needs no display.
-    from matplotlib.figure import Figure
-
     columns = min(3, len(panels))
     lines = -(-len(panels) // columns)
-    figure = Figure(figsize=(4 * columns, 3 * lines), layout="constrained")
+    figure = figures.figure(figsize=(4 * columns, 3 * lines), layout="constrained")
     for index, (term, curves) in enumerate(panels.items(), start=1):
         axes = figure.add_subplot(lines, columns, index)
         for name, (epochs, values) in curves.items():

@@ -3,6 +3,8 @@
 import dataclasses
 import io
 
+from jgen.pictures import figures
+
 WIDTH, GAP, LINE, PADDING, ARROW = 200, 30, 13, 5, 26  # points
 TITLE = 40
 BETWEEN = 8  # two boxes that are side by side
@@ -26,18 +28,16 @@ class Box:
 
 def draw(columns, kind):
     """[(title, rows of boxes)] as the bytes of an image file, `kind` svg or png; the same input, the same bytes."""
-    # Here, because it takes long to import; a bare Figure, unlike pyplot, needs no display.
-    import matplotlib
-    from matplotlib.figure import Figure
-
     height = TITLE + max(sum(_height(row) + ARROW for row in rows) - ARROW for _, rows in columns) + GAP
     width = len(columns) * (WIDTH + GAP) + GAP
-    figure = Figure(figsize=(width / 72, height / 72))
+    figure = figures.figure(figsize=(width / 72, height / 72))
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set(xlim=(0, width), ylim=(height, 0))  # downwards
     axes.axis("off")
     for i, (title, rows) in enumerate(columns):
         _draw_column(axes, GAP + i * (WIDTH + GAP) + WIDTH / 2, title, rows)
+    import matplotlib
+
     buffer = io.BytesIO()
     with matplotlib.rc_context({"svg.hashsalt": "jgen"}):
         figure.savefig(buffer, format=kind, dpi=100, metadata={"Date": None} if kind == "svg" else None)
