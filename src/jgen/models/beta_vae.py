@@ -17,6 +17,7 @@ from jgen.config import Training, option, units
 from jgen.losses import distributions
 from jgen.models.latent_model import LatentModel
 from jgen.training import schedules
+from jgen.training.algorithm import LayerChain
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,6 +59,10 @@ class BetaVAE(LatentModel):
         self.beta = networks.scalar(config.beta)
         self.beta_eff = config.beta * self.n_pixels / (2 * self.latent_dim)
         self.likelihood = f"Gaussian of variance 1 (there the training's beta {config.beta:g} is {self.beta_eff:.3g})"
+
+    @classmethod
+    def decoder_chain(cls, config):
+        return LayerChain("decoder.body.layers")
 
     @classmethod
     def spread_over_epochs(cls, config):

@@ -17,7 +17,7 @@ from jgen.config import Training, option, units
 from jgen.losses import combination, distributions
 from jgen.models.latent_model import LatentModel
 from jgen.training import distributed
-from jgen.training.algorithm import Grid
+from jgen.training.algorithm import Grid, LayerChain
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,6 +61,11 @@ class CVAE(LatentModel):
             decoder = networks.ConvDecoder(n_code, (256,), config.widths[::-1], shape.image_shape)
         label = networks.LabelEmbedding(shape.n_classes, config.label_dim)
         self.build(label=label, encoder=encoder, decoder=decoder)
+
+    @classmethod
+    def decoder_chain(cls, config):
+        chain = LayerChain("decoder.body.layers", labels="label.embedding.weight")
+        return chain if config.net == "mlp" else None
 
     def posterior(self, x, y):
         """q(z|x, y) of images [N, C, H, W] and labels [N]."""

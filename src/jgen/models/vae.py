@@ -18,6 +18,7 @@ from jgen.config import Training, option, units
 from jgen.losses import distributions
 from jgen.models.latent_model import LatentModel
 from jgen.training import schedules
+from jgen.training.algorithm import LayerChain
 
 # hidden units, latents, activation
 ARCHITECTURES = {"mlp": ((400,), 20, "relu"), "iwae": ((200, 200), 50, "tanh")}
@@ -56,6 +57,10 @@ class VAE(LatentModel):
             encoder=networks.GaussianEncoder(self.n_pixels, config.hidden, config.latent_dim, activation),
             decoder=networks.ImageDecoder(config.latent_dim, config.hidden[::-1], shape.image_shape, activation),
         )
+
+    @classmethod
+    def decoder_chain(cls, config):
+        return LayerChain("decoder.body.layers", ARCHITECTURES[config.arch][2])
 
     @classmethod
     def spread_over_epochs(cls, config):

@@ -18,7 +18,7 @@ from jgen import networks
 from jgen.config import Training, option, units
 from jgen.losses import distributions, gradient_penalty
 from jgen.training import optim
-from jgen.training.algorithm import Algorithm
+from jgen.training.algorithm import Algorithm, LayerChain
 from jgen.training.fake_buffer import FakeBuffer
 
 
@@ -76,6 +76,11 @@ class WGAN(Algorithm):
         self.require(min(image_shape[1:]) >> halvings, f"--widths halve the images {halvings} times: too small for it")
         generator = networks.ConvGenerator(config.latent_dim, config.widths, image_shape, config.bn_epsilon)
         return generator, networks.ConvCritic(image_shape, config.widths)
+
+    @classmethod
+    def decoder_chain(cls, config):
+        chain = LayerChain("generator.layers", "leaky-relu", last="tanh", bn_epsilon=config.bn_epsilon)
+        return chain if config.net == "mlp" else None
 
     def _optimizer(self, name):
         config, parameters = self.config, networks.trainable(self.networks[name])

@@ -8,7 +8,7 @@ import pathlib
 import re
 
 from jgen import models
-from jgen.config import from_json
+from jgen.config import Training, from_json
 from jgen.errors import UserError
 from jgen.runs import checkpoint, metrics, record
 from jgen.runs.directory import RunDirectory, find
@@ -56,7 +56,7 @@ def load(out, name, device="auto", epoch=None, log=lambda line: None):
     from jgen.platform import runtime
 
     directory = find(pathlib.Path(out), name)
-    saved, algorithm_class, config, shape = _recorded(directory)
+    saved, algorithm_class, config, shape = settings(directory)
     weights = directory.weights if epoch is None else directory.kept_weights(epoch)
     if not weights.exists() and directory.published:
         raise UserError(_without_weights(directory, saved))
@@ -78,12 +78,12 @@ def load(out, name, device="auto", epoch=None, log=lambda line: None):
 
 def wording(directory: RunDirectory) -> Wording:
     """What the captions of a run say, from its config.json alone; starts no Jittor. Raises UserError as `load` does."""
-    saved, algorithm_class, config, shape = _recorded(directory)
+    saved, algorithm_class, config, shape = settings(directory)
     return Wording(directory.name, algorithm_class, config, shape.image_shape, saved["data"]["classes"])
 
 
-def _recorded(directory):
-    """(config.json, the model's class, its settings, the shape of its images)."""
+def settings(directory: RunDirectory) -> tuple[dict, type[Algorithm], Training, Shape]:
+    """A run's (config.json, model's class, settings, shape of images); starts no Jittor. Raises UserError as `load`."""
     saved = record.read(directory)
     algorithm_class = _algorithm_class(saved, directory.config)
     config = from_json(algorithm_class.Config, saved["config"], directory.config)

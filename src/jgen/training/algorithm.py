@@ -41,6 +41,17 @@ class Grid:
         return cls(networks.concatenate(blocks), columns)
 
 
+@dataclasses.dataclass(frozen=True)
+class LayerChain:
+    """A decoder of linear layers alone, by the names of its weights: whoever has the weights can compute it."""
+
+    layers: str  # what the names of the layers' arrays begin with
+    activation: str = "relu"  # between the layers; the slope of leaky-relu is 0.01
+    last: str = "sigmoid"  # behind the last layer; or tanh, where images are (tanh + 1) / 2
+    labels: str = ""  # the embedding [K, L] of labels that follows z; or none
+    bn_epsilon: float = 0.0  # of the BatchNorms in front of some activations
+
+
 class Algorithm(abc.ABC):
     """A model with its loss and its update rule.
 
@@ -133,6 +144,11 @@ class Algorithm(abc.ABC):
     def grid_names(cls, config, classes: list[str]) -> dict[str, tuple]:
         """(names of the rows from the top, repeated as need be; names of the columns) of `grids`, by kind."""
         return {"recon": (("original", "reconstruction"), ())}
+
+    @classmethod
+    def decoder_chain(cls, config) -> LayerChain | None:
+        """The decoder as a chain of linear layers, where it is one."""
+        return None
 
     @classmethod
     def moving(cls, config, epoch: int) -> dict[str, float]:

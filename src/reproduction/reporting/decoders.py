@@ -12,6 +12,7 @@ import zlib
 import numpy as np
 
 from jgen.runs import quantised
+from jgen.training.algorithm import LayerChain
 
 SLOPE = 0.01  # of the leaky ReLU for negative values
 ACTIVATIONS = {
@@ -86,40 +87,25 @@ def _array(text):
     return np.frombuffer(base64.b64decode(text), "<f4")
 
 
-def chain(record, arrays):
-    """The decoder of the run with config.json `record` and weights `arrays`, as a Chain.
-
-    None where it is not a chain of fully connected layers.
-    """
-    config, none = record["config"], np.zeros((0, 0), np.float32)
-    if record["model"] in ("vae", "beta_vae"):
-        return Chain(_decoder(arrays, "tanh" if config.get("arch") == "iwae" else "relu"), none)
-    if record["model"] == "cvae" and config["net"] == "mlp":
-        return Chain(_decoder(arrays, "relu"), arrays["label.embedding.weight"])
-    return Chain(_generator(arrays, config["bn_epsilon"]), none) if record["model"] == "wgan" else None
-
-
-def _decoder(arrays, activation):
-    linear = _linear(arrays, "decoder.body.layers.")
-    return tuple(Layer(w, b, activation if n < linear[-1][0] else "sigmoid") for n, w, b in linear)
-
-
-def _generator(arrays, epsilon):
-    """A BatchNorm with fixed statistics is part of the layer before it.
-
-    At the end (tanh x + 1) / 2 = sigmoid(2 x): twice the last layer, and its pixels are in [0, 1] as all others are.
-    """
-    linear = _linear(arrays, "generator.layers.")
+def chain(declared: LayerChain, arrays: dict[str, np.ndarray]) -> Chain:
+    """The decoder that a model declares (Algorithm.decoder_chain), with the weights `arrays`."""
+    linear = _linear(arrays, declared.layers + ".")
     layers = []
     for number, weight, bias in linear[:-1]:
-        norm = f"generator.layers.{number + 1}."
-        if norm + "running_var" in arrays:
-            gain = arrays[norm + "weight"] / np.sqrt(arrays[norm + "running_var"] + np.float32(epsilon))
-            weight = weight * gain[:, None]
-            bias = (bias - arrays[norm + "running_mean"]) * gain + arrays[norm + "bias"]
-        layers.append(Layer(weight, bias, "leaky-relu"))
+        weight, bias = _normalised(weight, bias, arrays, f"{declared.layers}.{number + 1}.", declared.bn_epsilon)
+        layers.append(Layer(weight, bias, declared.activation))
+    scale = {"sigmoid": 1, "tanh": 2}[declared.last]  # (tanh x + 1) / 2 = sigmoid(2 x): pixels are in [0, 1]
     _, weight, bias = linear[-1]
-    return (*layers, Layer(2 * weight, 2 * bias, "sigmoid"))
+    labels = arrays[declared.labels] if declared.labels else np.zeros((0, 0), np.float32)
+    return Chain((*layers, Layer(scale * weight, scale * bias, "sigmoid")), labels)
+
+
+def _normalised(weight, bias, arrays, norm, epsilon):
+    """A layer and the BatchNorm of fixed statistics behind it, where there is one, as one layer."""
+    if norm + "running_var" not in arrays:
+        return weight, bias
+    gain = arrays[norm + "weight"] / np.sqrt(arrays[norm + "running_var"] + np.float32(epsilon))
+    return weight * gain[:, None], (bias - arrays[norm + "running_mean"]) * gain + arrays[norm + "bias"]
 
 
 def _linear(arrays, prefix):

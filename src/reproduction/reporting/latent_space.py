@@ -10,7 +10,7 @@ import numpy as np
 
 from jgen import random
 from jgen.evaluation import report
-from jgen.runs import checkpoint, record
+from jgen.runs import checkpoint, finished
 from reproduction.reporting import decoders
 from reproduction.reporting.fragment import Fragment
 
@@ -76,9 +76,9 @@ def _model(results, shown):
     for name in shown.runs:
         directory = results.directory(name)
         if directory.config.exists() and directory.weights.exists():
-            saved = record.read(directory)
-            chain = decoders.chain(saved, checkpoint.load_weights(directory.weights))
-            if chain is not None:
+            saved, algorithm_class, config, _ = finished.settings(directory)
+            if declared := algorithm_class.decoder_chain(config):
+                chain = decoders.chain(declared, checkpoint.load_weights(directory.weights))
                 return _described(shown, directory, saved, chain)
     return None
 

@@ -9,7 +9,7 @@ import pytest
 
 import eight_bit
 from jgen.config import to_json
-from jgen.models import cvae, vae, wgan
+from jgen.models import cvae, g_vae, vae, wgan
 from jgen.runs import checkpoint, finished, latents
 from jgen.training.algorithm import Shape
 from reproduction.reporting import decoders, latent_space
@@ -42,17 +42,17 @@ def test_the_chain_is_the_decoder_that_jittor_has(name):
     arrays = {key: generator.uniform(-1.5, 1.5, a.shape).astype(np.float32) for key, a in algorithm.weights().items()}
     arrays = {key: np.abs(a) + 0.2 if key.endswith("running_var") else a for key, a in arrays.items()}
     algorithm.load_weights(arrays)
-    record = {"model": cls.__module__.rsplit(".", 1)[-1], "config": to_json(config)}
     z, y = drawn(64, 3, 3)
     expected = latents.decode(algorithm, z, y=y).reshape(64, -1)
     assert np.ptp(expected) > 0.9
-    np.testing.assert_allclose(decoders.chain(record, arrays).decode(z, y), expected, atol=3e-6)
+    np.testing.assert_allclose(decoders.chain(cls.decoder_chain(config), arrays).decode(z, y), expected, atol=3e-6)
 
 
 @pytest.mark.parametrize("name", RUNS)
 def test_with_the_page_s_weights_jittor_draws_the_page_s_pictures(name):
     run = finished.load(ROOT, name, "cpu")
-    exact = decoders.chain(run.record, checkpoint.load_weights(run.directory.weights))
+    declared = run.algorithm.decoder_chain(run.algorithm.config)
+    exact = decoders.chain(declared, checkpoint.load_weights(run.directory.weights))
     n_classes = len(exact.labels)
     chain = decoders.unpacked(json.loads(json.dumps(exact.packed())), n_classes)
     z, y = drawn(64, run.algorithm.latent_dim, n_classes)
@@ -63,8 +63,9 @@ def test_with_the_page_s_weights_jittor_draws_the_page_s_pictures(name):
 
 
 def test_a_convolutional_decoder_is_no_chain():
-    assert decoders.chain({"model": "cvae", "config": {"net": "conv"}}, {}) is None
-    assert decoders.chain({"model": "g_vae", "config": {}}, {}) is None
+    assert cvae.CVAE.decoder_chain(cvae.Config()) is None
+    assert wgan.WGAN.decoder_chain(wgan.Config(net="conv")) is None
+    assert g_vae.GVAE.decoder_chain(g_vae.Config()) is None
 
 
 def test_the_committed_runs_fill_the_section():
@@ -88,8 +89,7 @@ def test_without_an_evaluation_latents_are_ordered_by_what_they_move(trained_vae
     (model,) = data_of(latent_space.fragment(Results(trained_vae)))
     assert (model["name"], model["unit"], model["shape"]) == ("vae", "RMS", [1, 5, 6])
     arrays = checkpoint.load_weights(trained_vae / "results" / "vae" / "weights.safetensors")
-    record = json.loads((trained_vae / "results" / "vae" / "config.json").read_text())
-    chain = decoders.chain(record, arrays)
+    chain = decoders.chain(vae.VAE.decoder_chain(vae.Config()), arrays)
     change = [chain.decode(2 * e[None]) - chain.decode(-2 * e[None]) for e in np.eye(2)]
     np.testing.assert_allclose(model["values"], [np.sqrt((c**2).mean()) for c in change], atol=1e-5)
     assert model["order"] == np.argsort(model["values"])[::-1].tolist()
