@@ -12,7 +12,8 @@ def run(likelihood=None, rate=1.0, distance=None):
         numbers = {"rate": number(rate), "distortion": number(90)}
         sections["likelihood"] = {"protocol": {"likelihood": likelihood}, "numbers": numbers}
     if distance is not None:
-        sections["distances"] = {"protocol": {}, "numbers": {"frechet_distance": number(distance)}}
+        protocol = {"classifier": {"weights": "mnist.safetensors"}}
+        sections["distances"] = {"protocol": protocol, "numbers": {"frechet_distance": number(distance)}}
     return sections
 
 
@@ -40,6 +41,7 @@ def test_each_likelihood_has_a_panel_of_its_own(figures):
         "Bernoulli likelihood",
         "Fréchet distance",
     ]
+    assert figures[0].axes[-1].get_xlabel() == "in the features of the classifier mnist"
     (legend,) = figures[0].legends
     assert [text.get_text() for text in legend.get_texts()] == ["a (beta 0.5)", "b", "c"]
 

@@ -27,7 +27,8 @@ def draw(runs: dict, betas: dict) -> bytes | None:
         chosen = {name: point for name, point in points.items() if likelihood(runs[name]) == kind}
         _rates(panels.pop(0), kind, chosen, betas, styles)
     if distances:
-        _distances(panels.pop(0), distances, labels, styles)
+        judges = {_judge(runs[name]) for name in distances}
+        _distances(panels.pop(0), distances, labels, styles, ", ".join(sorted(judges)))
     if points:
         handles = [_handle(styles[name]) for name in points]
         names = [labels[name] for name in points]
@@ -69,13 +70,20 @@ def _rates(axes, kind, points, betas, styles):
     axes.grid(alpha=0.3)
 
 
-def _distances(axes, distances, labels, styles):
+def _judge(run):
+    """The file of the classifier in whose features the distances were taken, without its suffix."""
+    classifier = run["distances"]["protocol"].get("classifier")
+    weights = classifier.get("weights") if isinstance(classifier, dict) else None
+    return str(weights or "unnamed").partition(".")[0]
+
+
+def _distances(axes, distances, labels, styles, judges):
     positions = range(len(distances))
     axes.barh(positions, list(distances.values()), color=[styles[name]["color"] for name in distances])
     axes.set_yticks(positions, [labels[name] for name in distances], parse_math=False, fontsize=8)
     axes.invert_yaxis()
     axes.set_title("Fréchet distance")
-    axes.set_xlabel("in the features of the first judge")
+    axes.set_xlabel(f"in the features of the classifier {judges}", parse_math=False)
     axes.grid(axis="x", alpha=0.3)
 
 
