@@ -95,18 +95,25 @@ class Study:
 
     def _measure(self) -> dict[str, np.ndarray]:
         """{way: whether each judged image was classified rightly, as 0 and 1}."""
-        real, found = self.folder.real, {name: [] for name in self.ways}
-        folds, started, done = self._folds(), time.perf_counter(), 0
-        for fold in folds:
-            test, rest = real.of(fold), real.of(np.setdiff1d(np.arange(len(real.y)), fold))
-            for name, way in self.ways.items():
-                made = way.made(rest, self.folder.unlabelled, self.recipe, self.seed)
-                moves = self.moves if way.classifier_moves else ()
-                network = trained("CNN", rest, made, SHARE, moves, self.seed, CLASSIFIER_STEPS)
-                found[name].append(hits(network, test).astype(float))
-                done += 1
-                _tell(time.perf_counter() - started, done, len(folds) * len(self.ways))
+        found, took = {name: [] for name in self.ways}, {}
+        todo = [(fold, name) for fold in self._folds() for name in reversed(self.ways)]  # the longest trainings first
+        print(f"{len(todo)} trainings tell which of {len(self.ways)} ways helps; the first tells how long they take")
+        for done, (fold, name) in enumerate(todo, start=1):
+            started = time.perf_counter()
+            found[name].append(self._judged(self.ways[name], fold))
+            took[name] = time.perf_counter() - started
+            left = sum(took.get(each, max(took.values())) for _, each in todo[done:])
+            print(f"  {done} of {len(todo)} trainings, at most {np.ceil(left / 60):.0f} min to go", flush=True)
         return {name: np.concatenate(each) for name, each in found.items()}
+
+    def _judged(self, way: Way, fold: np.ndarray) -> np.ndarray:
+        """Whether each image of `fold` is classified rightly after training on the others, as 0 and 1."""
+        real = self.folder.real
+        rest = real.of(np.setdiff1d(np.arange(len(real.y)), fold))
+        made = way.made(rest, self.folder.unlabelled, self.recipe, self.seed)
+        moves = self.moves if way.classifier_moves else ()
+        network = trained("CNN", rest, made, SHARE, moves, self.seed, CLASSIFIER_STEPS)
+        return hits(network, real.of(fold)).astype(float)
 
     def _folds(self) -> list[np.ndarray]:
         """Rows of each fold, every class in equal parts."""
@@ -122,13 +129,6 @@ class Study:
 def _error(differences: np.ndarray) -> float:
     """The standard error of two ways' difference over the same images, in points."""
     return 100 * differences.std() / np.sqrt(len(differences))
-
-
-def _tell(seconds, done, total):
-    print(
-        f"  {done} of {total} trainings, {seconds / 60:.1f} min, about {seconds / 60 * (total / done - 1):.1f} to go",
-        flush=True,
-    )
 
 
 def _as_json(verdict: dict) -> bytes:

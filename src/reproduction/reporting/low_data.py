@@ -8,7 +8,7 @@ from jgen.augmentation.low_data import CLASSIC, CONFIDENCE, JUDGES, NONE, WAYS
 from reproduction.reporting import charts
 from reproduction.reporting.blocks import Chart, Missing, Prose, Table
 from reproduction.reporting.results import NotRunYet
-from reproduction.reporting.verdicts import Outcome, graded
+from reproduction.reporting.verdicts import Outcome, Verdict, graded
 
 RUN, SECTION = "g-vae-mnist", "low-data"
 WITH_VAE = "classic + VAE"
@@ -36,6 +36,8 @@ class Helps:
         sure = [size for size, value in measured["values"].items() if size in halves and value > halves[size]]
         verdict = graded(len(sure) == len(measured["values"]), bool(sure))
         found = "; ".join(f"{_with_interval(measured, size)} at {size}" for size in measured["values"])
+        if not halves:
+            return Outcome(Verdict.MISSING, f"points gained, by images per class: {found}; one seed has no interval")
         return Outcome(verdict, f"percentage points gained, {CONFIDENCE:.0%} interval, by images per class: {found}")
 
 
