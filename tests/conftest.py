@@ -1,13 +1,21 @@
 """Paths, tiny data and tiny runs that many tests share: trained once, looked at often."""
 
 import functools
+import os
 import pathlib
 import signal
 import subprocess
 import sys
 
-import numpy as np
 import pytest
+
+# Several workers of pytest-xdist use the cores already. What has to hold for several threads sets their number itself,
+# and .ci/numeric sets it for all.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+
+import numpy as np
 from PIL import Image
 
 TESTS = pathlib.Path(__file__).resolve().parent

@@ -1,7 +1,9 @@
 """A pytest plugin that counts the kernels which g++ compiles during a session, and which tests ask for them.
 
-Every kernel costs a newcomer's first `make test` a second or two. Its key holds data types, numbers of axes, which
-axes are broadcast and constants equal to 0 or ±1, but no sizes: a tiny training as the others have it needs few.
+Every kernel costs a newcomer's first `make test` half a second. Its key holds data types, numbers of axes, which axes
+are broadcast and constants equal to 0 or ±1, but no sizes: a tiny training as the others have it needs few.
+A session that compiles more than BUDGET fails. Where pytest-xdist runs the tests, its workers count and the controller
+adds up.
 """
 
 import collections
@@ -11,16 +13,17 @@ import time
 
 import pytest
 
-BUDGET = 900
+BUDGET = 700
 
 
 class Counter:
-    """Compiled kernels by the test during which their files appeared; other processes' count as well."""
+    """Compiled kernels and the test during which each appeared; other processes' count as well."""
 
     def __init__(self):
         self._started = time.time() - 1  # the file system's clock ticks every few milliseconds
-        self._known, self._changed = None, None
-        self.by_test = collections.Counter()
+        self._changed = None
+        self._known = set()
+        self.test_of = {}  # by kernel
 
     def look(self, test):
         """Note what is new since the last look; Jittor's folder is not known before it starts."""
@@ -31,15 +34,23 @@ class Counter:
         changed = os.stat(folder).st_mtime_ns
         if changed == self._changed:
             return
+        self._changed = changed
         with os.scandir(folder) as entries:
-            kernels = {entry.name: entry for entry in entries if entry.name.endswith(".so")}
-        if self._known is None:
-            self._known = {name for name, entry in kernels.items() if entry.stat().st_mtime < self._started}
-        self.by_test[test] += len(kernels.keys() - self._known)
-        self._known, self._changed = set(kernels), changed
+            kernels = [entry for entry in entries if entry.name.endswith(".so") and entry.name not in self._known]
+        self._known.update(entry.name for entry in kernels)
+        self.test_of.update({entry.name: test for entry in kernels if entry.stat().st_mtime >= self._started})
+
+    def add(self, test_of):
+        """Add what another process has counted; the first process that saw a kernel keeps it."""
+        self.test_of = {**test_of, **self.test_of}
+
+    @property
+    def total(self):
+        return len(self.test_of)
 
     def most(self, n=10):
-        return [f"{count:4} {test}" for test, count in self.by_test.most_common(n) if count]
+        tests = collections.Counter(self.test_of.values())
+        return [f"{count:4} {test}" for test, count in tests.most_common(n)]
 
 
 counter = Counter()
@@ -52,13 +63,22 @@ def pytest_runtest_protocol(item):
     return result
 
 
-def pytest_collection_modifyitems(items):
-    """The budget is looked at last."""
-    items.sort(key=lambda item: item.path.name == "test_kernel_count.py")
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    """A worker of pytest-xdist has ended."""
+    counter.add(getattr(node, "workeroutput", {}).get("kernels", {}))
+
+
+def pytest_sessionfinish(session):
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["kernels"] = counter.test_of
+    elif counter.total > BUDGET and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_terminal_summary(terminalreporter):
-    if total := counter.by_test.total():
-        terminalreporter.write_line(f"{total} kernels compiled (budget {BUDGET}), most of them in:")
+    if counter.total:
+        verdict = "MORE THAN the budget of" if counter.total > BUDGET else "budget"
+        terminalreporter.write_line(f"{counter.total} kernels compiled ({verdict} {BUDGET}), most of them in:")
         for line in counter.most():
             terminalreporter.write_line(line)
