@@ -1,8 +1,10 @@
 """Precompiled headers: made once, used by g++ for Jittor's files, gone from the environment afterwards."""
 
 import os
+import pathlib
 import shlex
 import subprocess
+import sys
 
 import pytest
 
@@ -48,7 +50,7 @@ def test_a_folder_that_cannot_be_written_is_an_oserror(tmp_path):
         pass
 
 
-@pytest.mark.parametrize("given, on_the_cpu, for_cuda", [(None, "default-headers", "default"), ("a", "a-headers", "a")])
+@pytest.mark.parametrize("given, on_the_cpu, for_cuda", [(None, "default-cpu", "default"), ("a", "a-cpu", "a")])
 def test_what_is_compiled_without_the_flags_is_kept_apart(given, on_the_cpu, for_cuda):
     environment = {} if given is None else {"cache_name": given}
     for precompiled, name in ((True, on_the_cpu), (True, on_the_cpu), (False, for_cuda)):
@@ -68,6 +70,27 @@ def test_gcc_takes_the_precompiled_header_for_a_kernel(tmp_path):
     command = [jt.flags.cc_path, source, *options, "-g", "-H", "-S", "-o", os.devnull]
     found = subprocess.run(command, capture_output=True, text=True, check=True).stderr
     assert any(line.startswith("! ") and line.endswith(".gch/kernels") for line in found.splitlines()), found[:2000]
+
+
+def called(tmp_path, source):
+    """The words of the command that COMPILE runs for a kernel of this text."""
+    text = compilation.COMPILE.replace("PYTHON", "echo tuned")
+    kernel = tmp_path / "kernel_op.cc"
+    kernel.write_text(source)
+    words = ["sh", "-c", text, "sh", "asm_tuner.py", "--cc_path=echo", kernel, "-O3", "-I", "a folder"]
+    return subprocess.run(words, capture_output=True, text=True, check=True).stdout.split()
+
+
+def test_a_kernel_is_compiled_at_once_unless_its_assembler_is_to_be_edited(tmp_path):
+    assert called(tmp_path, "int x;")[:4] == [str(tmp_path / "kernel_op.cc"), "-O3", "-I", "a"]
+    edited = called(tmp_path, '  //@begin replace "a" "b"\nint x;\n//@end\n')
+    assert edited[:3] == ["tuned", "asm_tuner.py", "--cc_path=echo"] and "-fuse-ld=gold" not in edited
+
+
+@pytest.mark.skipif(runtime.device() != "cpu", reason="kernels of a GPU are compiled otherwise")
+def test_kernels_are_compiled_by_the_script():
+    script = shlex.split(jt.flags.python_path)
+    assert script[0] == "sh" and sys.executable in pathlib.Path(script[1]).read_text()
 
 
 def test_the_bar_ends_with_the_last_file(capsys):

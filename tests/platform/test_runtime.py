@@ -104,9 +104,7 @@ def test_without_a_gpu_nvcc_is_masked_and_what_the_user_set_stays(environment):
     environment["cache_name"] = "mine"
     runtime._prepare_environment(cuda=False)
     assert (
-        environment["nvcc_path"] == ""
-        and environment["cache_name"] == "mine-headers"
-        and environment["log_silent"] == "1"
+        environment["nvcc_path"] == "" and environment["cache_name"] == "mine-cpu" and environment["log_silent"] == "1"
     )
     environment["nvcc_path"] = "/real/nvcc"
     runtime._prepare_environment(cuda=True)
@@ -133,7 +131,7 @@ def test_threads_spin_long_where_no_other_program_wants_their_cores(
 def test_the_branch_does_not_name_the_cache(environment):
     environment["log_v"] = "1"
     runtime._prepare_environment(cuda=False)
-    assert environment["cache_name"] == "default-headers" and "log_silent" not in environment
+    assert environment["cache_name"] == "default-cpu" and "log_silent" not in environment
 
 
 def test_the_home_of_an_earlier_run_does_not_become_this_ones(environment, tmp_path):
@@ -150,7 +148,7 @@ def test_a_first_use_says_how_long_it_takes_and_a_later_one_nothing(environment,
     runtime._announce_compilation(said.append)
     assert len(said) == 1 and "minutes" in said[0]
     version = ".".join(map(str, sys.version_info[:3]))
-    core = tmp_path / f"jittor/.cache/jittor/jt1.3.11/g++1/py{version}/any/cpu/default-headers/jittor_core.cpython.so"
+    core = tmp_path / f"jittor/.cache/jittor/jt1.3.11/g++1/py{version}/any/cpu/default-cpu/jittor_core.cpython.so"
     core.parent.mkdir(parents=True)
     core.touch()
     runtime._announce_compilation(said.append)

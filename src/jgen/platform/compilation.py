@@ -2,6 +2,10 @@
 
 Jittor's headers take half of the time in which g++ compiles one of its files. g++ reads a precompiled header in place
 of a text that is included first if both are compiled with the same options, and the text itself otherwise.
+
+Jittor compiles every kernel through a Python script, asm_tuner.py, which makes assembler with debug information, edits
+it where the source asks for that, and has it assembled. COMPILE calls g++ at once for a source that asks for nothing,
+and links with gold if it is there: a kernel takes half as long.
 """
 
 import atexit
@@ -13,6 +17,8 @@ import pathlib
 import shutil
 import subprocess
 import tempfile
+
+from jgen.platform import files
 
 HEADER = """\
 // Included first in every file that Jittor compiles; see jgen.platform.compilation.
@@ -39,7 +45,16 @@ HEADER = """\
 COMMON = ["-std=c++14", "-fPIC", "-march=native"]
 KERNELS = ["-DJIT=1", "-DJIT_cpu=1"]  # every kernel's file defines both in its first lines
 OPTIONS = {"core": [*COMMON, "-O2"], "kernels": [*COMMON, "-fopenmp", "-Ofast", "-g", *KERNELS]}
-SUFFIX = "-headers"  # of the cache's name: what is compiled without these flags, for CUDA, is kept apart
+SUFFIX = "-cpu"  # of the cache's name: what is compiled without these flags, for CUDA, is kept apart
+COMPILE = """\
+#!/bin/sh
+# Arguments: asm_tuner.py --cc_path=COMPILER SOURCE OPTION ...
+if grep -q "//@begin" "$3"; then exec PYTHON "$@"; fi
+compiler=${2#--cc_path=}
+shift 2
+if command -v ld.gold >/dev/null; then set -- "$@" -fuse-ld=gold; fi
+exec "$compiler" "$@"
+"""
 
 
 def cache_name(environment, precompiled):
@@ -76,6 +91,17 @@ def precompiled_headers(folder):
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+def compile_kernels_directly(jittor, folder):
+    """Have the imported Jittor compile its kernels by COMPILE, which is kept below `folder`."""
+    if jittor.flags.cc_type != "g++":
+        return
+    text = COMPILE.replace("PYTHON", jittor.flags.python_path).encode()
+    script = folder / hashlib.sha256(text).hexdigest()[:12] / "compile_kernel.sh"
+    if not script.is_file():
+        files.atomic_write(script, text)
+    jittor.flags.python_path = f'sh "{script}"'
 
 
 def _key(compiler, sources):

@@ -63,6 +63,8 @@ def start(device="auto", log=print, checking=""):
             _started["jt"].flags.use_cuda = 0
             if cuda:
                 gpu.switch_on(_started["jt"], cudnn)
+            else:
+                compilation.compile_kernels_directly(_started["jt"], _jittor_home() / ".cache/jittor/headers")
             compilation.close_pool()
         process.give_signals_a_stack()
         atexit.register(process.await_idle_threads)  # runs before what Jittor has registered
