@@ -20,6 +20,7 @@ import numpy as np
 from jgen import models
 from jgen.cli import training
 from jgen.errors import UserError
+from jgen.paths import expanded
 from jgen.pictures import film
 from jgen.platform.files import ROOT
 from jgen.runs import finished, latents, metrics, sampling
@@ -139,7 +140,7 @@ def train(model: str, **flags: typing.Any) -> Run:
 
 def load(name: str, out: Path = ROOT, device: str = "auto", epoch: int | None = None) -> Run:
     """The finished run `name` below `out`: the user's own, or else the published one; `epoch`: kept weights."""
-    return Run(finished.load(pathlib.Path(out).expanduser(), name, device, epoch))
+    return Run(finished.load(pathlib.Path(expanded(out)), name, device, epoch))
 
 
 def export(run: Run, path: Path) -> pathlib.Path:
@@ -150,4 +151,4 @@ def export(run: Run, path: Path) -> pathlib.Path:
     """
     from jgen.runs import onnx_export
 
-    return onnx_export.export(run.finished, pathlib.Path(path).expanduser())
+    return onnx_export.export(run.finished, pathlib.Path(expanded(path)))

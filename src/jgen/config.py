@@ -8,21 +8,27 @@ defaults, a data set's preset, a document's published recipe and a resumed run's
 import argparse
 import dataclasses
 import math
+import operator
 import reprlib
 import types
 import typing
 
 from jgen.errors import UserError
+from jgen.paths import expanded
 
 # Bounds of every setting: what lies beyond can only fail, in float32 or for want of memory and time.
 MOST_WHOLE, MOST, LEAST = 10**18, 1e6, 1e-30
+BOUNDS = {"at_least": operator.ge, "above": operator.gt, "at_most": operator.le, "below": operator.lt}
 MOST_ITEMS = 256  # of a setting with several values, such as a network's layers
 
 
-def option(default, help, *flags, choices=None, at_least=None, above=None, at_most=None, below=None, parse=None):
-    """A dataclass field that is also a command-line flag; `flags` adds short names, the bounds are checked."""
-    bounds = {"at_least": at_least, "above": above, "at_most": at_most, "below": below}
-    metadata = {"help": help, "flags": flags, "choices": choices, "bounds": bounds, "parse": parse}
+def option(default, help, *flags, choices=None, parse=None, path=False, **bounds):
+    """A dataclass field that is also a command-line flag; `flags` adds short names.
+
+    bounds: at_least, above, at_most, below. parse: raises ValueError for a value that is wrong. path: the flag's value
+    may be a path, so that ~ is expanded.
+    """
+    metadata = {"help": help, "flags": flags, "choices": choices, "bounds": bounds, "parse": parse, "path": path}
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -31,12 +37,12 @@ def units(default, help):
     return option(default, help, at_least=1, at_most=2**16)
 
 
-def argument(help, choices=None, default=None):
+def argument(help, choices=None, default=None, path=False):
     """A dataclass field that is a positional argument: a text, which must be given unless it has a default.
 
     A field of type tuple[str, ...] takes any number of texts.
     """
-    metadata = {"help": help, "flags": None, "choices": choices, "bounds": {}, "parse": None}
+    metadata = {"help": help, "flags": None, "choices": choices, "bounds": {}, "parse": None, "path": path}
     given = {} if default is None else {"default": default}
     return dataclasses.field(metadata=metadata, **given)
 
@@ -53,6 +59,7 @@ class Training:
     data: str = option(
         "mnist",
         "mnist, mnist5k (5,000 images that come with the package), cifar10, celeba[:ATTRIBUTES], or an image folder",
+        path=True,
     )
     follow_links: bool = option(False, "read images through links that lead out of the image folder")
     size: str = option(
@@ -75,10 +82,10 @@ class Run:
     """Settings of where and how to run; they never change a run's numbers."""
 
     name: str = option("", "name of the run and of its folders (default: the script's name)")
-    data_dir: str = option("data", "folder that holds, or receives, the data sets")
-    out: str = option("", "write intermediate/ and results/ here (default: the repository's root)")
+    data_dir: str = option("data", "folder that holds, or receives, the data sets", path=True)
+    out: str = option("", "write intermediate/ and results/ here (default: the repository's root)", path=True)
     device: str = option("auto", "where to compute", choices=("auto", "cpu", "cuda"))
-    config: str = option("", "take the settings of an earlier run, its config.json; flags come before them")
+    config: str = option("", "take the settings of an earlier run, its config.json; flags come before them", path=True)
     resume: bool = option(False, "continue an interrupted run, exactly")
     overwrite: bool = option(False, "delete an earlier run of the same name first")
     save_every: int = option(1, "epochs between checkpoints", at_least=1)
@@ -120,7 +127,8 @@ def _texts(prog, description):
     def formatter(prog):
         return argparse.HelpFormatter(prog, max_help_position=30, width=100)
 
-    return {"prog": prog, "description": description, "formatter_class": formatter, "allow_abbrev": False}
+    texts = {"prog": prog, "description": description, "formatter_class": formatter}
+    return {**texts, "allow_abbrev": False, "add_help": False}  # --help is in the last group of flags
 
 
 def _add_groups(parser, groups):
@@ -128,7 +136,8 @@ def _add_groups(parser, groups):
         group = parser.add_argument_group(title)
         hints = typing.get_type_hints(cls)
         for field in fields:
-            _add_flag(group, field, hints[field.name])
+            _add_flag(parser if field.metadata["flags"] is None else group, field, hints[field.name])
+    group.add_argument("-h", "--help", action="help", help="show this text and exit")
 
 
 def fields_of(cls, without=()):
@@ -142,11 +151,12 @@ def _add_flag(group, field, hint):
     if metadata["flags"] is None:
         nargs = "*" if _element_type(hint)[1] else "?"
         optional = {} if field.default is dataclasses.MISSING else {"nargs": nargs, "default": field.default}
-        group.add_argument(field.name, help=metadata["help"], choices=metadata["choices"], **optional)
+        convert = _checked(_element_type(hint)[0], metadata)
+        group.add_argument(field.name, help=metadata["help"], choices=metadata["choices"], type=convert, **optional)
         return
     names = (*metadata["flags"], "--" + field.name.replace("_", "-"))
-    default = "" if field.default in ("", None, ()) or field.default is False else f" [{_shown(field.default)}]"
-    help_text = (metadata["help"] + default).replace("%", "%%")
+    unnamed = field.default in ("", None, ()) or field.default is False or "(default: " in metadata["help"]
+    help_text = (metadata["help"] + ("" if unnamed else f" [{_shown(field.default)}]")).replace("%", "%%")
     keywords = {"dest": field.name, "default": argparse.SUPPRESS, "help": help_text}
     kind, many = _element_type(hint)
     if kind is bool:
@@ -183,7 +193,9 @@ def _checked(kind, metadata):
 
     def convert(text):
         try:
-            value = kind(text)
+            value = expanded(text) if metadata["path"] else kind(text)
+        except UserError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
         except ValueError:
             article = {"int": "a whole number", "float": "a number"}[kind.__name__]
             raise argparse.ArgumentTypeError(f"needs {article}, got {shortened(text)}") from None
@@ -202,15 +214,8 @@ def _problem(value, metadata):
         return f"must be at most {MOST_WHOLE:g}"
     if isinstance(value, float) and (abs(value) > MOST or 0 < abs(value) < LEAST):
         return f"must lie between {LEAST:g} and {MOST:g}"
-    bounds = metadata["bounds"]
-    tests = {
-        "at_least": lambda bound: value >= bound,
-        "above": lambda bound: value > bound,
-        "at_most": lambda bound: value <= bound,
-        "below": lambda bound: value < bound,
-    }
-    for word, bound in bounds.items():
-        if bound is not None and not tests[word](bound):
+    for word, bound in metadata["bounds"].items():
+        if not BOUNDS[word](value, bound):
             return f"must be {word.replace('_', ' ')} {bound}"
     if metadata["parse"] is not None:
         try:

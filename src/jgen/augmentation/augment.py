@@ -20,23 +20,29 @@ from jgen.platform.files import ROOT
 class Augmentation:
     """Augment a class folder: without --run, find out which augmentation helps a classifier, and write that."""
 
-    source: str = argument("class folder; with --run also the name of a data set")
-    target: str = argument("new folder for the augmented images")
+    source: str = argument("class folder; with --run also the name of a data set", path=True)
+    target: str = argument("new folder for the augmented images", path=True)
     run: str = option("", "move along the latents of this finished run, instead of finding out what helps")
     n: int = option(4, "augmented images per source image", "-n", at_least=1)
-    unlabelled: str = option("", "folder of further images of these classes (default: SOURCE/unlabelled, if any)")
+    unlabelled: str = option(
+        "", "folder of further images of these classes (default: SOURCE/unlabelled, if any)", path=True
+    )
     directions: str = option("top10%", f"with --run: {directions.KINDS}", parse=directions.parse_share)
     mix: bool = option(False, "with --run: towards other images of the class; the same as --directions mix")
     sample: bool = option(False, "with --run: drawn from the class's density; the same as --directions sample")
     sigma: float = option(0.5, "size of a step in the posterior's sigma: ±1, ±2, … of them", above=0)
-    strength: float = option(0.0, "size of a step as a share of the class's own spread, instead of --sigma", at_least=0)
+    strength: float = option(
+        0.0, "size of a step as a share of the class's own spread (default: as --sigma has it)", at_least=0
+    )
     classic: tuple[str, ...] = option((), "moves of the made images as well", choices=tuple(classic.MOVES))
     min_confidence: float = option(0.0, "leave out what the run's classifier trusts less", at_least=0, at_most=1)
     per_class: int = option(0, "use at most so many source images of each class (0: all)", at_least=0)
     seed: int = option(0, "seed of what is drawn", at_least=0)
-    data: str = option("", "with --run: where the run's images are now, if they have moved since its training")
-    data_dir: str = option(str(ROOT / "data"), "folder that holds the data sets")
-    out: str = option(str(ROOT), "folder that holds results/ and intermediate/")
+    data: str = option(
+        "", "with --run: where the run's images are now, if they have moved since its training", path=True
+    )
+    data_dir: str = option(str(ROOT / "data"), "folder that holds the data sets", path=True)
+    out: str = option(str(ROOT), "folder that holds results/ and intermediate/", path=True)
     device: str = option("auto", "where to compute", choices=("auto", "cpu", "cuda"))
 
     @property
@@ -53,7 +59,7 @@ ONLY_WITH_RUN = ("directions", "mix", "sample", "sigma", "strength", "classic", 
 
 def augment(options: Augmentation) -> None:
     """Do what the options say; goes on with an unfinished job of the same options."""
-    target = pathlib.Path(os.path.expanduser(options.target))
+    target = pathlib.Path(options.target)
     _refuse_overlap(options.source, target)
     if options.run:
         from jgen.augmentation import along_run
@@ -70,6 +76,6 @@ def augment(options: Augmentation) -> None:
 
 
 def _refuse_overlap(source: str, target: pathlib.Path) -> None:
-    source, target = os.path.realpath(os.path.expanduser(source)), os.path.realpath(target)
+    source, target = os.path.realpath(source), os.path.realpath(target)
     if os.path.isdir(source) and os.path.commonpath([source, target]) in (source, target):
         raise UserError(f"{target} and {source} overlap: choose a target outside the source")

@@ -23,8 +23,8 @@ class Sampling(tool.RunDataOptions):
     n: int = option(64, "how many images", "-n", at_least=1)
     prior: str = option("normal", density.PRIOR_HELP, choices=density.PRIORS)
     label: str = option("", "images of this class only, by name or number (default: all)")
-    npz: str = option("", "write x float32 [N,C,H,W] in [0,1] here, and y where there are labels")
-    png: str = option("", "write a grid of at most 16 rows here (default: results/NAME/sampled.png)")
+    npz: str = option("", "write x float32 [N,C,H,W] in [0,1] here, and y where there are labels", path=True)
+    png: str = option("", "write a grid of at most 16 rows here (default: results/NAME/sampled.png)", path=True)
     seed: int = option(0, "seed of the latents", at_least=0)
     epoch: int = option(0, "use the weights kept at this epoch (default: the last)", at_least=0)
 

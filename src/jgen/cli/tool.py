@@ -15,7 +15,7 @@ class Options:
     """What every such script takes; each adds its own."""
 
     name: str = config.argument("name of the run, such as beta-vae")
-    out: str = config.option(str(ROOT), "folder that holds results/ and intermediate/")
+    out: str = config.option(str(ROOT), "folder that holds results/ and intermediate/", path=True)
     device: str = config.option("auto", "where to compute", choices=("auto", "cpu", "cuda"))
 
 
@@ -23,8 +23,8 @@ class Options:
 class RunDataOptions(Options):
     """What the scripts take that look at the run's data as well."""
 
-    data: str = config.option("", "where the run's images are now, if they have moved since its training")
-    data_dir: str = config.option(str(ROOT / "data"), "folder that holds the data sets")
+    data: str = config.option("", "where the run's images are now, if they have moved since its training", path=True)
+    data_dir: str = config.option(str(ROOT / "data"), "folder that holds the data sets", path=True)
 
 
 def run(script, options_class, job, arguments=None):

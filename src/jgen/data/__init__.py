@@ -46,7 +46,7 @@ def load(
     data_dir/.cache). `log` gets each announcement, such as a fallback, as one line. `follow_links` is for image
     folders. Raises UserError for what is missing, truncated or wrong.
     """
-    data_dir = pathlib.Path(os.path.expanduser(data_dir))
+    data_dir = pathlib.Path(data_dir)
     cache_dir = pathlib.Path(cache_dir) if cache_dir else data_dir / ".cache"
     if size is not None and (len(size) != 2 or min(size) < 1):
         raise UserError(f"the image size must be a height and a width in pixels, got {size}")
@@ -83,7 +83,7 @@ def _load_named(name, data_dir, log):
 
 def find_folder(name: str, data_dir: str | os.PathLike) -> pathlib.Path:
     """The image folder `name`: a path, or the name of a folder in `data_dir`. Raises UserError."""
-    for candidate in (os.path.expanduser(name), os.path.join(data_dir, name)):
+    for candidate in (name, os.path.join(data_dir, name)):
         if name and os.path.isdir(candidate):
             return pathlib.Path(candidate)
     if os.path.isfile(name):

@@ -36,15 +36,17 @@ class Evaluation:
     samples: int = option(200, "importance samples an image for the NLL", at_least=1)
     binarise: str = option("as-trained", "black-and-white targets", choices=("as-trained", *config.BINARISATIONS))
     n: int = option(10_000, "samples of the model, and real images beside them", "-n", at_least=2)
-    classifier: str = option("", "weights of another classifier, for images that are not 28x28 grey digits")
+    classifier: str = option("", "weights of another classifier, for images that are not 28x28 grey digits", path=True)
     beside: tuple[str, ...] = option((), "with preservation: further runs, measured on the same images")
     sizes: tuple[int, ...] = option((10, 50, 100), "with low-data: training images per class", at_least=1)
     seeds: int = option(5, "with low-data: how many seeds, from --seed on", at_least=1)
-    inception: str = option("", "safetensors of the 2015 Inception network, for fid (not part of this package)")
+    inception: str = option(
+        "", "safetensors of the 2015 Inception network, for fid (not part of this package)", path=True
+    )
     seed: int = option(0, "seed of latents, importance samples and subsets", at_least=0)
-    data: str = option("", "where the run's images are now, if they have moved since its training")
-    data_dir: str = option(str(ROOT / "data"), "folder that holds the data sets")
-    out: str = option(str(ROOT), "folder that holds results/ and intermediate/")
+    data: str = option("", "where the run's images are now, if they have moved since its training", path=True)
+    data_dir: str = option(str(ROOT / "data"), "folder that holds the data sets", path=True)
+    out: str = option(str(ROOT), "folder that holds results/ and intermediate/", path=True)
     device: str = option("auto", "where to compute", choices=("auto", "cpu", "cuda"))
 
 

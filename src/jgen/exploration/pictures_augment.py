@@ -33,7 +33,9 @@ class Options(tool.RunDataOptions):
     beside: str = option("", "a second run for the right half, such as a g-vae with --classifier off")
     directions: str = option("top10%", KINDS, parse=parse_share)
     sigma: float = option(0.5, "size of a step; the outermost are six of them", above=0)
-    strength: float = option(0.0, "size of a step as a share of the class's own spread, instead of --sigma", at_least=0)
+    strength: float = option(
+        0.0, "size of a step as a share of the class's own spread (default: as --sigma has it)", at_least=0
+    )
     rows: int = option(10, "how many images", at_least=1)
     images: tuple[int, ...] = option((), "numbers of held-out images (default: drawn, each class in turn)", at_least=0)
     seed: int = option(0, "seed of the images and of the noise", at_least=0)

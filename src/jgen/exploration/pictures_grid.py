@@ -19,7 +19,9 @@ class Options(ends.DataOptions):
 
     dims: tuple[int, ...] = option((), "two latents: across and down (default: the two of the highest KL)", at_least=0)
     side: int = option(15, "images along a side", at_least=2)
-    image: str = option("", "the other latents are this image's: a held-out image's number, or a file (default: 0)")
+    image: str = option(
+        "", "the other latents are this image's: a held-out image's number, or a file (default: 0)", path=True
+    )
     label: str = option("", "class, for a conditional model (default: the image's, or the first)")
 
 

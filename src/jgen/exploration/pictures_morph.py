@@ -23,8 +23,10 @@ HOLD = 12  # frames at either end
 class Options(ends.DataOptions):
     """From one image to another, linear and spherical, as strips and as films."""
 
-    start: str = option("", "a held-out image's number, an image file, or seed:N for a draw of the prior [0]", "--from")
-    to: str = option("", "likewise [the first held-out image of another class, or 1]")
+    start: str = option(
+        "", "a held-out image's number, an image file, or seed:N for a draw of the prior [0]", "--from", path=True
+    )
+    to: str = option("", "likewise [the first held-out image of another class, or 1]", path=True)
     columns: int = option(10, "images of a strip", at_least=2)
     frames: int = option(72, "frames of a film, one way, 24 a second", at_least=2)
     label: str = option("", "hold this class, for a conditional model (default: both images', one above the other)")

@@ -16,7 +16,9 @@ from jgen.runs import latents
 class Options(ends.DataOptions):
     """One latent a row, from -3 to +3 around an image's mu or around 0; the highest KL first."""
 
-    image: str = option("", "walk around the mu of this image: a held-out image's number, or a file (default: 0)")
+    image: str = option(
+        "", "walk around the mu of this image: a held-out image's number, or a file (default: 0)", path=True
+    )
     dims: tuple[int, ...] = option((), "these latents (default: those of the highest KL)", at_least=0)
     rows: int = option(20, "at most so many latents, where none are given", at_least=1)
     columns: int = option(13, "steps of the walk", at_least=2)

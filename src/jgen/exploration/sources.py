@@ -39,18 +39,17 @@ def find(source: str, data_dir: pathlib.Path, run: FinishedRun, moved_to: str = 
     A folder within or around the one that `run` was trained on is split as that one was: what its training never saw
     stays unseen. `moved_to`: where that folder is now, if it has moved. Raises UserError.
     """
-    folder = os.path.expanduser(source)
-    if not os.path.isdir(folder):
+    if not os.path.isdir(source):
         loaded = _loaded(source, data_dir, run, log)
         names = [f"{loaded.name}/train/{i:06d}" for i in range(len(loaded.x_train))]
         return _sources(names, loaded, range(len(names)), len(loaded.x_test))
-    _refuse_test_folder(folder)
-    _refuse_empty_classes(folder)
-    real, known = os.path.realpath(folder), _trained_on(run, data_dir, moved_to)
+    _refuse_test_folder(source)
+    _refuse_empty_classes(source)
+    real, known = os.path.realpath(source), _trained_on(run, data_dir, moved_to)
     if known and _within(real, known):
         return _within_known(real, known, run_data.load(run, data_dir, moved_to, log))
     if known and _within(known, real):
-        _refuse_others(folder, known, run)
+        _refuse_others(source, known, run)
         return _within_known(known, known, run_data.load(run, data_dir, moved_to, log))
     loaded = _loaded(source, data_dir, run, log)
     if run.record["n_classes"] and not loaded.n_classes:
@@ -68,7 +67,7 @@ def require_shape(
 
     Any size will do for a run that was trained with --size.
     """
-    folder, known = os.path.realpath(os.path.expanduser(source)), _trained_on(run, data_dir, moved_to)
+    folder, known = os.path.realpath(source), _trained_on(run, data_dir, moved_to)
     if known and (_within(folder, known) or _within(known, folder)):
         return
     wanted = "x".join(map(str, run.algorithm.shape.image_shape))
@@ -88,7 +87,7 @@ def _loaded(source, data_dir, run, log):
 
 def _load(source, data_dir, run, size, channels, log):
     links = run.algorithm.config.follow_links
-    return data.load(os.path.expanduser(source), data_dir, size, channels, run.directory.cache, log, links)
+    return data.load(source, data_dir, size, channels, run.directory.cache, log, links)
 
 
 def _sources(names, loaded, rows, held_out):

@@ -21,7 +21,9 @@ from jgen.platform.files import ROOT
 class Training:
     """Train a classifier that judges samples, on labelled images."""
 
-    data: str = option("mnist", "mnist, mnist5k, cifar10, celeba, or an image folder with a folder per class")
+    data: str = option(
+        "mnist", "mnist, mnist5k, cifar10, celeba, or an image folder with a folder per class", path=True
+    )
     size: str = option("", "resize images to N or HxW pixels (default: as they are)", parse=parse_size)
     network: str = option("strided", "its architecture", choices=("strided", "residual"))
     widths: tuple[int, ...] = units((), "channels, size by size (default: the architecture's own)")
@@ -34,10 +36,12 @@ class Training:
     seed: int = option(0, "seed of every random stream", at_least=0, at_most=2**32 - 1)
     steps: int = option(0, "stop after this many steps, for a try (default: all)", at_least=0)
     weights: str = option(
-        "", "write the weights here, and a record beside them as .json (default: results/judges/DATA.safetensors)"
+        "",
+        "write the weights here, and a record beside them as .json (default: results/judges/DATA.safetensors)",
+        path=True,
     )
-    out: str = option(str(ROOT), "folder that holds results/")
-    data_dir: str = option(str(ROOT / "data"), "folder that holds, or receives, the data sets")
+    out: str = option(str(ROOT), "folder that holds results/", path=True)
+    data_dir: str = option(str(ROOT / "data"), "folder that holds, or receives, the data sets", path=True)
     device: str = option("auto", "where to compute", choices=("auto", "cpu", "cuda"))
 
 
@@ -66,7 +70,7 @@ def train(options):
     steps = _fit(network, dataset, options)
     seconds = time.perf_counter() - started
     default = pathlib.Path(options.out, "results", "judges", f"{pathlib.Path(dataset.name).name}.safetensors")
-    path = pathlib.Path(options.weights or default).expanduser()
+    path = pathlib.Path(options.weights or default)
     checkpoint.save_weights(path, networks.state_of(network))
     record = {
         "data": dataset.name,

@@ -18,7 +18,7 @@ def fresh_config(algorithm_class, explicit: dict[str, typing.Any], run: Run) -> 
     """
     cls = algorithm_class.Config
     if run.config:
-        return dataclasses.replace(_config_from(algorithm_class, pathlib.Path(run.config).expanduser()), **explicit)
+        return dataclasses.replace(_config_from(algorithm_class, pathlib.Path(run.config)), **explicit)
     data = explicit.get("data", cls.data)
     values = dict(algorithm_class.presets.get(preset_name(data), {}))
     if run.as_published:

@@ -34,8 +34,10 @@ class Report:
     list: bool = option(False, "print the parts, and what of them is done; do nothing")
     overwrite: bool = option(False, "with --run: make again what was made with other settings than its command's")
     jobs: int = option(0, "processes at a time (default: 2, or 1 on a single core)", at_least=0)
-    data_dir: str = option("", "folder that holds the data sets (default: data/)")
-    out: str = option("", "folder that holds results/, and receives report/ (default: the repository's root)")
+    data_dir: str = option("", "folder that holds the data sets (default: data/)", path=True)
+    out: str = option(
+        "", "folder that holds results/, and receives report/ (default: the repository's root)", path=True
+    )
     device: str = option("auto", "where to compute", choices=("auto", "cpu", "cuda"))
 
 
@@ -70,7 +72,7 @@ def report(options, build):
 def _selected(options, out):
     from reproduction.campaign import jobs
 
-    data_dir = str(pathlib.Path(os.path.expanduser(options.data_dir)).absolute()) if options.data_dir else ""
+    data_dir = str(pathlib.Path(options.data_dir).absolute()) if options.data_dir else ""
     place = jobs.Place(out.absolute(), data_dir, options.device, options.quick, frozenset(options.parts))
     return place, *jobs.select(options.parts, place)
 
