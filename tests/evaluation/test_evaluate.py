@@ -6,6 +6,7 @@ import json
 import pytest
 
 from jgen.cli import tool, training
+from jgen.evaluation import sections
 from jgen.evaluation.job import WHAT, Evaluation, evaluate
 from jgen.models.cvae import CVAE
 from jgen.models.vae import VAE
@@ -37,6 +38,7 @@ FEW = ("-n", 40, "--images", 30, "--samples", 4)
 
 
 def test_all_of_a_vae_with_its_protocol(out, capsys):
+    capsys.readouterr()  # the trainings'
     run(out, "vae", *FEW)
     found = read(out, "vae")
     assert list(found) == ["reconstruction", "likelihood", "distances", "labels", "memorisation", "preservation"]
@@ -52,8 +54,18 @@ def test_all_of_a_vae_with_its_protocol(out, capsys):
     assert len(numbers["kl_per_dimension"]["values"]) == 3
     assert "biased" in found["distances"]["protocol"]["warning"]
     assert (out / "results/vae/neighbours.png").exists()
+    printed = capsys.readouterr().out.splitlines()[2:]
+    assert [line.split()[0] for line in printed[:5]] == ["reconstructions", "latents", "samples", "variety", "copies"]
+    assert printed[5].startswith("--verbose prints all numbers, with ")
+    names = ["evaluation.json", "neighbours.png", "preservation.png"]
+    assert printed[6:] == [f"made: {out / 'results/vae' / name}" for name in names]
+
+
+def test_verbose_prints_all_numbers_and_why_a_part_is_left_out(out, capsys, monkeypatch):
+    monkeypatch.setattr(sections, "ALL", ("likelihood", "critic"))
+    run(out, "vae", *FEW, "--verbose")
     printed = capsys.readouterr().out
-    assert "critic: left out" in printed and "warning: 40 images" in printed
+    assert "kl per dimension" in printed and "critic: left out" in printed and "warning: median effective" in printed
 
 
 def test_one_part_joins_the_others_of_the_same_weights_only(out):

@@ -152,11 +152,6 @@ def _interpolation(side):
 
 def load(path):
     """(Inception, protocol) from a safetensors file; UserError where it is missing or not this network's."""
-    if not path:
-        raise UserError(
-            "FID and KID need the weights of the 2015 Inception network, which are not part of this package: give them "
-            "as --inception FILE.safetensors (names as in the PyTorch port: Conv2d_1a_3x3.conv.weight, …)"
-        )
     arrays = checkpoint.load_weights(path)
     try:
         network = Inception(arrays)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import pathlib
 import time
 
 from jgen import config
@@ -44,6 +45,7 @@ class Evaluation:
         "", "safetensors of the 2015 Inception network, for fid (not part of this package)", path=True
     )
     seed: int = option(0, "seed of latents, importance samples and subsets", at_least=0)
+    verbose: bool = option(False, "print every number and its protocol, not only what is good and what is bad")
     data: str = option("", "where the run's images are now, if they have moved since its training", path=True)
     data_dir: str = option(str(ROOT / "data"), "folder that holds the data sets", path=True)
     out: str = option(str(ROOT), "folder that holds results/ and intermediate/", path=True)
@@ -59,7 +61,7 @@ def evaluate(options, published=lambda name: {}):
 
         compare.compare(options, published)
         return
-    from jgen.evaluation import report
+    from jgen.evaluation import report, verdicts
     from jgen.evaluation.sections import ALL, SECTIONS
     from jgen.evaluation.subject import NotApplicable, Subject
 
@@ -72,11 +74,21 @@ def evaluate(options, published=lambda name: {}):
         except (NotApplicable, UserError) as reason:
             if options.what != "all":
                 raise UserError(str(reason)) from None
-            print(f"{name}: left out, {reason}")
+            if options.verbose or not isinstance(reason, NotApplicable):
+                print(f"{name}: left out, {reason}")
             continue
         protocol["seconds"] = round(time.perf_counter() - started, 1)
         measured[name] = {"protocol": protocol, "numbers": numbers}
-        print("\n".join(report.table({name: measured[name]})), flush=True)
+        if options.verbose:
+            print("\n".join(report.table({name: measured[name]})), flush=True)
     if not measured:
         raise UserError(f"{options.name}: nothing could be measured")
-    print(f"made: {report.write(subject.outputs, measured)}")
+    made = report.write(subject.outputs, measured)
+    if not options.verbose:
+        # A part without a verdict is short, and was asked for by its name.
+        print("\n".join(verdicts.lines(measured) or report.table(measured)))
+        doubts = sum(len(report.doubts_of(part)) for part in measured.values())
+        also = f", with {doubts} warning{'s' * (doubts > 1)} about them" if doubts else ""
+        print(f"--verbose prints all numbers{also}")
+    pictures = [made.with_name(file) for name in measured for file in report.FILES.get(name, ())]
+    print("\n".join(f"made: {path}" for path in (made, *filter(pathlib.Path.exists, pictures))))

@@ -8,8 +8,14 @@ import re
 from jgen.errors import UserError
 from jgen.platform import files
 
-# What an evaluation leaves beside evaluation.json.
-PICTURES = ("neighbours.png", "critic.png", "preservation.png", "low-data.jsonl", "low-data.png")
+# What a section leaves beside evaluation.json.
+FILES = {
+    "memorisation": ("neighbours.png",),
+    "critic": ("critic.png",),
+    "preservation": ("preservation.png",),
+    "low-data": ("low-data.jsonl", "low-data.png"),
+}
+PICTURES = tuple(name for names in FILES.values() for name in names)
 OTHER_DATA = "trained_on"  # a protocol's entry where the run was trained on other data than were measured
 
 
@@ -111,16 +117,19 @@ def table(sections):
             if "detail" in measured:
                 continue
             lines.append(f"  {label.replace('_', ' '):38} {shown(measured)}")
-        doubts = {
-            label.replace("_", " "): each["warning"] for label, each in part["numbers"].items() if "warning" in each
-        }
-        warnings = [*(f"{label}: {why}" for label, why in doubts.items()), *warnings_of(part["protocol"])]
-        lines += [f"  warning: {text}" for text in warnings]
+        lines += [f"  warning: {text}" for text in doubts_of(part)]
     return lines
 
 
+def doubts_of(part):
+    """What a reader of a section must be warned of: single numbers and all of them, one sentence each."""
+    numbers = part["numbers"].items()
+    doubts = [f"{label.replace('_', ' ')}: {each['warning']}" for label, each in numbers if "warning" in each]
+    return [*doubts, *warnings_of(part["protocol"])]
+
+
 def warnings_of(protocol):
-    """What a reader of the numbers must be warned of, one sentence each."""
+    """What a reader of all of a section's numbers must be warned of, one sentence each."""
     found = []
     if OTHER_DATA in protocol:
         found.append(f"measured on {protocol['data']}, but the run was trained on {protocol[OTHER_DATA]}")

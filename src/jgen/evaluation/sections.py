@@ -173,6 +173,11 @@ def critic_section(subject):
 
 def fid_section(subject):
     """FID and KID, in the features of the Inception network that the user supplies."""
+    if not subject.options.inception:
+        raise NotApplicable(
+            "FID and KID need the weights of the 2015 Inception network, which are not part of this package: give them "
+            "as --inception FILE.safetensors (names as in the PyTorch port: Conv2d_1a_3x3.conv.weight, …)"
+        )
     network, features = inception.load(subject.options.inception)
     samples, real = subject.samples[0], subject.some(subject.held_out[0], subject.options.n)
     fake_features = network.features(samples, subject.progress("samples' Inception features"))
