@@ -2,6 +2,8 @@
 .DEFAULT_GOAL := help
 PYTHON ?= $(firstword $(foreach v,3.11 3.12 3.10,$(shell command -v python$(v) 2>/dev/null)) python3)
 BIN := .venv/bin
+# A file's tests stay in one process. Each uses one thread, for there is a process for every core.
+PYTEST := $(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 .PHONY: help setup demo reproduce test test-all lint notebook benchmark mpi
 
 help:
@@ -29,7 +31,7 @@ reproduce: setup
 	$(BIN)/python src/report.py --run $(ARGS)
 
 test: setup
-	$(BIN)/python -m pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 test-all: test
 	$(BIN)/python -m pytest -m slow

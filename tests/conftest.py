@@ -26,9 +26,20 @@ sys.path[:0] = [str(SRC), str(TESTS)]
 
 pytest_plugins = ["tiny_runs", "kernel_count"]
 
+# They come first, so that no worker ends alone with one of them.
+LONGEST = [
+    "cli/test_scripts.py", "kernels/test_mlp.py", "runs/test_resume.py", "networks/test_layers.py",
+    "kernels/test_trajectory.py", "evaluation/test_evaluate.py", "kernels/test_cuda.py", "runs/test_strangers.py",
+]  # fmt: skip
+
 # A shell's background job ignores Ctrl-C, and so would every script that is tested there.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items):
+    places = {TESTS / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
 
 
 def make_folder(root, classes, per_class, shape, grey=False):
@@ -78,11 +89,17 @@ def trained_vae(tmp_path_factory, grey_folder):
 
 @pytest.fixture(scope="session")
 def script():
-    """script("vae.py", "--epochs", 1) -> the finished process, its output as text."""
+    """script("vae.py", "--epochs", 1) -> the finished process, its output as text.
+
+    Its errors are without the lines that say which other process compiles, for which it waits.
+    """
 
     def run(name, *arguments, **options):
         command = [sys.executable, SRC / name, *map(str, arguments)]
-        return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, **options)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, **options)
+        lines = done.stderr.splitlines(keepends=True)
+        done.stderr = "".join(line for line in lines if ": waits for process " not in line)
+        return done
 
     return run
 

@@ -75,7 +75,9 @@ def execute(place, folder, scratch):
     return notebook
 
 
-@pytest.fixture(scope="module", params=["committed", pytest.param("trained here", marks=pytest.mark.slow)])
+@pytest.fixture(
+    scope="module", params=[pytest.param(name, marks=pytest.mark.slow) for name in ("committed", "trained here")]
+)
 def executed(request, tmp_path_factory):
     """(the executed notebook, its clone's files before, the same after, what is left in the temporary folder)."""
     committed = request.param == "committed"
@@ -122,7 +124,8 @@ def shows(picture, image):
     factor = captions.enlargement(image.shape)
     part = image.repeat(factor, 0).repeat(factor, 1).astype(int)
     windows = np.lib.stride_tricks.sliding_window_view(picture[..., 0].astype(int), part.shape)
-    candidates = np.argwhere(np.abs(windows[:, :, 28, 28] - part[28, 28]) <= 1)
+    some = np.random.default_rng(0).integers(0, part.shape, (16, 2))  # pixels that rule out most places at once
+    candidates = np.argwhere(np.all([np.abs(windows[:, :, y, x] - part[y, x]) <= 1 for y, x in some], axis=0))
     return any(np.abs(windows[i, j] - part).max() <= 1 for i, j in candidates)
 
 
