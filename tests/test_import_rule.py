@@ -18,8 +18,8 @@ MODELS = sorted(path for path in (PACKAGE / "models").glob("*.py") if path.stem 
 
 # From the bottom up: a module imports from its own line and from those above it. A room is split where it must be.
 ORDER = [
-    "errors", "random", "paths", "config",
-    "platform", "training.progress", "data", "losses.combination", "losses.corruption",
+    "errors", "random", "platform", "config",
+    "training.progress", "data", "losses.combination", "losses.corruption",
     "kernels", "training.distributed", "losses.distributions", "losses.posterior", "networks", "losses",
     "training.schedules", "training.optim", "training.noise", "training.algorithm", "training.fake_buffer", "models",
     "runs.directory", "runs.metrics", "runs.quantised", "runs.checkpoint", "pictures", "runs", "training",

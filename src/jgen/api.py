@@ -20,9 +20,8 @@ import numpy as np
 from jgen import models
 from jgen.cli import training
 from jgen.errors import UserError
-from jgen.paths import expanded
 from jgen.pictures import film
-from jgen.platform.files import ROOT
+from jgen.platform.files import ROOT, expanded
 from jgen.runs import finished, latents, metrics, sampling
 from jgen.runs.finished import FinishedRun
 

@@ -14,7 +14,7 @@ import types
 import typing
 
 from jgen.errors import UserError
-from jgen.paths import expanded
+from jgen.platform.files import expanded
 
 # Bounds of every setting: what lies beyond can only fail, in float32 or for want of memory and time.
 MOST_WHOLE, MOST, LEAST = 10**18, 1e6, 1e-30

@@ -48,6 +48,14 @@ def disk_errors(path):
         raise UserError(f"cannot write {path}: {reason}; {remedy}, or write elsewhere (--out DIR)") from error
 
 
+def expanded(path: str | os.PathLike) -> str:
+    """`path` with ~ or ~USER at its beginning replaced by that user's home. Raises UserError for an unknown user."""
+    text = os.path.expanduser(os.fspath(path))
+    if text.startswith("~"):
+        raise UserError(f"{text}: there is no user {text[1:].partition('/')[0]}; for a file of that name give ./{text}")
+    return text
+
+
 def inside(root: Path, *parts: str) -> Path:
     """ROOT/PARTS. Raises UserError where one of these parts exists and is a link, or no folder.
 
