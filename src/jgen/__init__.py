@@ -45,6 +45,7 @@ def _defer(name):
 
 
 _defer("losses.distributions")
+_defer("losses.gradient_penalty")
 _defer("losses.isda")
 networks = _defer("networks")
 _defer("training.optim")
