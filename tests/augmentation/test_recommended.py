@@ -83,10 +83,15 @@ def test_the_verdict_on_the_same_folder_is_kept(folder, judged, tmp_path, capsys
     assert len(judged[1]) > trainings
 
 
-def test_unlabelled_images_are_a_way_of_their_own(folder, judged, tmp_path):
-    make_folder(folder, ("unlabelled",), 7, (10, 8))
+@pytest.mark.parametrize("place", ["in the folder", "elsewhere"])
+def test_unlabelled_images_are_a_way_of_their_own(folder, judged, tmp_path, capsys, place):
+    inside = place == "in the folder"
+    images = make_folder(folder if inside else tmp_path, ("unlabelled",), 7, (10, 8)) / "unlabelled"
     judged[0].add("unlabelled")
-    run(folder, tmp_path / "more")
+    run(folder, tmp_path / "more", unlabelled="" if inside else str(images))
+    printed = capsys.readouterr().out
+    assert "15 trainings tell which of 5 ways helps" in printed and "15 of 15 trainings, at most 0 min" in printed
+    assert judged[1][0][0] == "unlabelled"  # the longest training comes first, and tells how long the others take
     assert ("unlabelled", 14, 7) in judged[1] or ("unlabelled", 15, 7) in judged[1]
     assert json.loads((tmp_path / "more/verdict.json").read_text())["use"] == "unlabelled"
     assert {row["class"] for row in rows(tmp_path / "more")} == {"a", "b"}
