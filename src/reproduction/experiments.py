@@ -196,7 +196,7 @@ def g_vae_pair(
     plain, command = f"{name}-plain", f"g-vae.py {words}".rstrip()
     judgement = (
         evaluation(f"preservation --beside {plain} cvae", "preservation", minutes=3),
-        evaluation("low-data", "low-data", minutes=20, quick="--sizes 5 --seeds 1"),
+        evaluation("low-data", "low-data", minutes=60, quick="--sizes 5 --seeds 1"),
     )
     beside = (
         *(judgement if judged else ()),
