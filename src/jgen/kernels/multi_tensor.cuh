@@ -4,6 +4,7 @@
 #include <algorithm>
 #include "arguments.h"
 #include "block_sum.cuh"
+#include "states.h"
 
 namespace jgen {
 namespace {
@@ -14,12 +15,6 @@ struct Table {
     const float* grad[TABLE];
     float* p[TABLE];
     long long start[TABLE + 1], size[TABLE];
-};
-
-// Where a rule's states of the element at a flat index lie.
-template <int COUNT>
-struct States {
-    float* at[COUNT];
 };
 
 template <class Rule>
@@ -33,8 +28,8 @@ __global__ void update_table(Table table, int tensors, States<Rule::states> stat
     }
 }
 
-// Applies an update rule to every element of "tensors" tensors, in place. A rule has `static const int states` and
-// update(grad, p, states, i): the element at flat index i. Inputs: gradients, parameters, then the flat states.
+// Applies an update rule (states.h) to every element of "tensors" tensors, in place; i is an element's flat index.
+// Inputs: gradients, parameters, then the flat states.
 template <class Rule>
 void update_tensors(const Arguments& a, const Rule& rule) {
     const int tensors = a.number("tensors");

@@ -2,12 +2,11 @@
 #include <math.h>
 #include <omp.h>
 #include "arguments.h"
+#include "flush.h"
+#include "states.h"
 
 #include <algorithm>
 #include <vector>
-#ifdef __SSE__
-#include <xmmintrin.h>
-#endif
 
 namespace jgen {
 namespace {
@@ -21,16 +20,6 @@ long long padded(long long size) { return (size + ALIGNMENT - 1) / ALIGNMENT * A
 // elements on one AVX-512 core), differs between vector body and tail, and may drop a NaN in a clip. This holds for
 // everything below, so also for the rules of the files that include this one.
 #pragma GCC optimize("O3", "no-fast-math", "no-math-errno", "no-trapping-math", "fp-contract=fast")
-
-// Flushes denormals to 0: the moments of rarely used weights decay through that range, where an operation costs many
-// times as much; -Ofast does it for some threads only.
-struct FlushDenormals {
-#ifdef __SSE__
-    unsigned control = _mm_getcsr();
-    FlushDenormals() { _mm_setcsr(control | 0x8040); }
-    ~FlushDenormals() { _mm_setcsr(control); }
-#endif
-};
 
 // Where each gradient lies. Inputs start with a Var for each gradient, or with "buckets" flat Vars that hold them all.
 std::vector<const float*> find_gradients(const Arguments& a, const std::vector<long long>& start, int buckets) {
@@ -47,8 +36,15 @@ std::vector<const float*> find_gradients(const Arguments& a, const std::vector<l
     return gradients;
 }
 
-// Applies an update rule to every element of "tensors" tensors, in place. A rule has `static const int states` and
-// run(grad, p, state, n): n neighbouring elements, and a pointer to each of their states.
+// Applies the rule to n neighbouring elements, whose states begin at `state`.
+template <class Rule>
+void update_run(Rule rule, const float* __restrict__ grad, float* __restrict__ p, States<Rule::states> state,
+                long long n) {
+#pragma omp simd
+    for (long long i = 0; i < n; i++) rule.update(grad[i], p[i], state, i);
+}
+
+// Applies an update rule (states.h) to every element of "tensors" tensors, in place.
 // Inputs: gradients (see find_gradients), parameters, then the flat states.
 template <class Rule>
 void update_tensors(const Arguments& a, const Rule& rule) {
@@ -67,10 +63,10 @@ void update_tensors(const Arguments& a, const Rule& rule) {
             const long long from = std::max(low, start[t]);
             const long long to = std::min<long long>(high, start[t] + a.inputs[first + t]->num);
             if (from >= to) continue;
-            float* states[Rule::states];
-            for (int s = 0; s < Rule::states; s++) states[s] = a.inputs[first + tensors + s]->ptr<float>() + from;
+            States<Rule::states> states;
+            for (int s = 0; s < Rule::states; s++) states.at[s] = a.inputs[first + tensors + s]->ptr<float>() + from;
             float* parameter = a.inputs[first + t]->ptr<float>();
-            rule.run(gradients[t] + (from - start[t]), parameter + (from - start[t]), states, to - from);
+            update_run(rule, gradients[t] + (from - start[t]), parameter + (from - start[t]), states, to - from);
         }
     }
 }

@@ -19,7 +19,19 @@ class ActivatedLayer:
         return self.activated(x, 1.0)
 
 
-class Conv(ActivatedLayer, nn.Conv):
+class _Convolution(ActivatedLayer):
+    """Computes in the layout of its features: by this package's kernel, or by Jittor's operators."""
+
+    def activated(self, x: Features, slope: float) -> jt.Var | Features:
+        x = x.computable()
+        if not x.channels_last:
+            y = x.like(self._channels_first(x.var, slope))
+            return y.var if self.images == "out" else y
+        y = self._kernel(x.var.shape[1:3], slope)(x.var, *parameters_of(self))
+        return leaky(y, slope) if self.images == "out" else x.like(y)
+
+
+class Conv(_Convolution, nn.Conv):
     """A convolution Features -> Features with a square kernel.
 
     images: "in" if its input is images, a Var [N, C, H, W]; "out" if its output is; else "".
@@ -43,16 +55,14 @@ class Conv(ActivatedLayer, nn.Conv):
             x = Features(x, channels_last=False)
             if kernels.can_fuse(x.var):
                 return Features(self._from_images(x.var, slope), channels_last=True)
-        x = x.computable()
-        if not x.channels_last:
-            y = x.like(self._channels_first(x.var, slope))
-            return y.var if self.images == "out" else y
+        return super().activated(x, slope)
+
+    def _kernel(self, size, slope):
         (stride, _), (padding, _) = self.stride, self.padding
         if self.images == "out":
-            sizes = convolution.result_sizes(x.var.shape[1:3], self.kernel_size, stride, padding)
-            to_images = image_convolution.ToImages(stride, padding, sizes, transposed=False)
-            return leaky(to_images(x.var, *parameters_of(self)), slope)
-        return x.like(convolution.Convolution(stride, padding, slope)(x.var, *parameters_of(self)))
+            sizes = convolution.result_sizes(size, self.kernel_size, stride, padding)
+            return image_convolution.ToImages(stride, padding, sizes, transposed=False)
+        return convolution.Convolution(stride, padding, slope)
 
     def transposed(self, y: Features, size: tuple[int, int]) -> jt.Var | Features:
         """The convolution's transpose, without a bias: what it maps to y -> features, or images, of `size`."""
@@ -80,7 +90,7 @@ class Conv(ActivatedLayer, nn.Conv):
         return leaky(nn.Conv.execute(self, x), slope)
 
 
-class ConvTranspose(ActivatedLayer, nn.ConvTranspose):
+class ConvTranspose(_Convolution, nn.ConvTranspose):
     """A transposed convolution Features -> Features.
 
     size: (height, width) of the result; the rest at its lower and right edges is cut off.
@@ -101,17 +111,11 @@ class ConvTranspose(ActivatedLayer, nn.ConvTranspose):
         nn.ConvTranspose.__init__(self, n_in, n_out, kernel_size, stride=stride, padding=padding, bias=bias)
         self.images, self.size = images, tuple(size)
 
-    def activated(self, x: Features, slope: float) -> jt.Var | Features:
-        x = x.computable()
-        if not x.channels_last:
-            y = x.like(self._channels_first(x.var, slope))
-            return y.var if self.images == "out" else y
+    def _kernel(self, size, slope):
         (stride, _), (padding, _) = self.stride, self.padding
         if self.images == "out":
-            to_images = image_convolution.ToImages(stride, padding, self.size, transposed=True)
-            return leaky(to_images(x.var, *parameters_of(self)), slope)
-        transposed = convolution.TransposedConvolution(stride, padding, self.size, slope)
-        return x.like(transposed(x.var, *parameters_of(self)))
+            return image_convolution.ToImages(stride, padding, self.size, transposed=True)
+        return convolution.TransposedConvolution(stride, padding, self.size, slope)
 
     def _channels_first(self, x, slope):
         if kernels.can_fuse(x, with_cuda=True) and kernels.on_gpu():

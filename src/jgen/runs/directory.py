@@ -16,6 +16,11 @@ from jgen.errors import UserError
 from jgen.platform.files import delete, inside, lock_holder, locked
 
 
+def _result(name):
+    """The path of a file in results/NAME."""
+    return property(lambda self: self.results / name)
+
+
 @dataclass(frozen=True)
 class RunDirectory:
     """The paths of the run NAME below the folder OUT; making one writes nothing.
@@ -65,48 +70,16 @@ class RunDirectory:
     def video(self):
         return inside(self._root, "mp4") / f"{self.name}.mp4"
 
-    @property
-    def config(self):
-        return self.results / "config.json"
-
-    @property
-    def metrics(self):
-        return self.results / "metrics.jsonl"
-
-    @property
-    def curves(self):
-        return self.results / "curves.png"
-
-    @property
-    def samples(self):
-        return self.results / "samples.png"
-
-    @property
-    def checkpoint(self):
-        return self.results / "checkpoint.safetensors"
-
-    @property
-    def checkpoint_json(self):
-        return self.checkpoint.with_suffix(".json")
-
-    @property
-    def weights(self):
-        return self.results / "weights.safetensors"
-
-    @property
-    def best(self):
-        """The weights of the epoch with the best validation metric, for models that name one."""
-        return self.results / "best.safetensors"
-
-    @property
-    def density(self):
-        """Gaussian mixtures fitted to the run's latents."""
-        return self.results / "density.safetensors"
-
-    @property
-    def network(self):
-        """The drawing that --summary makes; not one of the run's files, because it needs no run."""
-        return self.results / "network.svg"
+    config = _result("config.json")
+    metrics = _result("metrics.jsonl")
+    curves = _result("curves.png")
+    samples = _result("samples.png")
+    checkpoint = _result("checkpoint.safetensors")
+    checkpoint_json = _result("checkpoint.json")
+    weights = _result("weights.safetensors")
+    best = _result("best.safetensors")  # of the epoch with the best validation metric, for models that name one
+    density = _result("density.safetensors")  # Gaussian mixtures fitted to the run's latents
+    network = _result("network.svg")  # drawn by --summary; not one of the run's files, because it needs no run
 
     @property
     def explored(self):

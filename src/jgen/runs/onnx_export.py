@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import pathlib
 
 import numpy as np
@@ -11,7 +10,6 @@ from jgen import networks, random
 from jgen.errors import UserError
 from jgen.networks.activations import LeakyReLU, ReLU, Tanh
 from jgen.networks.convolutions import Conv, ConvTranspose
-from jgen.networks.layers import Layers
 from jgen.networks.normalisation import BatchNorm
 from jgen.networks.published_conv import SameTranspose
 from jgen.networks.residual import FirstFeatures, ResidualBlock, Up
@@ -112,43 +110,37 @@ class _Graph:
         return self.add("LeakyRelu", [x], alpha=float(slope)) if slope else self.add("Relu", [x])
 
 
-@functools.singledispatch
-def _write(module, graph, x) -> str:
+def _write(module, graph, x, residual=None) -> str:
     """Add the nodes of `module` applied to the value called x; the name of the result."""
+    for kind, write in _WRITERS.items():
+        if isinstance(module, kind):
+            return write(module, graph, x) if residual is None else write(module, graph, x, residual)
     raise UserError(f"{type(module).__name__} cannot be exported")
 
 
-@_write.register(nn.Linear)
-def _(module, graph, x):
-    bias = [] if module.bias is None else [graph.constant(module.bias)]
-    return graph.add("Gemm", [x, graph.constant(module.weight), *bias], transB=1)
+def _in_a_row(*parts):
+    """Writes parts of a module one after the other: attributes by name, or the name of a shape to give to the value."""
+
+    def write(module, graph, x):
+        for part in parts:
+            value = getattr(module, part)
+            x = graph.reshape(x, *value) if isinstance(value, tuple) else _write(value, graph, x)
+        return x
+
+    return write
 
 
-@_write.register(ReLU)
-def _(module, graph, x):
-    return graph.leaky(x, 0)
-
-
-@_write.register(LeakyReLU)
-def _(module, graph, x):
-    return graph.leaky(x, module.slope)
-
-
-@_write.register(Tanh)
-def _(module, graph, x):
-    return graph.add("Tanh", [x])
-
-
-@_write.register(nn.Sequential)
-@_write.register(Layers)
-def _(module, graph, x):
+def _sequence(module, graph, x):
     for layer in module.layers.values():
         x = _write(layer, graph, x)
     return x
 
 
-@_write.register(BatchNorm)
-def _(module, graph, x, residual=None):
+def _linear(module, graph, x):
+    return graph.add("Gemm", [x, *_weights(module, graph)], transB=1)
+
+
+def _batch_norm(module, graph, x, residual=None):
     values = [graph.constant(value) for value in module.values()]
     y = graph.add("BatchNormalization", [x, *values], epsilon=float(module.eps))
     return graph.leaky(y if residual is None else graph.add("Add", [y, residual]), module.slope)
@@ -158,68 +150,40 @@ def _weights(module, graph):
     return [graph.constant(module.weight), *([] if module.bias is None else [graph.constant(module.bias)])]
 
 
-@_write.register(Conv)
-def _(module, graph, x):
-    height, width = module.padding
-    pads = [height, width, height, width]
-    return graph.add("Conv", [x, *_weights(module, graph)], strides=list(module.stride), pads=pads)
+def _convolution(module, graph, x, operator="Conv"):
+    pads, strides = [*module.padding, *module.padding], list(module.stride)
+    return graph.add(operator, [x, *_weights(module, graph)], strides=strides, pads=pads)
 
 
-@_write.register(ConvTranspose)
-def _(module, graph, x):
-    height, width = module.padding
-    pads = [height, width, height, width]
-    y = graph.add("ConvTranspose", [x, *_weights(module, graph)], strides=list(module.stride), pads=pads)
+def _transposed(module, graph, x):
+    y = _convolution(module, graph, x, "ConvTranspose")
     first, last, axes = ([0, 0], list(module.size), [2, 3])
     return graph.add("Slice", [y, *(graph.constant(np.array(part, np.int64)) for part in (first, last, axes))])
 
 
-@_write.register(SameTranspose)
-def _(module, graph, x):
-    return _write(module.convolution, graph, x)
-
-
-@_write.register(ResidualBlock)
-def _(module, graph, x):
+def _residual_block(module, graph, x):
     y = _write(module.first_norm, graph, _write(module.first, graph, x))
     return _write(module.second_norm, graph, _write(module.second, graph, y), x)
 
 
-@_write.register(Up)
-def _(module, graph, x):
-    return _write(module.norm, graph, _write(module.convolution, graph, _write(module.blocks, graph, x)))
-
-
-@_write.register(FirstFeatures)
-def _(module, graph, z):
-    return _write(module.norm, graph, graph.reshape(_write(module.linear, graph, z), *module.shape))
-
-
-@_write.register(networks.MLP)
-def _(module, graph, x):
-    return _write(module.layers, graph, x)
-
-
-@_write.register(networks.ImageDecoder)
-def _(module, graph, z):
-    return graph.reshape(_write(module.body, graph, z), *module.image_shape)
-
-
-@_write.register(networks.Generator)
-def _(module, graph, z):
-    return graph.reshape(_write(module.layers, graph, z), *module.image_shape)
-
-
-@_write.register(networks.ConvDecoder)
-def _(module, graph, z):
-    return _write(module.convolutions, graph, graph.reshape(_write(module.head, graph, z), *module.first_shape))
-
-
-@_write.register(networks.PublishedConvDecoder)
-def _(module, graph, z):
-    return _write(module.layers, graph, graph.reshape(_write(module.dense, graph, z), *module.first_shape))
-
-
-@_write.register(networks.ResidualDecoder)
-def _(module, graph, z):
-    return _write(module.pixels, graph, _write(module.stages, graph, _write(module.first, graph, z)))
+_WRITERS = {
+    nn.Linear: _linear,
+    ReLU: lambda module, graph, x: graph.leaky(x, 0),
+    LeakyReLU: lambda module, graph, x: graph.leaky(x, module.slope),
+    Tanh: lambda module, graph, x: graph.add("Tanh", [x]),
+    nn.Sequential: _sequence,  # and Layers
+    BatchNorm: _batch_norm,
+    Conv: _convolution,
+    ConvTranspose: _transposed,
+    ResidualBlock: _residual_block,
+    SameTranspose: _in_a_row("convolution"),
+    Up: _in_a_row("blocks", "convolution", "norm"),
+    FirstFeatures: _in_a_row("linear", "shape", "norm"),
+    networks.MLP: _in_a_row("layers"),
+    networks.ImageDecoder: _in_a_row("body", "image_shape"),
+    networks.Generator: _in_a_row("layers", "image_shape"),
+    networks.ConvGenerator: _in_a_row("head", "first_shape", "layers"),
+    networks.ConvDecoder: _in_a_row("head", "first_shape", "convolutions"),
+    networks.PublishedConvDecoder: _in_a_row("dense", "first_shape", "layers"),
+    networks.ResidualDecoder: _in_a_row("first", "stages", "pixels"),
+}

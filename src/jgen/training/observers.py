@@ -55,38 +55,31 @@ class Grids:
         return pictures
 
 
-class BestWeights:
-    """Keeps the weights of the first epoch that is best by the algorithm's metric; goes before MetricsFile."""
+def best_weights(algorithm, directory):
+    """Keeps the weights of the first epoch that is best by the algorithm's metric; goes before `metrics_file`."""
 
-    def __init__(self, algorithm, directory):
-        self.algorithm, self.directory = algorithm, directory
-
-    def __call__(self, epoch, row, pictures):
-        name = self.algorithm.best_metric
-        earlier = [past.get(name, -math.inf) for past in metrics.read_epochs(self.directory.metrics)]
+    def keep(epoch, row, pictures):
+        name = algorithm.best_metric
+        earlier = [past.get(name, -math.inf) for past in metrics.read_epochs(directory.metrics)]
         if name in row and all(row[name] > value for value in earlier):
-            checkpoint.save_weights(self.directory.best, self.algorithm.weights())
+            checkpoint.save_weights(directory.best, algorithm.weights())
+
+    return keep
 
 
-class MetricsFile:
+def metrics_file(directory):
     """Adds each row to metrics.jsonl."""
-
-    def __init__(self, directory):
-        self.directory = directory
-
-    def __call__(self, epoch, row, pictures):
-        metrics.append_row(self.directory.metrics, row)
+    return lambda epoch, row, pictures: metrics.append_row(directory.metrics, row)
 
 
-class KeptWeights:
+def kept_weights(algorithm, directory, every):
     """Keeps the weights of every `every`-th epoch; 0 for none."""
 
-    def __init__(self, algorithm, directory, every):
-        self.algorithm, self.directory, self.every = algorithm, directory, every
+    def keep(epoch, row, pictures):
+        if every and epoch % every == 0:
+            checkpoint.save_weights(directory.kept_weights(epoch), algorithm.weights())
 
-    def __call__(self, epoch, row, pictures):
-        if self.every and epoch % self.every == 0:
-            checkpoint.save_weights(self.directory.kept_weights(epoch), self.algorithm.weights())
+    return keep
 
 
 class TensorBoard:

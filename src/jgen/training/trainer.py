@@ -53,11 +53,11 @@ class Trainer:
         self.start = self.checkpoints.restore if run.resume else self.checkpoints.begin
         self.grids = observers.Grids(algorithm, self.examples, directory)
         self.observers = [
-            observers.BestWeights(algorithm, directory),
-            observers.MetricsFile(directory),
+            observers.best_weights(algorithm, directory),
+            observers.metrics_file(directory),
             *more_observers,
             self._show_row,
-            observers.KeptWeights(algorithm, directory, run.keep_every),
+            observers.kept_weights(algorithm, directory, run.keep_every),
             self.checkpoints,
         ]
 

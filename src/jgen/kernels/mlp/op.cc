@@ -2,14 +2,12 @@
 #include <math.h>
 #include <omp.h>
 #include "../arguments.h"
+#include "../flush.h"
 #include "../sgemm.h"
 #include "block.h"
 #include "normalise.h"
 
 #include <algorithm>
-#ifdef __SSE__
-#include <xmmintrin.h>
-#endif
 
 namespace jgen {
 namespace {
@@ -36,15 +34,6 @@ void column_sums(const float* matrix, long rows, long width, long left, long rig
         for (long i = 0; i < count; i++) sums[left + i] = total[i];
     }
 }
-
-// Flushes denormals to 0 in this thread: -Ofast sets this for the main thread only.
-struct FlushDenormals {
-#ifdef __SSE__
-    unsigned control = _mm_getcsr();
-    FlushDenormals() { _mm_setcsr(control | 0x8040); }
-    ~FlushDenormals() { _mm_setcsr(control); }
-#endif
-};
 
 // Activations: value(v), and slope(h), the derivative where the activation's value is h.
 struct Identity {

@@ -1,11 +1,6 @@
 #pragma once
 #include <math.h>
-
-#ifdef __CUDACC__
-#define JGEN_DEVICE __device__
-#else
-#define JGEN_DEVICE
-#endif
+#include "../device.h"
 
 namespace jgen {
 namespace {
