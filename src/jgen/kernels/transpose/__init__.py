@@ -1,6 +1,7 @@
 """Transposes matrices in parallel: the copy between features [N, H W, C] and [N, C, H W], for the CPU.
 
-Convolutions compute channels last, linear layers know channels first.
+Convolutions compute channels last, linear layers know channels first. On one thread it saves nothing: the convolutional
+VAE's step takes 237 against 222 ms with Jittor's permute, which has one thread only.
 """
 
 from __future__ import annotations
