@@ -1,7 +1,7 @@
 """Packs gradients into a few flat buckets, so that processes exchange few messages: one kernel a bucket, for the CPU.
 
 The buckets, end to end, have the layout of the optimizers' moments (multi_tensor.offsets): the fused kernels read a
-gradient where it lies in its bucket, and nothing is copied back. VAE's gradients are packed in 0.21 against 0.29 ms by
+gradient where it lies in its bucket, and nothing is copied back. VAE's gradients are packed in 0.22 against 0.34 ms by
 jt.concat.
 """
 
