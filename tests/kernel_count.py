@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-BUDGET = 700
+BUDGET = 800
 
 
 class Counter:
