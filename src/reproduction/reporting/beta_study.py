@@ -74,7 +74,7 @@ def _values(results, section, key, betas):
 
 
 def _listed(values):
-    return ", ".join(f"{value:.3g} at {beta:g}" for beta, value in values.items())
+    return ", ".join(f"{charts.three_digits(value)} at {beta:g}" for beta, value in values.items())
 
 
 def blocks(results):

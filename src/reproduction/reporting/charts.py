@@ -164,12 +164,19 @@ def bars(groups, unit, alt, columns=1):
     return _svg(parts, bottom, alt, width=WIDTH * columns)
 
 
+def three_digits(value):
+    """A number as text: three digits, and from 1,000 on whole; a dash for None."""
+    if value is None:
+        return "–"
+    return f"{value:.3g}" if abs(value) < 999.5 else f"{value:,.0f}"
+
+
 def _bar(left, y, name, value, share, unit, colour):
     x, length = left + NAME, (WIDTH - NAME - VALUE) * share
     return [
         _text(x - 8, y + BAR - 4, name, "tick", "end"),
         f'<rect class="bar series-{colour}" x="{x}" y="{y}" width="{length:.1f}" height="{BAR}" rx="2"/>',
-        _text(x + length + 6, y + BAR - 4, f"{value:.3g} {unit}", "tick", "start"),
+        _text(x + length + 6, y + BAR - 4, f"{three_digits(value)} {unit}", "tick", "start"),
     ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from reproduction.reporting import templates
 
 TEXTS = {
-    "Image generative models on Jittor, in your browser": "基于 Jittor（计图）的图像生成模型，就在浏览器里",
+    "Neural networks that draw, live in your browser": "会画画的神经网络，就在你的浏览器里运行",
     "These decoders were trained with [Jittor](https://github.com/Jittor/jittor) and run in this page: move a latent "
     "and watch the picture change.": (
         "这些解码器用 [Jittor](https://github.com/Jittor/jittor)（计图）训练，直接在本页中运行：拖动一个隐变量，看图像如何变化。"

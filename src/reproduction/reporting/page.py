@@ -11,7 +11,7 @@ from reproduction.reporting.blocks import Document, Film, Folded, Gallery, Headi
 from reproduction.reporting.fragment import Fragment
 from reproduction.reporting.verdicts import Claim, Outcome, Verdict, together
 
-TITLE = "Image generative models on Jittor, in your browser"
+TITLE = "Neural networks that draw, live in your browser"
 LEAD = (
     "These decoders were trained with [Jittor](https://github.com/Jittor/jittor) and run in this page: move a latent "
     "and watch the picture change."

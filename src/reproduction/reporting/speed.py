@@ -175,8 +175,8 @@ def _row(name, model):
     both = [memory.get("ours"), memory.get("torch-fused")]
     return (
         name,
-        _number(model["ours_ms"], ".3g"),
-        *(_number(model["peers_ms"].get(peer), ".3g") for peer in PEERS),
+        charts.three_digits(model["ours_ms"]),
+        *(charts.three_digits(model["peers_ms"].get(peer)) for peer in PEERS),
         _number(model.get("ratio_to_best"), ".2f"),
         _number(model.get("target"), ".2f"),
         _number(model.get("share_of_floor"), ".0%"),

@@ -229,3 +229,10 @@ def test_a_formula_becomes_mathml_and_a_fence():
 def test_a_pipe_in_a_cell_does_not_break_the_table(results):
     table = markdown._block(Table(("a", "b"), [("|x|", "1")]), results)
     assert table.splitlines()[-1] == r"| \|x\| | 1 |"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.0123, "0.0123"), (7.714, "7.71"), (999.7, "1,000"), (1160.4, "1,160"), (None, "–")]
+)
+def test_numbers_have_three_digits_and_no_exponent_below_a_million(value, text):
+    assert charts.three_digits(value) == text
