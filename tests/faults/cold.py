@@ -1,16 +1,11 @@
-"""Interrupts at random moments of runs whose kernels are cold: from the first import to the first epochs.
+"""Ctrl-C, SIGTERM and Ctrl-Z at any moment of a run: from the first import, while kernels compile, to the last epoch.
 
-    python tests/faults/cold.py --trials 30        about a minute each, of one core
-
-A trial has a copy of Jittor's compiled core without any kernel, below a cache name of its own: it compiles every
-kernel anew and waits for nobody else's lock. It passes if the script ends with 130 or 143 and one line that says how to
-go on, without a traceback, leaves no process and no held lock, and has saved every epoch that it printed.
+A trial survives if the script ends with 130 or 143 (0 if it was done already) and one line that says how to go on,
+without a traceback, leaves no process (hence holds no lock), and has saved every epoch that it printed.
 """
 
-import argparse
-import collections
 import contextlib
-import fcntl
+import functools
 import os
 import pathlib
 import random
@@ -21,112 +16,128 @@ import subprocess
 import sys
 import time
 
-from harness import Place, epochs_saved, last_line, temporary
+from harness import ROOT, Outcome, epochs_saved, last_line, remove
 
 KINDS = ("Ctrl-C", "Ctrl-C twice", "SIGTERM", "Ctrl-Z")
-MARK = "JGEN_COLD_TRIAL"
+MARK = "JGEN_INTERRUPT_TRIAL"
 
 
-def core_folder():
-    """Where Jittor keeps the core that it has compiled for this interpreter; it is compiled first where it is not."""
-    environment = {**os.environ, "PYTHONPATH": str(pathlib.Path(__file__).resolve().parents[2] / "src")}
-    environment["cache_name"] = "default"
-    for program in ("", "from jgen.platform.runtime import start; start('cpu'); "):
-        command = [sys.executable, "-c", f"{program}import jittor_utils as u; print(u.cache_path)"]
-        done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
-        core = pathlib.Path(done.stdout.split()[-1])
-        if list(core.glob("jittor_core*.so")):
-            return core
-    sys.exit(f"no core of Jittor in {core}")
+def cold_kernels(place):
+    """An interrupt at a random moment of a run that compiles every kernel anew: about a minute each, of one core."""
+    with _cache_without_kernels() as cache:
+        return _interrupts(place, place.options.cold, "interrupt at any moment, no kernel compiled yet", cache)
 
 
-def copy_core(core, name):
-    """A copy of the core, without kernels, as the cache `name` beside it; keys hold paths, so they are rewritten."""
-    target = core.parent / name
-    shutil.rmtree(target, ignore_errors=True)
-    shutil.copytree(core, target, ignore=lambda folder, names: names if folder == str(core / "jit") else ())
-    for key in target.rglob("*.key"):
-        key.write_bytes(key.read_bytes().replace(os.fsencode(core), os.fsencode(target)))
-    return target
+def compiled_kernels(place):
+    """An interrupt at a random moment of a run whose kernels are compiled: some seconds each."""
+    return _interrupts(place, place.options.compiled, "interrupt at any moment, kernels compiled")
 
 
-class Trials:
-    """Runs of one script, each stopped once; `undisturbed` seconds long if nothing stopped them."""
+def _interrupts(place, count, title, cache=None):
+    outcome, kinds, trials = Outcome(title), {}, _Trials(place, cache)
+    deadline = time.monotonic() + 60 * place.options.minutes
+    for number in range(count):
+        if time.monotonic() > deadline:
+            break
+        script, kind = place.every[number % len(place.every)], KINDS[number % len(KINDS)]
+        moment, code, problem, lost, said = trials.one(script, kind)
+        kinds[kind] = kinds.get(kind, 0) + 1
+        outcome.add(problem and f"{script}, {kind} after {moment:.1f} s: {problem}", place.shown(said), lost)
+        when = f"{number + 1:>3} {script:<9} {kind:<12} {moment:5.1f} s  exit {code}"
+        print(f"  {when}  {problem or said}", flush=True)
+    outcome.fault = f"{title} ({', '.join(f'{number} {kind}' for kind, number in kinds.items())})"
+    return outcome
 
-    def __init__(self, place, script, seed):
-        self.place, self.script, self.core = place, script, core_folder()
-        self.name = f"cold-{os.getpid()}/trial"
-        self.folder = self.core.parent / self.name
-        self.moments = random.Random(seed)
-        self.undisturbed = 0.0
 
-    def start(self, out):
-        """The process of a run without any kernel."""
-        if not self.folder.exists():
-            copy_core(self.core, self.name)
-        shutil.rmtree(self.folder / "jit")
-        (self.folder / "jit").mkdir()
-        environment = {**os.environ, "cache_name": self.name, MARK: str(os.getpid())}
-        command = self.place.command(self.script, out)
-        pipe = subprocess.PIPE
-        ready = signal.getsignal(signal.SIGINT)
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job would hand down an ignored Ctrl-C
-        process = subprocess.Popen(
-            command, stdout=pipe, stderr=pipe, text=True, errors="replace", env=environment, start_new_session=True
-        )
-        signal.signal(signal.SIGINT, ready)
-        return process
+@contextlib.contextmanager
+def _cache_without_kernels():
+    """A copy of Jittor's compiled core as a cache of its own, which waits for nobody else's lock.
 
-    def measure(self):
-        """Let one run go undisturbed."""
-        began = time.monotonic()
-        printed, errors = (process := self.start(self.place.new())).communicate(timeout=1800)
-        if process.returncode:
-            sys.exit(f"the undisturbed run failed: {last_line(printed, errors)}")
-        self.undisturbed = time.monotonic() - began
-        return self.undisturbed
+    The keys by which Jittor knows what is compiled hold paths: they are rewritten.
+    """
+    program = "from jgen.platform.runtime import start; start('cpu'); import jittor_utils as u; print(u.cache_path)"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment, check=True)
+    core = pathlib.Path(done.stdout.split()[-1])
+    target = core.parent / f"trials-{os.getpid()}" / core.name  # its name tells how it was compiled
+    try:
+        shutil.copytree(core, target, ignore=lambda folder, names: names if folder == str(core / "jit") else ())
+        for key in target.rglob("*.key"):
+            key.write_bytes(key.read_bytes().replace(os.fsencode(core), os.fsencode(target)))
+        yield target
+    finally:
+        remove(target.parent)
 
-    def one(self, kind):
-        """One trial -> (when, exit code, what is wrong or '', what was said)."""
-        out, moment = self.place.new(), self.moments.uniform(0.1, self.undisturbed)
-        process = self.start(out)
+
+class _Trials:
+    """Runs that are each interrupted once; before each, the kernels of `cache` are removed if there is one."""
+
+    def __init__(self, place, cache):
+        self.place, self.cache = place, cache
+        self.moments = random.Random(place.options.seed)
+
+    def one(self, script, kind):
+        """-> (when, exit code, what is wrong or '', whether an epoch is lost, what was said)."""
+        out, moment = self.place.new(), self.moments.uniform(0.1, self._undisturbed(script))
+        process = self._start(script, out)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(moment)  # its output fits into the pipe
         _send(process, kind)
         try:
-            printed, errors = process.communicate(timeout=300)
+            printed, errors = process.communicate(timeout=600)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
-            return moment, None, "did not end in 300 s", ""
+            return moment, None, "did not end in 600 s", True, ""
         said = last_line(printed if "stopped by" in printed else "", errors)
-        return moment, process.returncode, self._problem(kind, process.returncode, printed, errors, out), said
+        shown = [int(number) for number in re.findall(r"^\W*epoch (\d+)/", printed, re.M)]
+        lost = bool(shown) and epochs_saved(out) < shown[-1]
+        problem = f"epoch {shown[-1]} is lost" if lost else self._problem(kind, process.returncode, printed, errors)
+        remove(out)
+        return moment, process.returncode, problem, lost, said
 
-    def _problem(self, kind, code, printed, errors, out):
-        expected = (130, 0) if kind.startswith("Ctrl-C") else (143, 0)
+    @functools.cache  # noqa: B019 - it lives as long as its fault is made
+    def _undisturbed(self, script):
+        """Seconds of a run that nothing interrupts; where kernels may be compiled, those of a second one."""
+        for _ in range(1 if self.cache else 2):
+            began, out = time.monotonic(), self.place.new()
+            printed, errors = (process := self._start(script, out)).communicate(timeout=3600)
+            if process.returncode:
+                sys.exit(f"{script}: the undisturbed run failed: {last_line(printed, errors)}")
+            remove(out)
+        return time.monotonic() - began
+
+    def _start(self, script, out):
+        environment = {**os.environ, MARK: str(os.getpid())}
+        if self.cache:
+            remove(self.cache / "jit")
+            (self.cache / "jit").mkdir()
+            environment["cache_name"] = str(self.cache.relative_to(self.cache.parents[1]))
+        options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "errors": "replace"}
+        ready = signal.getsignal(signal.SIGINT)
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job would hand down an ignored Ctrl-C
+        command = self.place.command(script, out)
+        process = subprocess.Popen(command, env=environment, start_new_session=True, **options)
+        signal.signal(signal.SIGINT, ready)
+        return process
+
+    def _problem(self, kind, code, printed, errors):
         if "Traceback" in errors + printed:
             return f"traceback: {last_line('', errors)}"
-        if code not in expected:
+        if code not in ((130, 0) if kind.startswith("Ctrl-C") else (143, 0)):
             return f"exit code {code}: {last_line(printed, errors)}"
         if code and not re.search(r"Go on with|same command", errors + printed):
             return "does not say how to go on"
-        if left := _left():
-            return f"left running: {left}"
-        if _is_held(self.folder.parent / "jittor.lock"):
-            return "the compile lock is held"
-        shown = [int(number) for number in re.findall(r"^\W*epoch (\d+)/", printed, re.M)]
-        if shown and epochs_saved(out) < shown[-1]:
-            return f"epoch {shown[-1]} is lost, {epochs_saved(out)} are saved"
-        return ""
+        left = _left()
+        return f"left running: {left}" if left else ""
 
 
 def _send(process, kind):
     with contextlib.suppress(ProcessLookupError):
-        if kind == "Ctrl-Z":
-            for _ in range(3):
-                os.killpg(process.pid, signal.SIGTSTP)
-                time.sleep(0.5)
-                os.killpg(process.pid, signal.SIGCONT)
-                time.sleep(0.5)
+        for _ in range(3 if kind == "Ctrl-Z" else 0):
+            os.killpg(process.pid, signal.SIGTSTP)
+            time.sleep(0.5)
+            os.killpg(process.pid, signal.SIGCONT)
+            time.sleep(0.5)
         if kind.startswith("Ctrl-C"):
             os.killpg(process.pid, signal.SIGINT)
         else:
@@ -144,43 +155,3 @@ def _left():
             if entry.name.isdigit() and f"{MARK}={os.getpid()}".encode() in (entry / "environ").read_bytes():
                 found.append((entry / "comm").read_text().strip())
     return ", ".join(found)
-
-
-def _is_held(lock):
-    with contextlib.suppress(FileNotFoundError), open(lock, "r+b") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--trials", type=int, default=20)
-    parser.add_argument("--script", default="ae", help="the training script [ae]")
-    parser.add_argument("--longest", type=float, default=1e9, help="latest moment of an interrupt, in seconds")
-    parser.add_argument("--seed", type=int, default=0, help="of the moments")
-    options = parser.parse_args()
-    options.scripts, options.each, options.warm = [options.script], 1, False
-    tried, passed = collections.Counter(), collections.Counter()
-    with temporary() as folder:
-        trials = Trials(Place(folder, options), options.script, options.seed)
-        try:
-            print(f"undisturbed: {trials.measure():.0f} s", flush=True)
-            trials.undisturbed = min(trials.undisturbed, options.longest)
-            for number in range(options.trials):
-                kind = KINDS[number % len(KINDS)]
-                moment, code, problem, said = trials.one(kind)
-                tried[kind] += 1
-                passed[kind] += not problem
-                print(f"{number + 1:>3} {kind:<12} {moment:5.1f} s  exit {code}  {problem or said}", flush=True)
-        finally:
-            shutil.rmtree(trials.folder.parent, ignore_errors=True)
-    print(", ".join(f"{kind} {passed[kind]} of {tried[kind]}" for kind in tried))
-    sys.exit(passed != tried)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,8 +1,8 @@
 """Every fault that a run should survive, made on purpose: prints a table, and writes results/faults.md and .json.
 
-    python tests/faults/faults.py               200 kills and everything else: about 40 minutes of one core
+    python tests/faults/faults.py               everything: 200 kills and 200 interrupts, two hours of one core
     python tests/faults/faults.py --quick       some minutes
-    python tests/faults/faults.py --only disk   one module: stops, disk, inputs or surroundings
+    python tests/faults/faults.py --only disk   one module: stops, cold, disk, inputs or surroundings
 
 Not collected by pytest, for it takes long. "Survived" means that the process ended with the promised exit code and one
 clear line, and that the run, resumed or started again, gave the bytes of an undisturbed one; "lost" that something
@@ -16,6 +16,7 @@ import platform
 import sys
 import time
 
+import cold
 import disk
 import inputs
 import stops
@@ -26,6 +27,7 @@ from jgen.platform.files import atomic_write
 
 FAULTS = {
     "stops": (stops.kills, stops.terminations, stops.interrupts, stops.second_interrupt),
+    "cold": (cold.cold_kernels, cold.compiled_kernels),
     "disk": (disk.full, disk.full_standard_output, disk.read_only, disk.deleted),
     "inputs": (inputs.images_changed, inputs.cache_cut_short, inputs.not_a_number, inputs.divergence),
     "surroundings": (surroundings.same_name, surroundings.clock, surroundings.locale, surroundings.path),
@@ -56,6 +58,9 @@ def _options():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, help="SIGKILLs over all training scripts [200; quick: 7]")
     parser.add_argument("--signals", type=int, help="SIGTERMs, and as many Ctrl-C [28; quick: 7]")
+    parser.add_argument("--cold", type=int, help="interrupts of runs that compile every kernel [50; quick: 2]")
+    parser.add_argument("--compiled", type=int, help="interrupts of runs whose kernels are compiled [150; quick: 7]")
+    parser.add_argument("--minutes", type=float, default=600, help="begin no interrupt of either kind later [600]")
     parser.add_argument("--each", type=int, help="scripts that every other fault is tried with [7; quick: 1]")
     parser.add_argument("--quick", action="store_true", help="a few trials of each")
     parser.add_argument("--only", nargs="+", choices=FAULTS, help="these modules alone")
@@ -65,10 +70,10 @@ def _options():
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     parser.add_argument("--write", action="store_true", help="write results/faults.md and results/faults.json")
     options = parser.parse_args()
-    defaults = {"kills": 7, "signals": 7, "each": 1} if options.quick else {"kills": 200, "signals": 28, "each": 7}
-    for name, value in defaults.items():
+    numbers = {"kills": (7, 200), "signals": (7, 28), "cold": (2, 50), "compiled": (7, 150), "each": (1, 7)}
+    for name, (quick, full) in numbers.items():
         if getattr(options, name) is None:
-            setattr(options, name, value)
+            setattr(options, name, quick if options.quick else full)
     return options
 
 
