@@ -13,7 +13,7 @@ import reprlib
 import types
 import typing
 
-from jgen.errors import UserError
+from jgen.errors import UserError, printable
 from jgen.platform.files import expanded
 
 # Bounds of every setting: what lies beyond can only fail, in float32 or for want of memory and time.
@@ -99,7 +99,7 @@ class _OneLineParser(argparse.ArgumentParser):
     """Errors as one line, without the whole usage in front."""
 
     def error(self, message):
-        self.exit(2, f"{self.prog}: error: {message} (--help lists the flags)\n")
+        self.exit(2, f"{self.prog}: error: {printable(message)} (--help lists the flags)\n")
 
 
 def parser_for(prog, description, groups):

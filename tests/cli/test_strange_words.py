@@ -101,7 +101,9 @@ def test_a_checkpoint_position_of_400_digits(tmp_path):
         checkpoint.load(path)
 
 
-def test_what_a_stranger_wrote_does_not_reach_the_terminal(tmp_path, capsys):
+def test_what_a_stranger_wrote_does_not_reach_the_terminal(tmp_path, capsys, train):
+    assert "unrecognized arguments: --\\x1b[2Jx" in train(VAE, "--\x1b[2Jx")[1]
+
     def job():
         raise UserError("the class \x1b[2J\nis \u202e and <script>")
 
@@ -147,9 +149,9 @@ curves.write_curves(rows, sys.argv[1])
 assert os.environ == environment
 """
     environment = {**os.environ, "PYTHONPATH": str(files.ROOT / "src"), "MPLBACKEND": "nonsense"}
-    environment["MATPLOTLIBRC"] = str(tmp_path / "matplotlibrc")
     command = [sys.executable, "-c", program, str(tmp_path / "curves.png")]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    options = {"env": environment, "cwd": tmp_path}  # Matplotlib reads the current folder's file before any other
+    done = subprocess.run(command, **options, capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stderr) == (0, "") and (tmp_path / "curves.png").exists()
 
 

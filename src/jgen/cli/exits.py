@@ -12,7 +12,7 @@ import time
 import typing
 
 from jgen.cli import processes
-from jgen.errors import UserError
+from jgen.errors import UserError, printable
 from jgen.platform import runtime, supervisor
 
 INSTALL = "make setup, then use .venv/bin/python; or pip install -r requirements.txt"
@@ -138,8 +138,7 @@ def _signals_raise():
 def _report(program, message):
     processes.let_the_first_report()
     line = " ".join(f"{program}: error: {message}{processes.place()}".splitlines())
-    # A name in it may come from a stranger: no control character reaches the terminal.
-    print("".join(c if c.isprintable() else ascii(c)[1:-1] for c in line), file=sys.stderr)
+    print(printable(line), file=sys.stderr)
     return 2
 
 

@@ -7,7 +7,7 @@ import zlib
 
 import numpy as np
 
-from jgen.data.listing import shown
+from jgen.errors import printable
 
 _NAMED = 10  # classes that a line names
 
@@ -65,7 +65,7 @@ class Dataset:
         if self.x_unlabelled is not None:
             counts = f"{train} training, {test} test and {len(self.x_unlabelled)} unlabelled images"
         labels = f"{self.n_classes} classes" if self.classes else "no labels"
-        return f"{shown(self.name)}, {counts}, {channels}x{height}x{width}, {labels}"
+        return f"{printable(self.name)}, {counts}, {channels}x{height}x{width}, {labels}"
 
     def describe_split(self) -> str:
         """One line for people: the rule of the split, and the first ten classes with their images of each split."""
@@ -73,6 +73,6 @@ class Dataset:
         if not self.classes:
             return rule
         counts = [np.bincount(y, minlength=self.n_classes) for y in (self.y_train, self.y_test)]
-        named = [f"{shown(name)} {train}+{test}" for name, train, test in zip(self.classes[:_NAMED], *counts)]
+        named = [f"{printable(name)} {train}+{test}" for name, train, test in zip(self.classes[:_NAMED], *counts)]
         more = f" and {self.n_classes - _NAMED} more" if self.n_classes > _NAMED else ""
         return f"{rule}; classes (training+test images): {', '.join(named)}{more}"

@@ -11,8 +11,7 @@ import numpy as np
 
 from jgen.cli import tool
 from jgen.config import option
-from jgen.data.listing import shown
-from jgen.errors import UserError
+from jgen.errors import UserError, printable
 from jgen.exploration import chosen
 from jgen.pictures import figures
 from jgen.runs import latents
@@ -64,6 +63,6 @@ def _scatter(axes, points, y, classes):
 
     colours = colormaps["tab10" if len(classes) <= 10 else "tab20"]
     for label, name in enumerate(classes):
-        axes.scatter(*points[y == label].T, s=4, color=colours(label % colours.N), label=shown(name))
+        axes.scatter(*points[y == label].T, s=4, color=colours(label % colours.N), label=printable(name))
     for text in axes.legend(markerscale=3, fontsize="small", ncols=1 + len(classes) // 20).get_texts():
         text.set_parse_math(False)  # a folder's name is no formula

@@ -14,7 +14,7 @@ from jgen import data, random
 from jgen.config import parse_size
 from jgen.data import listing
 from jgen.data.arrange import TEST_FOLDERS, TRAIN_FOLDERS
-from jgen.errors import UserError
+from jgen.errors import UserError, printable
 from jgen.runs import run_data
 from jgen.runs.finished import FinishedRun
 
@@ -129,7 +129,7 @@ def _refuse_others(folder, known, run):
     if other:
         raise UserError(
             f"{folder} holds {known}, which {run.directory.name} was trained on, and others such as "
-            f"{listing.shown(other)}: give one of them, for they have different splits"
+            f"{printable(other)}: give one of them, for they have different splits"
         )
 
 

@@ -2,26 +2,29 @@
 
 import io
 import os
+import sys
 
 import numpy as np
 
 COLOURS = 128  # lines and letters have few; a picture takes a third of the bytes
-_DEFAULTS = {"MATPLOTLIBRC": os.devnull, "MPLBACKEND": "agg"}
 
 
 def figure(**options):
     """A Matplotlib Figure, which, unlike pyplot, needs no display.
 
-    Matplotlib is imported here, since that takes long, and without the user's own settings: LaTeX or a window system's
+    Matplotlib is imported here, since that takes long, and without the user's own settings: LaTeX or an unknown
     backend would make a figure fail or differ. Where a program has imported it before, that program's settings hold.
     """
-    environment = dict(os.environ)
-    os.environ.update(_DEFAULTS)
-    try:
-        from matplotlib.figure import Figure
-    finally:
-        os.environ.clear()
-        os.environ.update(environment)
+    if "matplotlib" not in sys.modules:
+        backend = os.environ.pop("MPLBACKEND", None)
+        try:
+            import matplotlib
+        finally:
+            if backend is not None:
+                os.environ["MPLBACKEND"] = backend
+        matplotlib.rcdefaults()
+    from matplotlib.figure import Figure
+
     return Figure(**options)
 
 

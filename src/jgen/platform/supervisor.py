@@ -17,6 +17,8 @@ import signal
 import sys
 import time
 
+from jgen.errors import printable
+
 GRACE = 3.0  # seconds until a worker that was asked to stop is killed
 ONE_KEYSTROKE = 1.0  # seconds within which a second signal counts as the first
 LOOK_EVERY = 2.0  # seconds between two looks at whom the worker waits for
@@ -205,8 +207,7 @@ def waiting_notice(holder: int) -> str:
         with open(f"/proc/{holder}/stat") as file:
             state = file.read().rpartition(")")[2].split()[0]
         with open(f"/proc/{holder}/cmdline", "rb") as file:
-            command = " ".join(file.read(200).decode(errors="replace").replace("\0", " ").split())
-        command = "".join(letter if letter.isprintable() else "?" for letter in command)
+            command = printable(" ".join(file.read(200).decode(errors="replace").replace("\0", " ").split()))
         if state == "T":
             return f"waits for process {holder} ({command}), which is stopped: continue it (fg), or kill -9 {holder}"
         return f"waits for process {holder} ({command}), which compiles; kill {holder} ends it"
