@@ -55,6 +55,15 @@ def test_folders_give_the_split(folder):
     assert plan.split == f"folders Train/ and {folder}/"
 
 
+@pytest.mark.parametrize("folders", [("seg_train", "seg_test"), ("train2017", "val2017"), ("训练集", "测试集")])
+def test_a_split_is_known_by_a_word_of_each_folders_name(folders):
+    plan = arrange(sorted(f"{folder}/{kind}/1.png" for folder in folders for kind in "ab"))
+    assert plan.classes == ("a", "b") and plan.split == f"folders {folders[0]}/ and {folders[1]}/"
+    with_a_class = ("bus", "test drive", "train station")
+    assert arrange(sorted(f"{folder}/1.png" for folder in with_a_class)).classes == with_a_class
+    assert arrange(["bullet train/1.png", "freight train/1.png"]).classes == ("bullet train", "freight train")
+
+
 def test_test_is_preferred_to_val():
     plan = arrange(["test/1.png", "train/1.png", "val/1.png"])
     assert (plan.train, plan.test, plan.left_out) == (

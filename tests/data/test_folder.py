@@ -96,10 +96,10 @@ def test_many_skipped_files_are_counted_by_reason(draw, load, log, tmp_path):
         draw(f"test/{i}.png")
         draw(f"val/{i}.png")
     draw("notes.txt.png").rename(tmp_path / "images" / "notes.txt")
+    (tmp_path / "images" / "train" / "eel").mkdir()
     load()
-    assert (
-        "skipped 31 files: 30 outside train/ and test/ (val/0.png, …), 1 not an image's suffix (notes.txt)" in log[-1]
-    )
+    assert "skipped 32 files: 30 outside train/ and test/ (val/0.png, …), 1 the suffix .txt is not read (" in log[-1]
+    assert "1 an empty folder (train/eel)" in log[-1]
 
 
 def test_the_second_start_decodes_nothing(draw, load, log, monkeypatch):

@@ -1,8 +1,11 @@
+import os
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from jgen.data import images
+from jgen.errors import UserError
 
 
 def test_what_needs_no_change_is_not_changed(tmp_path, noise):
@@ -99,6 +102,12 @@ def test_other_formats_are_not_even_tried(draw):
     with pytest.raises(Exception) as caught:
         images.decode(gif, (4, 4), 3)
     assert images.reason(caught.value) == "not a JPEG, PNG, WebP or BMP image"
+
+
+def test_a_named_pipe_is_refused_instead_of_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "x.png")
+    with pytest.raises(UserError, match="a named pipe"):
+        images.decode(tmp_path / "x.png", (4, 4), 3)
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -5,15 +5,16 @@ from __future__ import annotations
 import collections
 import dataclasses
 import hashlib
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
 from jgen.data.dataset import TEST_EVERY
-from jgen.data.listing import shown
-from jgen.errors import UserError
+from jgen.errors import UserError, printable
 
-TRAIN_FOLDERS = ("train", "training", "training_set")
-TEST_FOLDERS = ("test", "testing", "test_set", "val", "valid", "validation")  # the first that exists is the test set
+TRAIN_FOLDERS = ("train", "training", "training_set", "训练", "训练集")
+# The first that exists is the test set.
+TEST_FOLDERS = ("test", "testing", "test_set", "测试", "测试集", "val", "valid", "validation", "验证", "验证集")
 UNLABELLED_FOLDERS = ("unlabelled", "unlabeled")  # beside class folders, no class
 _FEW = 10  # images beside class folders are left out if the folders hold this many times as many
 
@@ -66,17 +67,22 @@ def _descend(parts):
 
 
 def _split_folders(folders):
-    """(training folder, test folder) as they are spelled, or None."""
-    train = _only([name for name in folders if _folded(name) in TRAIN_FOLDERS], "training")
-    kinds = {kind: [name for name in folders if _folded(name) == kind] for kind in TEST_FOLDERS}
-    test = _only(next((found for found in kinds.values() if found), []), "test")
-    return (train, test) if train and test else None
+    """(training folder, test folder) as they are spelled, or None; of several test folders the first kind counts."""
+    words = {name: {_folded(name)} for name in folders}
+    if not any(found & {*TRAIN_FOLDERS} for found in words.values()):
+        words = {name: set(re.findall(r"[^\W\d_]+", _folded(name))) for name in folders}  # seg_train, val2017
+        if not all(found & {*TRAIN_FOLDERS, *TEST_FOLDERS} for found in words.values()):
+            return None  # a class may be called "train station"
+    train = [name for name in folders if words[name] & {*TRAIN_FOLDERS}]
+    kinds = ([name for name in folders if kind in words[name]] for kind in TEST_FOLDERS)
+    test = next((found for found in kinds if found), [])
+    return (_only(train, "training"), _only(test, "test")) if train and test else None
 
 
 def _only(found, what):
     if len(found) > 1:
         raise UserError(f"{_listed(sorted(found))} may each be the {what} images: rename or remove all but one")
-    return found[0] if found else None
+    return found[0]
 
 
 def _by_class(parts, depth, loose):
@@ -143,7 +149,7 @@ def _by_folder(parts, depth, folders):
         unlabelled = []
     train, test = sides
     if not train:
-        raise UserError(f"{shown(folders[0])}/ holds no images to train on")
+        raise UserError(f"{printable(folders[0])}/ holds no images to train on")
     split = f"folders {folders[0]}/ and {folders[1]}/"
     return Plan(
         train, test, unlabelled, left_out, labels and [labels[name] for name in train + test], classes, split, notes
@@ -174,7 +180,7 @@ def _matched(sides, where, folders):
     classes = tuple(sorted(set(alias.values())))
     index = {name: i for i, name in enumerate(classes)}
     labels = {name: index[alias[where[name]]] for side in sides for name in side}
-    return labels, classes, tuple(map(shown, notes))
+    return labels, classes, tuple(map(printable, notes))
 
 
 def _refuse_twins(folders):
@@ -184,8 +190,8 @@ def _refuse_twins(folders):
         other = seen.setdefault(unicodedata.normalize("NFC", name), name)
         if other != name:
             raise UserError(
-                f"two class folders are called {shown(name)}, in different encodings of its letters (Unicode NFC and "
-                "NFD): make them one"
+                f"two class folders are called {printable(name)}, in different encodings of its letters (Unicode NFC "
+                "and NFD): make them one"
             )
 
 
@@ -200,7 +206,7 @@ def _is_unlabelled(folder):
 
 def _listed(names: Sequence[str], most: int = 10) -> str:
     more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(f"{shown(name)}/" for name in names[:most]) + more
+    return ", ".join(f"{printable(name)}/" for name in names[:most]) + more
 
 
 def _images(count):

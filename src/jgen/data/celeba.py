@@ -23,8 +23,7 @@ from tqdm import tqdm
 from jgen.data import cache, celeba_files, images, parallel
 from jgen.data.celeba_files import ATTRIBUTES_TABLE, IMAGES, Tables
 from jgen.data.dataset import Dataset
-from jgen.data.listing import shown
-from jgen.errors import UserError
+from jgen.errors import UserError, printable
 from jgen.platform import files
 
 ATTRIBUTES = ("Male", "Smiling")
@@ -84,7 +83,7 @@ def _labels(found: Tables, chosen):
     unknown = [attribute for attribute in chosen if attribute not in names]
     if unknown:
         known = f"; it has {', '.join(names)}" if names else ""
-        raise UserError(f"{found.attributes} has no attribute {shown(unknown[0])!r}{shown(known)}")
+        raise UserError(f"{found.attributes} has no attribute {printable(unknown[0])!r}{printable(known)}")
     if not 1 <= len(set(chosen)) == len(chosen) <= _MOST:
         raise UserError(f"celeba: choose 1 to {_MOST} different attributes, not {', '.join(chosen)}")
     columns = [names.index(attribute) for attribute in chosen]

@@ -7,8 +7,9 @@ import pathlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from jgen.data.listing import SUFFIXES, shown
-from jgen.errors import UserError
+from jgen.data.listing import SUFFIXES
+from jgen.errors import UserError, printable
+from jgen.platform import files
 
 IMAGES, ATTRIBUTES_TABLE, PARTITION_TABLE = "img_align_celeba", "list_attr_celeba", "list_eval_partition"
 _FOLDERS = ("celeba", "CelebA", "")
@@ -93,7 +94,7 @@ def partition(path: pathlib.Path) -> dict[str, str]:
 def _lines(path) -> Iterator[tuple[int, list[str]]]:
     """(number, fields) of each line that is not empty; fields end at white space or a comma."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = files.read(pathlib.Path(os.path.realpath(path))).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path} cannot be read as a text of CelebA: {error}") from error
     for number, line in enumerate(text.splitlines(), start=1):
@@ -111,7 +112,7 @@ def image_paths(folder: pathlib.Path, names: Sequence[str]) -> list[pathlib.Path
     missing = [path.name for name, path in zip(names, paths) if _stem(name) not in present]
     if missing:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        raise UserError(f"{folder} lacks {shown(missing[0])}{more} of {len(names)} images: unpack {IMAGES} again")
+        raise UserError(f"{folder} lacks {printable(missing[0])}{more} of {len(names)} images: unpack {IMAGES} again")
     return paths
 
 

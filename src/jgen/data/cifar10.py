@@ -11,6 +11,7 @@ import numpy as np
 
 from jgen.data.dataset import Dataset
 from jgen.errors import UserError
+from jgen.platform import files
 
 # MD5 of the files in the official cifar-10-binary.tar.gz: tells them from other files of the same layout.
 OFFICIAL_MD5 = {
@@ -66,7 +67,7 @@ def _locate(data_dir):
 
 def _class_names(path):
     try:
-        names = tuple(path.read_text(encoding="ascii").split())
+        names = tuple(files.read(pathlib.Path(os.path.realpath(path))).decode("ascii").split())
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path} cannot be read: {_REMEDY}") from error
     if len(names) != 10:

@@ -14,8 +14,7 @@ from tqdm import tqdm
 
 from jgen.data import arrange, cache, images, listing, parallel
 from jgen.data.dataset import Dataset
-from jgen.data.listing import shown
-from jgen.errors import UserError
+from jgen.errors import UserError, printable
 from jgen.platform import files as disk
 
 _VERSION = 3  # part of every key; raise it when decoding changes its pixels
@@ -39,7 +38,7 @@ def load(
     files that are no images, damaged or too large, and links out of the folder unless `follow_links`. Raises UserError
     without a usable image.
     """
-    title, real_root = shown(str(root)), os.path.realpath(root)
+    title, real_root = printable(str(root)), os.path.realpath(root)
     found, skipped = listing.scan(real_root, follow_links)
     if not found:
         kinds = ", ".join(listing.SUFFIXES)
@@ -75,7 +74,7 @@ def _dataset(name, rows, plan, skipped, sha256):
         "train": n,
         "test": len(plan.test),
         "skipped": len(skipped),
-        "skipped_first": {shown(file): why for file, why in list(skipped.items())[:_NAMED]},
+        "skipped_first": {printable(file): why for file, why in list(skipped.items())[:_NAMED]},
     }
     labels = None if plan.labels is None else np.asarray(plan.labels, np.int64)
     y_train, y_test = (None, None) if labels is None else (labels[:n], labels[n:])
@@ -142,7 +141,7 @@ def _common_size(title, real_root, names):
                 continue
             if len(found) == 2:
                 (h, w), (other_h, other_w) = found
-                a, b = map(shown, found.values())
+                a, b = map(printable, found.values())
                 raise UserError(
                     f"images of {title} differ in size ({a} {h}x{w}, {b} {other_h}x{other_w}): "
                     "choose one, for example --size 64"
@@ -164,7 +163,7 @@ def _announce(title, skipped, list_path, log):
     """Say how many files are skipped, which and why; where they are many, a file at `list_path` names them all."""
     if not skipped:
         return
-    lines = [f"{shown(name)} ({why})" for name, why in skipped.items()]
+    lines = [f"{printable(name)} ({why})" for name, why in skipped.items()]
     count = "1 file" if len(lines) == 1 else f"{len(lines)} files"
     if len(lines) <= _NAMED:
         log(f"{title}: skipped {count}: {', '.join(lines)}")
@@ -173,7 +172,7 @@ def _announce(title, skipped, list_path, log):
     reasons = collections.Counter(skipped.values())
     first = {why: next(name for name, other in skipped.items() if other == why) for why in reasons}
     shares = [
-        f"{number} {why} ({shown(first[why])}{', …' if number > 1 else ''})"
+        f"{number} {why} ({printable(first[why])}{', …' if number > 1 else ''})"
         for why, number in reasons.most_common(_NAMED)
     ]
     log(f"{title}: skipped {count}: {', '.join(shares)}; {list_path} lists them all")
@@ -183,4 +182,4 @@ def _such_as(skipped):
     if not skipped:
         return ""
     name, why = next(iter(skipped.items()))
-    return f" (skipped {len(skipped)}, such as {shown(name)}: {why})"
+    return f" (skipped {len(skipped)}, such as {printable(name)}: {why})"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
+import pathlib
 import struct
 import threading
 import warnings
@@ -14,6 +16,7 @@ import numpy as np
 from PIL import Image, JpegImagePlugin, UnidentifiedImageError
 
 from jgen.data import colour, orientation, png
+from jgen.platform import files
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP")  # what may be inside a file, whatever it is called
 
@@ -70,7 +73,7 @@ def decode(path: str | os.PathLike, size: tuple[int, int], channels: int) -> np.
 
 @contextlib.contextmanager
 def _open(path):
-    with open(path, "rb") as file:
+    with files.reading(pathlib.Path(os.path.realpath(path)), math.inf) as file:  # a named pipe would block for ever
         start = file.read(8)
         file.seek(0)
         if start == png.SIGNATURE:

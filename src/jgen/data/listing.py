@@ -6,6 +6,8 @@ import os
 import stat
 from typing import NamedTuple
 
+from jgen.errors import printable
+
 SUFFIXES = (".jpg", ".jpeg", ".jfif", ".jpe", ".png", ".webp", ".bmp")  # of images
 
 
@@ -73,6 +75,8 @@ class _Walk:
             except OSError as error:
                 self.skipped[folder or "."] = error.strerror or "cannot be read"
                 continue
+            if folder and not found:
+                self.skipped[folder.rstrip("/")] = "an empty folder"
             for entry in found:
                 self._take(entry, folder + entry.name, pending)
 
@@ -108,12 +112,8 @@ class _Walk:
         if stat.S_ISDIR(status.st_mode):
             return status, None
         if not entry.name.lower().endswith(SUFFIXES):
-            return None, "not an image's suffix"
+            suffix = os.path.splitext(entry.name)[1].lower()[:10]
+            return None, f"the suffix {printable(suffix)} is not read" if suffix else "a name without a suffix"
         if not stat.S_ISREG(status.st_mode):
             return None, "not a file"  # opening a pipe would wait for ever
         return (status, None) if status.st_size else (None, "empty")
-
-
-def shown(name: str) -> str:
-    """`name` without characters that a terminal would act on or could not encode."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
