@@ -13,12 +13,12 @@ from jgen import data
 from jgen.cli import tool, training
 from jgen.data import images
 from jgen.exploration import dimensions, pictures_morph
-from jgen.exploration.job import KINDS, PICTURES, explore
+from jgen.exploration.job import KINDS, PICTURES, explore, write_film
 from jgen.models.ae import AE
 from jgen.models.cvae import CVAE
 from jgen.models.vae import VAE
 from jgen.models.wgan import WGAN
-from jgen.pictures import captions, grid
+from jgen.pictures import captions, film, grid
 from jgen.runs import finished, latents
 from jgen.runs.directory import RunDirectory
 
@@ -194,6 +194,18 @@ def test_any_image_file_is_resized_as_the_data_are(look, tmp_path):
     assert code == 0 and (cell(files["morph-linear.png"], 0, 0) == 255).all()
 
 
+def test_a_long_film_keeps_every_frame(tmp_path, monkeypatch):
+    """300 frames of a morph, there and back with 12 held at either end, are longer than a training's film may be."""
+    encoded = []
+    monkeypatch.setattr(film, "_encode", lambda images, count, path, size, fps: encoded.extend(images))
+    monkeypatch.setattr(film, "_SHORTER_SIDE", 16)
+    frames = np.zeros((648, 16, 16, 3), np.uint8)
+    frames[..., 0], frames[..., 1] = (part[:, None, None] for part in np.divmod(np.arange(648), 256))
+    write_film(tmp_path / "morph.mp4", frames)
+    seen = [int(frame[0, 0, :2] @ np.array([256, 1])) for frame in encoded]
+    assert seen == [*range(648), *[647] * 23]  # the last one held for a second
+
+
 def test_a_model_without_encoder_morphs_between_seeds_and_ranks_by_change(look, runs):
     code, _, files = look("wgan", "morph", "--columns", 4, "--frames", 2)
     assert code == 0 and files["morph-linear.png"].shape == (32, 122, 3)
@@ -214,6 +226,8 @@ def test_a_model_without_encoder_morphs_between_seeds_and_ranks_by_change(look, 
         (("vae", "traverse", "--dims", "3"), "no latent 3"),
         (("vae", "grid", "--dims", "1"), "two different latents"),
         (("vae", "morph", "--from", "99999"), "no image 99999"),
+        (("vae", "morph", "--from", "9" * 400), "...9"),
+        (("vae", "morph", "--frames", "1001"), "must be at most 1000"),
         (("vae", "morph", "--from", "no.png"), "no.png is neither"),
         (("vae", "morph", "--from", __file__), "cannot be used"),
         (("cvae", "sample", "--columns", "0"), "must be at least 1"),

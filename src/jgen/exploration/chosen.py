@@ -8,6 +8,7 @@ import types
 import numpy as np
 
 from jgen import data, random
+from jgen.config import shortened
 from jgen.errors import UserError
 from jgen.runs import finished, latents
 
@@ -44,7 +45,8 @@ def images(dataset, count, given=(), seed=0):
     x, y = _held_out_arrays(dataset)
     if given:
         if max(given) >= len(x):
-            raise UserError(f"there is no image {max(given)}: {dataset.name} has {len(x)} held-out images, from 0")
+            asked = shortened(max(given))
+            raise UserError(f"there is no image {asked}: {dataset.name} has {len(x)} held-out images, from 0")
         rows = np.array(given)
     else:
         order = random.stream(seed, random.AUGMENTATION).permutation(len(x))

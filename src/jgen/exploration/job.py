@@ -19,7 +19,7 @@ from jgen.pictures import film, grid
 from jgen.runs import finished, run_data
 
 # A kind is a module with its Options and pictures(run, dataset, options) -> {name: uint8 [H, W, 3], or
-# name.mp4: uint8 [T, H, W, 3]}. The data set is loaded when it is first looked at.
+# name.mp4: a list of such frames}. The data set is loaded when it is first looked at.
 PICTURES = {
     "reconstruct": pictures_reconstruct,
     "sample": pictures_sample,
@@ -41,7 +41,7 @@ def explore(kind, options):
     dataset = run_data.LazyDataset(run, options.data_dir, options.data)
     folder = run.outputs.explored
     for name, pixels in PICTURES[kind].pictures(run, dataset, options).items():
-        if pixels.ndim == 4:
+        if name.endswith(".mp4"):
             path = folder / name
             write_film(path, pixels)
         else:
@@ -51,7 +51,7 @@ def explore(kind, options):
 
 
 def write_film(path, frames):
-    """Write uint8 [T, H, W, 3] as an MP4."""
+    """Write frames uint8 [H, W, 3] as an MP4."""
     from PIL import Image
 
     path.parent.mkdir(parents=True, exist_ok=True)

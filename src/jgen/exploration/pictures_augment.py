@@ -36,7 +36,7 @@ class Options(tool.RunDataOptions):
     strength: float = option(
         0.0, "size of a step as a share of the class's own spread (default: as --sigma has it)", at_least=0
     )
-    rows: int = option(10, "how many images", at_least=1)
+    rows: int = option(10, "how many images", at_least=1, at_most=1000)
     images: tuple[int, ...] = option((), "numbers of held-out images (default: drawn, each class in turn)", at_least=0)
     seed: int = option(0, "seed of the images and of the noise", at_least=0)
 

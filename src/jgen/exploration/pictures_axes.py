@@ -32,7 +32,7 @@ class Options(tool.RunDataOptions):
     across: str = option("pca1", "direction from left to right: a latent's number, pcaK, or CLASS-CLASS")
     down: str = option("pca2", "direction from top to bottom")
     reach: float = option(3.0, "standard deviations from the centre to each side", above=0)
-    rows: int = option(2, "how many images", at_least=1)
+    rows: int = option(2, "how many images", at_least=1, at_most=1000)
     images: tuple[int, ...] = option((), "numbers of held-out images (default: drawn, each class in turn)", at_least=0)
     beside: str = option("", "a second run for the right half")
     seed: int = option(0, "seed of the images", at_least=0)

@@ -18,7 +18,7 @@ class Options(ends.DataOptions):
     """A square over two latents, at equal quantiles of the prior."""
 
     dims: tuple[int, ...] = option((), "two latents: across and down (default: the two of the highest KL)", at_least=0)
-    side: int = option(15, "images along a side", at_least=2)
+    side: int = option(15, "images along a side", at_least=2, at_most=100)
     image: str = option(
         "", "the other latents are this image's: a held-out image's number, or a file (default: 0)", path=True
     )

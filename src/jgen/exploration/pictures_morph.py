@@ -27,13 +27,13 @@ class Options(ends.DataOptions):
         "", "a held-out image's number, an image file, or seed:N for a draw of the prior [0]", "--from", path=True
     )
     to: str = option("", "likewise [the first held-out image of another class, or 1]", path=True)
-    columns: int = option(10, "images of a strip", at_least=2)
-    frames: int = option(72, "frames of a film, one way, 24 a second", at_least=2)
+    columns: int = option(10, "images of a strip", at_least=2, at_most=100)
+    frames: int = option(72, "frames of a film, one way, 24 a second", at_least=2, at_most=1000)
     label: str = option("", "hold this class, for a conditional model (default: both images', one above the other)")
 
 
 def pictures(run, dataset, options):
-    """Strips "morph-linear" and "morph-spherical", uint8 [H, W, 3], and films of the same names, uint8 [T, H, W, 3]."""
+    """Strips "morph-linear" and "morph-spherical", uint8 [H, W, 3], and films, lists of such pictures."""
     kind = "" if run.algorithm.has_encoder else "seed:"
     first = ends.find(options.start or f"{kind}0", run, dataset, options.label)
     last = ends.find(options.to or kind + ends.of_another_class(first, dataset), run, dataset, options.label)
@@ -46,7 +46,7 @@ def pictures(run, dataset, options):
         films = [_walk(run.algorithm, first, last, between, options.frames, label) for label in labels]
         moving = [_captioned([film[i : i + 1] for film in films], first, last, words) for i in range(options.frames)]
         there = moving[:1] * HOLD + moving + moving[-1:] * HOLD
-        made[f"morph-{name}.mp4"] = np.stack(there + there[::-1])
+        made[f"morph-{name}.mp4"] = there + there[::-1]
     return made
 
 

@@ -20,7 +20,7 @@ MEASURED = 1000  # held-out images of the printed error
 class Options(ends.DataOptions):
     """Held-out images over their reconstructions, with the mean squared error."""
 
-    n: int = option(32, "how many images", "-n", at_least=1)
+    n: int = option(32, "how many images", "-n", at_least=1, at_most=10_000)
     split: str = option("test", "of which images; an overfitted model knows those it saw", choices=("test", "train"))
     images: tuple[int, ...] = option((), "numbers of held-out images (default: drawn, each class in turn)", at_least=0)
 

@@ -19,8 +19,8 @@ from jgen.runs.finished import FinishedRun
 class Options(ends.DataOptions):
     """Images drawn from the prior, or from a density fitted to the latents; one row per class where there are some."""
 
-    n: int = option(64, "how many images, where there are no rows of classes", "-n", at_least=1)
-    columns: int = option(8, "images in a row", at_least=1)
+    n: int = option(64, "how many images, where there are no rows of classes", "-n", at_least=1, at_most=10_000)
+    columns: int = option(8, "images in a row", at_least=1, at_most=100)
     prior: str = option("normal", density.PRIOR_HELP, choices=density.PRIORS)
 
 

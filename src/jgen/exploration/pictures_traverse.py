@@ -20,8 +20,8 @@ class Options(ends.DataOptions):
         "", "walk around the mu of this image: a held-out image's number, or a file (default: 0)", path=True
     )
     dims: tuple[int, ...] = option((), "these latents (default: those of the highest KL)", at_least=0)
-    rows: int = option(20, "at most so many latents, where none are given", at_least=1)
-    columns: int = option(13, "steps of the walk", at_least=2)
+    rows: int = option(20, "at most so many latents, where none are given", at_least=1, at_most=1000)
+    columns: int = option(13, "steps of the walk", at_least=2, at_most=100)
     reach: float = option(3.0, "how far to each side, in standard deviations of the prior", above=0)
     label: str = option("", "class, for a conditional model (default: the image's, or the first)")
 
