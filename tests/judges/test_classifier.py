@@ -83,3 +83,13 @@ def test_mirroring_takes_half_of_the_images_left_to_right():
     mirrored = training.mirrored(x, np.random.default_rng(0))
     changed = (mirrored == x[..., ::-1]).all((1, 2, 3))
     assert (changed | (mirrored == x).all((1, 2, 3))).all() and 0.4 < changed.mean() < 0.6
+
+
+def test_a_trained_judge_is_written_below_out_and_nowhere_else(tmp_path, class_folder):
+    options = training.Training(
+        data=str(class_folder), size="16", steps=1, out=str(tmp_path / "out"), data_dir=tmp_path
+    )
+    training.train(options)
+    written = sorted(path.name for path in (tmp_path / "out" / "results" / "judges").iterdir())
+    assert written == [f"{class_folder.name}.json", f"{class_folder.name}.safetensors"]
+    assert {path.name for path in tmp_path.iterdir()} == {"out", ".cache"}  # decoded images, beside other data

@@ -30,7 +30,7 @@ def read(directory):
     """
     path = path_of(directory)
     try:
-        return {name: _section(name, part) for name, part in _harmless(files.read_json(path)).items()}
+        return {name: _section(name, part) for name, part in harmless(files.read_json(path)).items()}
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
@@ -47,12 +47,12 @@ def read_all(directory):
     return found
 
 
-def _harmless(value):
+def harmless(value):
     """JSON with no text that a terminal or a page would act on: no control character, no tag."""
     if isinstance(value, dict):
-        return {_harmless(key): _harmless(part) for key, part in value.items()}
+        return {harmless(key): harmless(part) for key, part in value.items()}
     if isinstance(value, list):
-        return [_harmless(part) for part in value]
+        return [harmless(part) for part in value]
     if isinstance(value, str):
         printable = "".join(c if c.isprintable() or c == "\n" else "?" for c in value)
         return re.sub(r"<(?=[A-Za-z/!?])", "‹", printable)
@@ -132,7 +132,8 @@ def warnings_of(protocol):
     """What a reader of all of a section's numbers must be warned of, one sentence each."""
     found = []
     if OTHER_DATA in protocol:
-        found.append(f"measured on {protocol['data']}, but the run was trained on {protocol[OTHER_DATA]}")
+        other = protocol[OTHER_DATA] if protocol[OTHER_DATA] != protocol["data"] else "other images or another split"
+        found.append(f"measured on {protocol['data']}, but the run was trained on {other}")
     return [*found, protocol["warning"]] if "warning" in protocol else found
 
 

@@ -12,6 +12,7 @@ from jgen.platform.files import reading, replacing
 
 _SHORTER_SIDE = 480  # pixels; below it players blur a small grid by scaling it up themselves
 _LONGEST_SIDE, _MOST_PIXELS = 4096, 36_864 * 256  # H.264's level 5.1, the most that common players decode
+_REMEDY = "copy the grid of this run there, or train again with --overwrite"
 _LEAST_SIDE = 16  # pixels; the encoder refuses less
 
 _OUTPUT = ["-f", "mp4", "-movflags", "+faststart", "-preset", "medium"]
@@ -73,12 +74,12 @@ def read_frame(path, shape=None):
         with reading(path) as file, Image.open(file, formats=("PNG",)) as image:  # a training writes no other format
             pixels = np.asarray(image.convert("RGB"))
     except FileNotFoundError:
-        raise UserError(f"the frame {path} is missing: train again, or stitch without it") from None
+        raise UserError(f"the frame {path} is missing: {_REMEDY}") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise UserError(f"the frame {path} is broken ({error}): delete it and stitch again") from error
+        raise UserError(f"the frame {path} is broken ({error}): {_REMEDY}") from error
     if shape is not None and pixels.shape != shape:
         sizes = f"{pixels.shape[1]}x{pixels.shape[0]} pixels, the first one {shape[1]}x{shape[0]}"
-        raise UserError(f"the frame {path} has {sizes}: delete what an earlier run left, and stitch again")
+        raise UserError(f"the frame {path} has {sizes}: {_REMEDY}")
     return pixels
 
 

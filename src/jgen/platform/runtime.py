@@ -122,6 +122,7 @@ def _prepare_environment(cuda):
     """Set what Jittor reads from the environment when it is imported; what the user has set stays."""
     environment = os.environ
     environment["JITTOR_HOME"] = str(_jittor_home())  # otherwise Jittor takes that of whatever run last had one
+    environment.setdefault("HOME", environment["JITTOR_HOME"])  # Matplotlib needs one; a container's user may have none
     environment["cache_name"] = compilation.cache_name(environment, precompiled=not cuda)
     # Jittor compiles and loads its MPI part wherever mpicc is on PATH, and offers no other way to leave it out.
     environment["use_mpi"] = "1" if launched_by_mpirun() else "0"

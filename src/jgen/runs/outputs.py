@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
+
 from jgen.errors import UserError
 from jgen.pictures import curves, film, grid
+from jgen.platform.files import IN_CHECKOUT, ROOT
 from jgen.runs import checkpoint, metrics, record
 from jgen.runs.directory import RunDirectory
 from jgen.runs.wording import Wording
@@ -44,6 +47,8 @@ def _make_film(directory, rows, wording):
     try:
         film.stitch(frames, directory.video, fps=fps, caption=wording.of_film(rows, "epoch"))
     except (UserError, OSError) as error:
-        print(f"the film was not made: {error}. The run is complete; src/video.py {directory.name} tries again")
+        words = ["python", "src/video.py"] if IN_CHECKOUT else ["jgen", "video"]
+        again = shlex.join([*words, directory.name, *([] if directory.out == ROOT else ["--out", str(directory.out)])])
+        print(f"the film was not made: {error}. The run is complete; this tries again: {again}")
         return False
     return True

@@ -47,6 +47,8 @@ def _check_types(values):
     for key in ("requested", "name"):
         if not isinstance(data.get(key, ""), str):
             raise ValueError(f"the data's {key!r} must be a text")
+    if not all(type(data.get(key, 0)) is int for key in ("train", "test")):
+        raise ValueError("the data's 'train' and 'test' must be numbers of images")
     classes = data.get("classes", [])
     if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
         raise ValueError("the data's 'classes' must be a list of texts")

@@ -133,7 +133,8 @@ class Results:
         finished = directory.published or directory.weights.exists()  # weights come with a run's end
         if not directory.config.exists() or not finished:
             return None
-        return Run(directory, record.read(directory), metrics.read_epochs(directory.metrics), report.read(directory))
+        saved = report.harmless(record.read(directory))
+        return Run(directory, saved, metrics.read_epochs(directory.metrics), report.read(directory))
 
     def link(self, *parts):
         """Where FOLDER/PARTS lies, seen from report/."""

@@ -12,8 +12,10 @@ from PIL import Image
 
 from jgen.errors import UserError
 from jgen.pictures import film
-from reproduction.reporting import beta_study, charts, low_data, markdown, media, preservation, templates
+from reproduction import experiments
+from reproduction.reporting import beta_study, charts, low_data, markdown, media, preservation, runs, templates
 from reproduction.reporting.blocks import Mistake, Table
+from reproduction.reporting.results import Results
 from reproduction.reporting.verdicts import Verdict
 from written_results import write_betas, write_run
 
@@ -188,6 +190,19 @@ def test_the_u_net_is_judged_by_how_little_z_moves_it(results, moved, expected):
         numbers = {"pixel_distance mu+N(0,I)": {"1": distance}}
         write_run(results.out, name, evaluation={"preservation": numbers})
     assert preservation.SkipsCarryTheImage().judge(results).verdict is expected
+
+
+def test_what_a_stranger_wrote_is_harmless_in_both_reports(results):
+    folder = write_run(results.out, "vae", rows=[{"epoch": 1, "seconds": 1.0}])
+    record = json.loads((folder / "config.json").read_text())
+    record["command"] = record["data"]["name"] = record["data"]["split"] = "`<script>alert(1)</script>` \x1b[2J"
+    (folder / "config.json").write_text(json.dumps(record))
+    text = "".join(runs.table(results, [next(each for each in experiments.ALL if each.name == "vae")]).rows[0])
+    assert "script>alert" in text and "<script" not in text and "\x1b" not in text
+    record["data"]["train"] = "many"
+    (folder / "config.json").write_text(json.dumps(record))
+    with pytest.raises(UserError, match="numbers of images"):
+        Results(results.out).run("vae")
 
 
 @pytest.mark.parametrize(
