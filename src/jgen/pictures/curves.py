@@ -20,7 +20,6 @@ def write_curves(rows, path):
     panels = _panels(rows)
     if not panels:
         return
-    # Here, because it takes long to import; a bare Figure, unlike pyplot, needs no display.
     columns = min(3, len(panels))
     lines = -(-len(panels) // columns)
     figure = figures.figure(figsize=(4 * columns, 3 * lines), layout="constrained")
