@@ -67,6 +67,7 @@ def test_an_exported_decoder_draws_the_same_images(run, tmp_path):
     assert np.ptp(images) > 0
 
 
+@pytest.mark.slow
 def test_python_m_jgen_has_a_version_and_commands():
     def said(*words):
         command = [sys.executable, "-m", "jgen", *words]

@@ -10,6 +10,8 @@ import sys
 
 import pytest
 
+from covering import quick_first
+
 SRC = pathlib.Path(__file__).resolve().parents[1] / "src"
 PACKAGE = SRC / "jgen"
 FILES = sorted(PACKAGE.rglob("*.py"))
@@ -150,7 +152,7 @@ def test_nothing_central_names_a_model(name):
         assert not re.search(rf"(?<![\w-]){re.escape(model)}(?![\w-])", text), f"{name}.py names {model}"
 
 
-@pytest.mark.parametrize("first", ["jgen.networks.activations", "jgen.networks", "jgen.models.vae"])
+@pytest.mark.parametrize("first", quick_first(["jgen.networks.activations", "jgen.networks", "jgen.models.vae"]))
 def test_a_deferred_package_and_its_modules_are_executed_once(first):
     code = (
         f"import sys; sys.path.insert(0, sys.argv[1]); import {first}, jgen; jgen.networks.MLP; "

@@ -29,6 +29,7 @@ def wheel(tmp_path_factory):
     return next((place / "dist").glob("*.whl"))
 
 
+@pytest.mark.slow
 def test_the_wheel_has_every_file_of_the_package(wheel):
     package = ROOT / "src"
     files = [path for path in (package / "jgen").rglob("*") if path.is_file() and "__pycache__" not in path.parts]

@@ -95,6 +95,7 @@ def test_half_of_every_batch_is_made_and_every_way_takes_as_many_steps(monkeypat
         assert [(x == 255).mean() for x in seen] == [share] * 3 and {len(x) for x in seen} == {64}
 
 
+@pytest.mark.slow
 def test_a_classifier_learns_what_can_be_learned():
     generator = np.random.default_rng(0)
     y = np.arange(60) % 3

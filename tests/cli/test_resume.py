@@ -21,6 +21,7 @@ def test_resuming_a_finished_run_trains_the_epochs_that_were_added(trained, vae,
     assert len(record()["resumed"]) == 1  # the command that changed the record, beside the first one
 
 
+@pytest.mark.slow
 def test_a_schedule_over_the_epochs_forbids_another_number_of_them(vae, train, tmp_path):
     assert vae("--name", "falling", "--epochs", 2, "--schedule", "iwae")[0] == 0
     before = (tmp_path / "results/falling/config.json").read_bytes()

@@ -19,6 +19,7 @@ from jgen.runs import metrics
 from jgen.runs.directory import RunDirectory
 
 
+@pytest.mark.slow
 def test_a_second_run_never_destroys_a_first(trained, vae, tmp_path, record):
     first = (tmp_path / "results/vae/weights.safetensors").read_bytes()
     code, printed = vae("--seed", 1)
@@ -139,6 +140,7 @@ def test_the_exponential_form_overflows_with_a_clear_error(train, tmp_path, clas
     assert "--reduction mean" in error and "epoch 1, step 1" in error
 
 
+@pytest.mark.slow
 def test_as_published_prints_what_differs_and_flags_go_before_it(vae, record):
     code, printed = vae("--as-published", "--warm-up", 0.25, model=BetaVAE)
     assert code == 0
@@ -171,6 +173,7 @@ def test_a_run_that_another_process_made_meanwhile_is_not_overwritten(vae, tmp_p
     assert (tmp_path / "results/vae/config.json").read_text() == "theirs"
 
 
+@pytest.mark.slow
 def test_unnamed_runs_that_start_at_once_are_numbered(script, tmp_path, grey_folder, record, tiny):
     words = [*map(str, tiny), "--data", str(grey_folder), "--out", str(tmp_path), "--keep-every", "0"]
     with concurrent.futures.ThreadPoolExecutor() as pool:

@@ -37,6 +37,7 @@ def read(out, name):
 FEW = ("-n", 40, "--images", 30, "--samples", 4)
 
 
+@pytest.mark.slow
 def test_all_of_a_vae_with_its_protocol(out, capsys):
     capsys.readouterr()  # the trainings'
     run(out, "vae", *FEW)
@@ -85,6 +86,7 @@ def test_one_part_joins_the_others_of_the_same_weights_only(out):
     run(out, "--compare", "black-and-white")
 
 
+@pytest.mark.slow
 def test_the_same_command_gives_the_same_numbers(out):
     run(out, "cvae", *FEW)
     first = read(out, "cvae")

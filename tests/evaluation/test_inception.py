@@ -15,6 +15,7 @@ def windows(x, value):
     return np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(2, 3))
 
 
+@pytest.mark.slow
 def test_pools_leave_the_padding_out():
     x = np.random.default_rng(0).random((2, 3, 6, 7)).astype(np.float32)
     average = np.nanmean(windows(x, np.nan), axis=(4, 5))

@@ -169,6 +169,7 @@ def preserved(out, name):
     return json.loads((out / "results" / name / "evaluation.json").read_text())["preservation"]
 
 
+@pytest.mark.slow
 def test_runs_beside_each_other_on_the_same_images(out, capsys):
     run(out, "vae", "preservation", "--images", 40, "--beside", "cvae")
     found = preserved(out, "vae")

@@ -152,6 +152,7 @@ def test_the_grid_has_equal_quantiles_of_the_prior(look, runs, words):
     assert words[0]["column_names"] == words[0]["row_names"] == ["-1.15", "-0.32", "+0.32", "+1.15"]
 
 
+@pytest.mark.slow
 def test_a_morph_ends_where_it_should_as_strips_and_films(look, runs, words):
     code, _, files = look("vae", "morph", "--from", 4, "--to", 9, "--columns", 5, "--frames", 3)
     x = mnist_test(4, 9)
@@ -167,6 +168,7 @@ def test_a_morph_ends_where_it_should_as_strips_and_films(look, runs, words):
     assert words[0]["column_names"] == ["from", "0%", "25%", "50%", "75%", "100%", "to"]
 
 
+@pytest.mark.slow
 def test_a_conditional_morph_holds_each_image_s_class_or_the_one_asked_for(look, runs, class_folder):
     test = data.load(str(class_folder), "", cache_dir=runs / "intermediate/.cache", log=lambda line: None)
     first, last = (int(np.flatnonzero(test.y_test == label)[0]) for label in (0, 1))
@@ -181,6 +183,7 @@ def test_a_conditional_morph_holds_each_image_s_class_or_the_one_asked_for(look,
     np.testing.assert_array_equal(original.transpose(2, 0, 1), images.decode(file, (9, 7), 3))
 
 
+@pytest.mark.slow
 def test_a_morph_goes_to_another_class_unless_told_otherwise(look):
     _, _, files = look("vae", "morph", "--columns", 2, "--frames", 2)
     test = data.load("mnist5k", "")
@@ -188,6 +191,7 @@ def test_a_morph_goes_to_another_class_unless_told_otherwise(look):
     np.testing.assert_array_equal(cell(files["morph-linear.png"], 0, 3), test.x_test[other, 0])
 
 
+@pytest.mark.slow
 def test_any_image_file_is_resized_as_the_data_are(look, tmp_path):
     Image.new("RGB", (50, 40), "white").save(tmp_path / "a.png")
     code, _, files = look("ae", "morph", "--from", tmp_path / "a.png", "--to", 1, "--frames", 2)
@@ -206,6 +210,7 @@ def test_a_long_film_keeps_every_frame(tmp_path, monkeypatch):
     assert seen == [*range(648), *[647] * 23]  # the last one held for a second
 
 
+@pytest.mark.slow
 def test_a_model_without_encoder_morphs_between_seeds_and_ranks_by_change(look, runs):
     code, _, files = look("wgan", "morph", "--columns", 4, "--frames", 2)
     assert code == 0 and files["morph-linear.png"].shape == (32, 122, 3)

@@ -43,6 +43,7 @@ def vae(place):
     return finished.load(place, "vae")
 
 
+@pytest.mark.slow
 def test_a_class_folder_within_the_runs_data_keeps_its_split_class_and_pixels(place, vae):
     pets = place / "around" / "pets"
     loaded = data.load(str(pets), place)
@@ -106,6 +107,7 @@ def test_images_of_another_shape_are_refused(place, vae, tmp_path, shape, said):
     sources.require_shape(str(place / "around" / "pets" / "cat"), place, vae)
 
 
+@pytest.mark.slow
 def test_a_run_of_resized_images_takes_any_size(place, tmp_path):
     pets = place / "around" / "pets"
     words = ["--epochs", "1", "--hidden", "4", "--latent-dim", "2", "--out", str(tmp_path), "--size", "8x6"]

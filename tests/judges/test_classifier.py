@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
+from covering import quick_first
 from jgen import data
 from jgen.errors import UserError
 from jgen.judges import classifier, training
@@ -34,13 +35,13 @@ def digits():
     return data.unit(x), np.concatenate([loaded.y_train, loaded.y_test])
 
 
-@pytest.mark.parametrize("sigma", [1.0, 1.5, 2.0])
+@pytest.mark.parametrize("sigma", quick_first([2.0, 1.5, 1.0]))
 def test_judges_read_blurred_digits(judge, digits, sigma):
     x, y = digits
     assert classifier.accuracy(judge.judge(gaussian_filter(x, (0, 0, sigma, sigma)))[1], y) >= 0.97
 
 
-@pytest.mark.parametrize("ground", [0.0, 0.5])
+@pytest.mark.parametrize("ground", quick_first([0.0, 0.5]))
 def test_judges_read_digits_of_half_the_contrast(judge, digits, ground):
     x, y = digits
     assert classifier.accuracy(judge.judge(ground + 0.5 * x)[1], y) >= 0.97
@@ -85,6 +86,7 @@ def test_mirroring_takes_half_of_the_images_left_to_right():
     assert (changed | (mirrored == x).all((1, 2, 3))).all() and 0.4 < changed.mean() < 0.6
 
 
+@pytest.mark.slow
 def test_a_trained_judge_is_written_below_out_and_nowhere_else(tmp_path, class_folder):
     options = training.Training(
         data=str(class_folder), size="16", steps=1, out=str(tmp_path / "out"), data_dir=tmp_path

@@ -22,7 +22,7 @@ from jgen.kernels import (
 from jgen.kernels.multi_tensor import offsets
 from jgen.platform.runtime import jt
 
-pytestmark = pytest.mark.usefixtures("on_the_cpu")
+pytestmark = [pytest.mark.usefixtures("on_the_cpu"), pytest.mark.slow]
 
 
 @pytest.fixture(autouse=True)

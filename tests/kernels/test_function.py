@@ -130,6 +130,7 @@ def test_an_answer_for_too_few_vars_is_refused():
         jt.grad(Short()(x, y)[0], [x, y])
 
 
+@pytest.mark.slow
 def test_what_a_call_saved_is_freed_with_its_graph(both):
     def step():
         x, y = _leaves()

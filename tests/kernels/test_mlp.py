@@ -6,7 +6,7 @@ import itertools
 import numpy as np
 import pytest
 
-from covering import covering
+from covering import covering, quick_first
 from finite_differences import as_vars, assert_equals_definition, results_by_threads
 from jgen import kernels, networks
 from jgen.kernels import batch_norm, mlp
@@ -90,6 +90,7 @@ def test_features_joined_to_data_and_to_others(threads, activation, columns, is_
     assert_equals_definition(function, definition, arrays, frozen=[0] if is_data else [])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_data", [False, True])
 def test_a_network_joins_features_to_data_and_to_what_has_a_gradient(is_data):
     network = networks.MLP(12, 9, 4)
@@ -147,6 +148,7 @@ def test_normalised_layers(threads, name, joined):
     assert_equals_definition(*drawn_normalised(name, n=6, joined=joined), frozen=biases)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("joined", [0, 2])
 @pytest.mark.parametrize("name", NORMALISED)
 def test_normalised_layers_of_constant_parameters(threads, name, joined):
@@ -162,6 +164,7 @@ def test_normalised_layers_of_constant_parameters(threads, name, joined):
         assert np.abs(ours.numpy()).max() > 1e-6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NORMALISED)
 def test_normalised_layers_depend_on_the_threads_by_rounding_alone(name):
     function, _, arrays = drawn_normalised(name, n=20)
@@ -199,6 +202,7 @@ def test_rows_that_are_no_minibatches_and_layers_that_are_not_there_are_refused(
             mlp.Stack("relu", "", mlp.Normalisation(which, minibatches=2))(*as_vars(arrays))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sizes, joined", covering([(5, 40, 3), (5, 3)], [False, True]))
 def test_constant_parameters_leave_the_gradient_by_the_input(threads, sizes, joined):
     x, parameters = drawn(*sizes, n=7)
@@ -219,7 +223,7 @@ def results(network, x, weights):
     return [network(x).numpy(), *(gradient.numpy() for gradient in jt.grad(loss, parameters))]
 
 
-@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("activation", quick_first(ACTIVATIONS))
 def test_a_network_equals_itself_made_of_jittors_operators(threads, activation):
     x, parameters = drawn(100, 70, 40, 30, n=64)
     network = networks.MLP(100, 70, 40, 30, activation=activation)

@@ -37,6 +37,7 @@ static void fill(const Arguments& a) {{ a.outputs[0]->ptr<float>()[0] = a.number
 """
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("on_the_cpu")
 def test_a_changed_source_is_another_kernel_and_another_number_is_not(tmp_path):
     found = []

@@ -13,6 +13,7 @@ import functools
 import numpy as np
 import pytest
 
+from covering import quick_first
 from jgen import kernels
 from jgen.kernels import adam, rmsprop
 from jgen.kernels.multi_tensor import offsets
@@ -161,7 +162,7 @@ def excess(name, settings=()):
     return largest
 
 
-@EVERY
+@pytest.mark.parametrize("name", quick_first(MODELS, 2))
 def test_a_step_with_fused_kernels_equals_one_without(name):
     assert excess(name) <= 1
 
@@ -177,12 +178,12 @@ def test_a_step_on_a_gpu_equals_one_on_the_cpu(name):
     assert excess(name) <= 10
 
 
-@pytest.mark.parametrize("name, settings", ONE_PERCENT_OFF)
+@pytest.mark.parametrize("name, settings", quick_first(ONE_PERCENT_OFF, 2))
 def test_a_rule_that_is_one_percent_off_is_noticed(name, settings):
     assert excess(name, tuple(settings.items())) > 1
 
 
-@EVERY
+@pytest.mark.parametrize("name", quick_first(MODELS, 2))
 def test_every_parameter_moves(name):
     moved = set()
     for _, plain, _ in recorded(name):

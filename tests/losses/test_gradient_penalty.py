@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 
 import reference
+from covering import quick_first
 from jgen import kernels, networks
 from jgen.losses import gradient_penalty
 from jgen.platform.runtime import jt
 
 N, SHAPE = 3, (2, 9, 6)
 CRITICS = {"mlp": lambda: networks.Critic(SHAPE, (7, 5)), "conv": lambda: networks.ConvCritic(SHAPE, (3, 4))}
-EVERY = pytest.mark.parametrize("net", list(CRITICS))
+EVERY = pytest.mark.parametrize("net", quick_first(CRITICS))
 
 
 def make(net):
@@ -39,6 +40,7 @@ def slopes(net, values, x):
     return reference.numeric_gradient(lambda moved: scores(net, values, moved["x"]).sum(), {"x": x}, ["x"])["x"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fused", [True, False])
 @EVERY
 def test_a_critic_knows_its_own_gradient(net, fused):
@@ -50,7 +52,7 @@ def test_a_critic_knows_its_own_gradient(net, fused):
     np.testing.assert_allclose(got, expected, rtol=1e-3, atol=1e-4 * np.abs(expected).max())
 
 
-@pytest.mark.parametrize("fused", [True, False])
+@pytest.mark.parametrize("fused", quick_first([True, False]))
 @EVERY
 def test_the_penaltys_derivative_is_that_of_finite_differences(net, fused):
     critic, values, x = make(net)

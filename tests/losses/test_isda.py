@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from covering import quick_first
 from jgen.losses import isda
 from jgen.platform.runtime import jt
 
@@ -114,7 +115,7 @@ def test_gradients_reach_the_head_the_features_and_the_variance(problem):
 
 
 @pytest.mark.parametrize("full", [False, True])
-@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize("order", quick_first([2, 1]))
 def test_streaming_covariance_equals_the_pooled_one(full, order):
     generator = np.random.default_rng(7)
     features = (generator.normal(size=(60, A)) * [1, 2, 3, 4, 5] + 4).astype(np.float32)

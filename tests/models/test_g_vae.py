@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from covering import quick_first
 from jgen import networks
 from jgen.cli import training
 from jgen.config import Run
@@ -37,7 +38,9 @@ def batch():
     return jt.array(x), jt.array(generator.integers(0, 3, 8).astype(np.int32))
 
 
-@pytest.mark.parametrize("changes", [{}, {"isda": "off"}, {"covariance": "class-full"}, {"decoder": "unet"}])
+@pytest.mark.parametrize(
+    "changes", quick_first([{}, {"isda": "off"}, {"covariance": "class-full"}, {"decoder": "unet"}])
+)
 def test_a_step_changes_every_parameter_the_head_too(batch, changes):
     algorithm = make(**changes)
     before = algorithm.state()
@@ -50,6 +53,7 @@ def test_a_step_changes_every_parameter_the_head_too(batch, changes):
     assert "classifier.layers.0.weight" in before and "classifier.layers.0.bias" in before
 
 
+@pytest.mark.slow
 def test_the_head_alone_learns_what_can_be_learnt():
     x = np.zeros((9, *SHAPE.image_shape), np.float32)
     y = (np.arange(9) % 3).astype(np.int32)
@@ -139,6 +143,7 @@ def class_folder(tmp_path):
     return tmp_path / "images"
 
 
+@pytest.mark.slow
 def test_the_command_keeps_the_best_and_the_last_weights(class_folder, tmp_path):
     flags = "--epochs 3 --batch-size 9 --stem 2 --widths 4 --blocks 1 --decoder-blocks 0 --latent-dim 3 --lr 0.01"
     words = ["--data", str(class_folder), "--out", str(tmp_path), "--name", "g", "--keep-every", "1"]

@@ -149,6 +149,7 @@ def test_the_critic_learns_to_tell_real_from_generated():
     assert terms["critic_loss"].item() < -0.02
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("net", ["mlp", "conv"])
 def test_a_gradient_penalty_brings_the_critics_slope_to_1_and_clips_nothing(net):
     algorithm = make(penalty="gradient", net=net, widths=(4,), n_critic=1000, adam_lr=0.01)

@@ -6,6 +6,7 @@ from unittest import mock
 import numpy as np
 import pytest
 
+from covering import quick_first
 from jgen import kernels, networks
 from jgen.networks import layers as layers_module
 from jgen.networks.activations import LeakyReLU, ReLU, Tanh, activation_layer, activation_name, slope_of
@@ -34,7 +35,7 @@ IMAGES = {
 }
 
 
-@pytest.mark.parametrize("name", ROWS)
+@pytest.mark.parametrize("name", quick_first(ROWS))
 def test_linear_layers(name):
     x = jt.array(np.random.default_rng(0).normal(size=(7, 6)).astype(np.float32))
     _assert_equal_composed(Layers(*ROWS[name]()), x)
@@ -58,6 +59,7 @@ def test_what_one_kernel_computes():
 NORMED = [name for name in ROWS if name.startswith("normalised")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NORMED)
 @pytest.mark.parametrize("count, followed", [(1, True), (3, True), (3, False)])
 def test_minibatches_in_a_row_are_normalised_one_by_one(name, count, followed):
@@ -89,6 +91,7 @@ def test_minibatches_in_a_row_are_normalised_one_by_one(name, count, followed):
             np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NORMED)
 def test_in_evaluation_running_statistics_serve(name):
     layers = Layers(*ROWS[name]())
@@ -102,7 +105,7 @@ def test_in_evaluation_running_statistics_serve(name):
     np.testing.assert_allclose(fused, alone, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", IMAGES)
+@pytest.mark.parametrize("name", quick_first(IMAGES))
 def test_convolutions(name):
     x = jt.array(np.random.default_rng(0).normal(size=(3, 2, 7, 6)).astype(np.float32))
     layers = Layers(*IMAGES[name]())
@@ -124,7 +127,7 @@ def _assert_equal_composed(function, x, layers=None):
             np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", [*ROWS, *IMAGES])
+@pytest.mark.parametrize("name", quick_first([*ROWS, *IMAGES]))
 def test_what_a_gpu_computes(name, as_on_a_gpu):
     made, shape = (ROWS[name], (7, 6)) if name in ROWS else (IMAGES[name], (3, 2, 7, 6))
     layers, x = Layers(*made()), jt.array(np.random.default_rng(0).normal(size=shape).astype(np.float32))
@@ -148,6 +151,7 @@ def _conditional():
     return [encoder], (7, 6), lambda x: jt.concat(list(encoder(x, x[:, :2] * 1.0)), dim=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("made", [_residual, _published_conv, _conditional])
 def test_what_a_gpu_computes_of_whole_networks(made, as_on_a_gpu):
     parts, shape, function = made()
@@ -185,6 +189,7 @@ def test_features_keep_their_values_in_either_layout():
     np.testing.assert_array_equal(fused.flat().numpy(), flat.numpy())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first_fused", [True, False])
 def test_kernels_may_be_switched_between_two_layers(first_fused):
     """The layout goes with the features, so each layer may be computed in its own way."""

@@ -9,6 +9,7 @@ import imageio_ffmpeg
 import numpy as np
 import pytest
 
+from covering import quick_first
 from jgen.errors import UserError
 from jgen.pictures.film import _fit, read_frame, stitch
 from jgen.pictures.grid import write_png
@@ -93,6 +94,7 @@ def test_odd_sizes(folder, height, width, size):
     assert_shows(film[-1], picture(2, height, width))
 
 
+@pytest.mark.slow
 def test_the_same_frames_make_the_same_bytes(folder):
     frames = [folder / f"epoch_{index:04d}.png" for index in range(12)]
     for index, path in enumerate(frames):  # noise reaches the limit of the film's rate
@@ -119,7 +121,7 @@ def damage(path, how):
 
 
 @pytest.mark.parametrize("how", ["missing", "empty", "garbage", "truncated", "another size"])
-@pytest.mark.parametrize("which", [0, 1, 2])
+@pytest.mark.parametrize("which", quick_first([0, 1, 2]))
 def test_bad_frame(folder, how, which):
     paths = write_frames(folder, 3)
     out = folder / "mp4" / "run.mp4"

@@ -17,10 +17,9 @@ def made(monkeypatch):
     """A list of the headers that were compiled; g++ is not called."""
     made = []
 
-    def precompile(compiler, sources, header):
-        header.parent.mkdir(parents=True)
-        header.write_text("")
-        made.append(header)
+    def precompile(compiler, sources, place):
+        place.mkdir(parents=True)
+        made.append(place / "O2/jittor_headers.h")
 
     monkeypatch.setattr(compilation, "_precompile", precompile)
     return made
@@ -34,6 +33,20 @@ def test_headers_are_made_once_and_named_only_within(made, tmp_path, monkeypatch
             assert os.environ["cc_flags"].split() == ["-DMINE", f'-include"{made[0]}"']
             assert os.environ["kernel_flags"].split() == compilation.KERNELS
     assert len(made) == 1 and os.environ["cc_flags"] == "-DMINE" and "kernel_flags" not in os.environ
+
+
+def test_jittors_helper_is_made_anew_with_other_headers(made, tmp_path, monkeypatch):
+    """Else Jittor ends the process in silence, with exit code 0."""
+    monkeypatch.setenv("cache_name", "mine")
+    helper = tmp_path / "jt1.3.11/g++12/py3.11/Linux/EPYC/7b6b/mine-cpu/jit_utils_core.so"
+    helper.parent.mkdir(parents=True)
+    for kept in (False, True):
+        helper.write_text("")
+        words = f'-include"{made[0]}" -O2' if kept else '-include"/other/jittor_headers.h" -O2'
+        helper.with_name("jit_utils_core.so.key").write_text(words)
+        with compilation.precompiled_headers(tmp_path / "headers"):
+            pass
+        assert helper.exists() == kept
 
 
 def test_another_compiler_does_without(made, tmp_path, monkeypatch):
@@ -70,6 +83,15 @@ def test_gcc_takes_the_precompiled_header_for_a_kernel(tmp_path):
     command = [jt.flags.cc_path, source, *options, "-g", "-H", "-S", "-o", os.devnull]
     found = subprocess.run(command, capture_output=True, text=True, check=True).stderr
     assert any(line.startswith("! ") and line.endswith(".gch/kernels") for line in found.splitlines()), found[:2000]
+
+
+@pytest.mark.skipif(runtime.device() != "cpu", reason="Jittor's core for a GPU is compiled as Jittor does it")
+@pytest.mark.parametrize(
+    "name, level", [("pyjt_jit_op_maker", 1), ("op_compiler", 1), ("executor", 2), ("fused_op", 2)]
+)
+def test_the_core_is_optimised_where_every_operator_passes(name, level):
+    command = pathlib.Path(jt.flags.cache_path, "obj_files", f"{name}.cc.o.key").read_text(errors="replace")
+    assert f" -O{level} " in command and f"/O{level}/jittor_headers.h" in command
 
 
 def called(tmp_path, source):

@@ -199,6 +199,7 @@ def test_a_place_that_cannot_be_written_is_named(machine, tmp_path):
 # --- with the real compiler
 
 
+@pytest.mark.slow
 @cuda_emulation.needs_nvcc
 def test_jittors_helper_compiles_although_cuda_13_removed_what_it_names(tmp_path):
     home = cuda_home.assemble(cuda_home.Toolkit(shutil.which("nvcc")), tmp_path / "homes")

@@ -184,10 +184,12 @@ def test_a_check_must_say_that_it_works(tmp_path, monkeypatch, program, expected
     assert (tmp_path / "check with cuDNN.log").read_text().startswith("one\n")
 
 
+@pytest.mark.slow
 def test_what_is_compared_with_numpy_agrees_on_the_cpu():
     cuda_check.compare(jt)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name, what", [("matmul", "matrix product"), ("conv2d", "convolution")])
 def test_what_differs_from_numpy_ends_the_check(monkeypatch, name, what):
     true = getattr(jt.nn, name)

@@ -7,6 +7,7 @@ import sys
 import threading
 
 import numpy as np
+import pytest
 
 from jgen.platform import process
 
@@ -24,6 +25,7 @@ def test_what_else_runs_is_seen():
 MULTIPLY_AMID_SIGNALS = """
 import signal, sys
 import numpy as np
+import pytest
 from jgen.platform import runtime
 jt = runtime.start("cpu", log=lambda line: None)
 handled = []
@@ -46,6 +48,7 @@ def _without_a_stack_for_signals(program):
     return subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, timeout=300)
 
 
+@pytest.mark.slow
 def test_signals_leave_a_matrix_product_alone():
     """Else Ctrl-C may write over the weights, or the heap, in the midst of one (process.give_signals_a_stack)."""
     found = _without_a_stack_for_signals(MULTIPLY_AMID_SIGNALS)
@@ -71,6 +74,7 @@ def test_a_forked_child_does_not_share_the_stack_for_signals():
     assert found.returncode == 0 and found.stdout == b"0\n"
 
 
+@pytest.mark.slow
 def test_the_end_of_a_process_waits_for_threads_that_have_not_slept_yet():
     """Else Jittor may wait for its own for ever, where other programs keep them from running."""
     numbers, done = np.random.default_rng(0).random(2 * 10**7), []

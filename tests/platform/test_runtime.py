@@ -180,6 +180,7 @@ print(json.dumps({
 """
 
 
+@pytest.mark.slow
 def test_starting_jittor_changes_nothing_else_in_the_process(tmp_path):
     nvcc = tmp_path / "nvcc"
     nvcc.write_text("#!/bin/sh\nexit 1\n")
@@ -202,6 +203,7 @@ def test_starting_jittor_changes_nothing_else_in_the_process(tmp_path):
     assert process.stdout.count("\n") == 1, "Jittor's banner"
 
 
+@pytest.mark.slow
 def test_jittor_may_be_asked_to_log():
     """As the errors above advise; its logging looks at every module, jgen's deferred ones among them."""
     program = """

@@ -71,6 +71,7 @@ def test_what_has_nothing_to_save_ends_at_once(number):
         assert ended(worker)
 
 
+@pytest.mark.slow
 def test_what_does_not_end_when_asked_is_killed():
     body = STUBBORN + "advise('Go on with: x')\nwith stopping(Stop.ON_REQUEST):\n    ready()\n    time.sleep(60)\n"
     with supervised(body) as (process, worker):
@@ -87,6 +88,7 @@ def test_what_saves_its_state_has_all_the_time_it_needs():
         assert (code, printed) == (130, "saved\n") and errors.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_a_second_signal_ends_it_at_once():
     with supervised(STUBBORN + "with stopping(Stop.AFTER_STEP):\n    ready()\n    time.sleep(60)\n") as (
         process,
@@ -144,6 +146,7 @@ def test_ctrl_z_stops_the_worker_too_and_continues_it():
         assert finish(process, signal.SIGTERM)[0] == 143
 
 
+@pytest.mark.slow
 def test_one_is_told_for_whom_one_waits(tmp_path):
     body = f"file = open({str(tmp_path / 'lock')!r}, 'w')\nready()\nfcntl.lockf(file, fcntl.LOCK_EX)\ntime.sleep(60)\n"
     with supervised(body) as (holder, first), supervised(body) as (process, _):

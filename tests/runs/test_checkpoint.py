@@ -61,6 +61,7 @@ def test_the_readable_copy(tmp_path):
     assert checkpoint.load(tmp_path / "c.safetensors")[1] == metadata, "a resume needs only the one file"
 
 
+@pytest.mark.slow
 def test_every_truncation_is_found(tmp_path):
     path = tmp_path / "c.safetensors"
     checkpoint.save(path, tensors(), METADATA)

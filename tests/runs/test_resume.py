@@ -61,6 +61,7 @@ def start_until_the_first_checkpoint(command, name):
     return directory, process
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_run_that_is_asked_to_stop_saves_says_how_to_go_on_and_goes_on(command, through, number):
     name = number.name.lower()
@@ -77,6 +78,7 @@ def test_a_run_that_is_asked_to_stop_saves_says_how_to_go_on_and_goes_on(command
     assert content(directory) == through
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_from_its_last_epoch(command, through):
     directory, process = start_until_the_first_checkpoint(command, "killed")
     process.kill()
@@ -87,6 +89,7 @@ def test_a_killed_run_goes_on_from_its_last_epoch(command, through):
     assert content(directory) == through
 
 
+@pytest.mark.slow
 def test_while_a_run_is_written_another_process_is_refused(command, script, class_folder):
     directory, process = start_until_the_first_checkpoint(command, "busy")
     worker = int(directory.results.joinpath(".lock").read_text())

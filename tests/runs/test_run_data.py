@@ -9,6 +9,8 @@ from jgen.errors import UserError
 from jgen.models.vae import VAE
 from jgen.runs import finished, run_data
 
+pytestmark = pytest.mark.slow
+
 TINY = ("--epochs", 1, "--batch-size", 18, "--hidden", 4, "--latent-dim", 2)
 
 

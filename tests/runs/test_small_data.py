@@ -36,6 +36,7 @@ def test_the_warning_names_steps_and_test_images():
     assert small_data.warning(RECIPE, 60_000, 10_000) == []
 
 
+@pytest.mark.slow
 def test_a_training_on_few_images_says_so_and_records_its_batch(train, grey_folder, tmp_path):
     words = ["--epochs", 1, "--hidden", 4, "--latent-dim", 2, "--data", grey_folder, "--out", tmp_path]
     from jgen.models.vae import VAE

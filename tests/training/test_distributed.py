@@ -94,6 +94,7 @@ def test_buckets_keep_the_order_and_their_bound():
 SHAPES = [(4, 5), (3,), (1,), (6, 2, 2), (17,)]
 
 
+@pytest.mark.slow
 def test_an_update_from_buckets_is_that_from_separate_gradients(monkeypatch):
     monkeypatch.setattr(buckets, "groups", lambda sizes: [(0, 2), (2, 5)])
     generator = np.random.default_rng(0)

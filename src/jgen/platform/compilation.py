@@ -3,6 +3,9 @@
 Jittor's headers take half of the time in which g++ compiles one of its files. g++ reads a precompiled header in place
 of a text that is included first if both are compiled with the same options, and the text itself otherwise.
 
+Most of Jittor's own files run only while it compiles a kernel, or hand a call from Python on: g++ optimises these less,
+which takes two thirds of the time. Jittor's graph and executor, which every operator passes, keep -O2.
+
 Jittor compiles every kernel through a Python script, asm_tuner.py, which makes assembler with debug information, edits
 it where the source asks for that, and has it assembled. COMPILE calls g++ at once for a source that asks for nothing,
 and links with gold if it is there: a kernel takes half as long.
@@ -44,7 +47,12 @@ HEADER = """\
 """
 COMMON = ["-std=c++14", "-fPIC", "-march=native"]
 KERNELS = ["-DJIT=1", "-DJIT_cpu=1"]  # every kernel's file defines both in its first lines
-OPTIONS = {"core": [*COMMON, "-O2"], "kernels": [*COMMON, "-fopenmp", "-Ofast", "-g", *KERNELS]}
+OPTIONS = {  # of each precompiled header
+    "O1/core": [*COMMON, "-O1"],
+    "O2/core": [*COMMON, "-O2"],
+    "O2/kernels": [*COMMON, "-fopenmp", "-Ofast", "-g", *KERNELS],
+}
+LESS_OPTIMISED = ("/gen/pyjt_", "/src/opt/", "/src/test/", "/src/profiler/", "/src/op_compiler.cc", "/extern/")
 SUFFIX = "-cpu"  # of the cache's name: what is compiled without these flags, for CUDA, is kept apart
 COMPILE = """\
 #!/bin/sh
@@ -76,9 +84,11 @@ def precompiled_headers(folder):
         yield
         return
     sources = pathlib.Path(jittor.origin).parent / "src"
-    header = folder / _key(compiler, sources) / "jittor_headers.h"
-    if not header.is_file():
-        _precompile(compiler, sources, header)
+    place = folder / _key(compiler, sources)
+    if not place.is_dir():
+        _precompile(compiler, sources, place)
+    header = place / "O2/jittor_headers.h"
+    _remove_helper_of_other_headers(folder.parent, header)
     # In one word: Jittor takes a word that is no option for a file to compile.
     added = {"cc_flags": f'-include"{header}"', "kernel_flags": " ".join(KERNELS)}
     earlier = {name: os.environ.get(name) for name in added}
@@ -111,26 +121,52 @@ def _key(compiler, sources):
     return hashlib.sha256(repr(words).encode()).hexdigest()[:12]
 
 
-def _precompile(compiler, sources, header):
-    """Write the header's folder: its text, and what g++ makes of it with the options of the core and of kernels."""
-    folder = header.parent
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent) as place:
-        text = pathlib.Path(place, "made", header.name)
-        compiled = text.with_name(text.name + ".gch")  # g++ takes the first file of this folder that fits
-        compiled.mkdir(parents=True)
-        text.write_text(HEADER)
+def _precompile(compiler, sources, place):
+    """Write the folder `place`: for each level the header's text, and what g++ makes of it by OPTIONS."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=place.parent) as temporary:
         processes = []
         for name, options in OPTIONS.items():
-            command = [compiler, "-x", "c++-header", text, *options, "-w", f"-I{sources}", "-o", compiled / name]
+            level, form = name.split("/")
+            text = pathlib.Path(temporary, "made", level, "jittor_headers.h")
+            compiled = text.with_name(text.name + ".gch") / form  # g++ takes the first file of this folder that fits
+            compiled.parent.mkdir(parents=True, exist_ok=True)
+            text.write_text(HEADER)
+            command = [compiler, "-x", "c++-header", text, *options, "-w", f"-I{sources}", "-o", compiled]
             processes.append(subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
         for process in processes:
             process.wait()  # where one fails, g++ reads the text instead
         try:
-            os.rename(text.parent, folder)
+            os.rename(pathlib.Path(temporary, "made"), place)
         except OSError:
-            if not header.is_file():  # otherwise another process was faster
+            if not place.is_dir():  # otherwise another process was faster
                 raise
+
+
+def _remove_helper_of_other_headers(cache, header):
+    """Remove jit_utils_core where it was compiled with other headers, as before g++ was upgraded.
+
+    Jittor would compile it anew, end the process with exit code 0 and expect to be started again.
+    """
+    name = cache_name(os.environ, precompiled=True)
+    for key in cache.glob(f"jt*/*/py*/*/*/*/{name}/jit_utils_core*.so.key"):
+        if str(header) not in key.read_text(errors="replace"):
+            key.with_suffix("").unlink(missing_ok=True)
+
+
+def compile_core_quickly(jittor_utils):
+    """Have Jittor compile LESS_OPTIMISED files of its core with -O1, and no more files at once than there are cores."""
+    run_commands, memory = jittor_utils.run_cmds, jittor_utils.get_total_mem
+    jittor_utils.run_cmds = lambda commands, *rest: run_commands([*map(_less_optimised, commands)], *rest)
+    jittor_utils.get_total_mem = lambda: min(memory(), 3 * 2**30 * (os.cpu_count() or 1))  # a file for every 3 GiB
+
+
+def _less_optimised(command):
+    """Jittor's command to compile one file, with -O1 and the header that is precompiled with it."""
+    source, precompiled = command.split('"')[3], "/O2/jittor_headers.h" in command
+    if not (precompiled and any(part in source for part in LESS_OPTIMISED)):
+        return command
+    return command.replace(" -O2 ", " -O1 ").replace("/O2/jittor_headers.h", "/O1/jittor_headers.h")
 
 
 class Progress:

@@ -268,6 +268,7 @@ def _import_jittor():
             import jittor_utils
 
             jittor_utils.DelayProgress = compilation.Progress
+            compilation.compile_core_quickly(jittor_utils)
             import jittor
     except ModuleNotFoundError as error:
         raise UserError(f"the package {error.name} is missing: pip install -r requirements.txt") from None

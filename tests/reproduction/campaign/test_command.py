@@ -5,6 +5,7 @@ import os
 
 import pytest
 
+from covering import quick_first
 from jgen.errors import UserError
 from jgen.platform.files import ROOT
 from jgen.runs.directory import RunDirectory
@@ -66,7 +67,9 @@ def test_quick_never_touches_the_full_runs(monkeypatch):
     assert asked == [ROOT / "intermediate/quick"] * 2
 
 
-@pytest.mark.parametrize("words", ["", "beta-study", "--quick", "--overwrite", "--run nothing", "--run --jobs -1"])
+@pytest.mark.parametrize(
+    "words", quick_first(["beta-study", "", "--quick", "--overwrite", "--run nothing", "--run --jobs -1"])
+)
 def test_bad_input_is_one_line_and_exit_code_2(script, tmp_path, words):
     process = script("report.py", *words.split(), "--out", tmp_path)
     assert process.returncode == 2 and process.stdout == ""

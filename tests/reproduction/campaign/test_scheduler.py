@@ -150,6 +150,7 @@ def wait_for(condition, seconds=60):
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_ctrl_c_reaches_a_process_once_and_begins_no_other(campaign_that_waits, tmp_path):
     os.killpg(campaign_that_waits.pid, signal.SIGINT)  # as a terminal does: to the whole group
     said = campaign_that_waits.communicate(timeout=60)[0]
@@ -157,6 +158,7 @@ def test_ctrl_c_reaches_a_process_once_and_begins_no_other(campaign_that_waits, 
     assert (tmp_path / "told").read_text() == "x"
 
 
+@pytest.mark.slow
 def test_a_killed_campaign_takes_its_processes_with_it(campaign_that_waits):
     found = subprocess.run(
         ["ps", "-o", "pid=", "--ppid", str(campaign_that_waits.pid)], capture_output=True, text=True, check=True

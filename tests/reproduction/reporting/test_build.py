@@ -184,6 +184,7 @@ def test_tables_of_the_readme_are_whole(readme):
         columns = found
 
 
+@pytest.mark.slow
 def test_the_same_results_give_the_same_bytes(out):
     before = {path: path.read_bytes() for path in reporting.build(out)}
     assert {path: path.read_bytes() for path in reporting.build(out)} == before

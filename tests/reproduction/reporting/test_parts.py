@@ -80,6 +80,7 @@ def test_films_are_embedded_until_the_budget_is_spent():
     assert [budget.embed(b"x" * size) is not None for size in (101, 60, 60, 40)] == [False, True, False, True]
 
 
+@pytest.mark.slow
 def test_a_film_in_the_page_is_smaller_and_as_long(tmp_path):
     frames = [tmp_path / f"{number}.png" for number in range(6)]
     for number, frame in enumerate(frames):
