@@ -64,6 +64,7 @@ def test_the_same_seed_gives_the_same_bytes_also_when_interrupted(out, pets, tmp
         assert contents(tmp_path / "whole") != contents(tmp_path / "other")
 
 
+@pytest.mark.slow
 def test_what_the_classifier_does_not_trust_is_left_out(out, pets, tmp_path):
     augment(options(out, pets, tmp_path / "all"))
     confidences = sorted(float(row["confidence"]) for row in manifest(tmp_path / "all"))

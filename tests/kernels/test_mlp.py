@@ -6,7 +6,7 @@ import itertools
 import numpy as np
 import pytest
 
-from covering import covering, quick_first
+from covering import covering
 from finite_differences import as_vars, assert_equals_definition, results_by_threads
 from jgen import kernels, networks
 from jgen.kernels import batch_norm, mlp
@@ -223,7 +223,8 @@ def results(network, x, weights):
     return [network(x).numpy(), *(gradient.numpy() for gradient in jt.grad(loss, parameters))]
 
 
-@pytest.mark.parametrize("activation", quick_first(ACTIVATIONS))
+@pytest.mark.slow
+@pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_a_network_equals_itself_made_of_jittors_operators(threads, activation):
     x, parameters = drawn(100, 70, 40, 30, n=64)
     network = networks.MLP(100, 70, 40, 30, activation=activation)

@@ -93,6 +93,7 @@ def test_cross_entropy_survives_huge_logits_and_refuses_bad_labels():
     assert np.isnan(got[2])
 
 
+@pytest.mark.slow
 def test_gradients_reach_the_head_the_features_and_the_variance(problem):
     names = ("features", "weight", "bias", "variance")
     leaves = {name: jt.array(problem[name]) for name in names}
@@ -114,7 +115,7 @@ def test_gradients_reach_the_head_the_features_and_the_variance(problem):
         assert (values[0] - values[1]) / 2e-2 == pytest.approx((gradients[name] * direction).sum(), rel=0.02, abs=1e-3)
 
 
-@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize("full", quick_first([True, False]))
 @pytest.mark.parametrize("order", quick_first([2, 1]))
 def test_streaming_covariance_equals_the_pooled_one(full, order):
     generator = np.random.default_rng(7)

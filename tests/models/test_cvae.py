@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import reference
+from covering import quick_first
 from jgen.errors import UserError
 from jgen.losses import combination
 from jgen.models.cvae import CVAE, Config
@@ -53,7 +54,7 @@ COMBINED = {
 
 
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
-@pytest.mark.parametrize("form", ["linear", "power", "exponential"])
+@pytest.mark.parametrize("form", quick_first(["power", "linear", "exponential"]))
 def test_a_step_of_the_mlp_follows_every_combination(form, reduction):
     if (form, reduction) == ("exponential", "sum"):
         pytest.skip("exp of a sum over a batch of images is beyond float32")
@@ -104,7 +105,7 @@ def test_the_logged_loss_is_per_image_too(n):
     assert terms["loss"].item() == pytest.approx(expected, rel=1e-5)
 
 
-@pytest.mark.parametrize("net", ["mlp", "conv"])
+@pytest.mark.parametrize("net", quick_first(["mlp", "conv"]))
 def test_the_label_matters(net):
     """Trained on classes that differ in brightness alone, the same z gives each label its brightness."""
     algorithm, brightness = make(net=net), np.float32([0.1, 0.5, 0.9])

@@ -41,6 +41,7 @@ def test_the_bound_of_one_sample_is_the_elbo_and_more_samples_tighten_it():
     assert ten > one + 0.01
 
 
+@pytest.mark.slow
 def test_importance_weighted_training_improves_its_bound():
     vae, x = model(samples=5, lr=0.01), images()
     losses = [vae.step(x, None, Noise(0, 1, step))["loss"].item() for step in range(60)]

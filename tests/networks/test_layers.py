@@ -105,7 +105,8 @@ def test_in_evaluation_running_statistics_serve(name):
     np.testing.assert_allclose(fused, alone, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", quick_first(IMAGES))
+@pytest.mark.slow
+@pytest.mark.parametrize("name", IMAGES)
 def test_convolutions(name):
     x = jt.array(np.random.default_rng(0).normal(size=(3, 2, 7, 6)).astype(np.float32))
     layers = Layers(*IMAGES[name]())

@@ -6,6 +6,7 @@ import types
 import numpy as np
 import pytest
 
+from covering import quick_first
 from jgen.models import ae, beta_vae, conv_vae, cvae, g_vae, vae, wgan
 from jgen.models.vae import VAE
 from jgen.pictures import network_drawing, summary
@@ -31,7 +32,7 @@ def make(algorithm_class, **settings):
     return algorithm, summary.look(algorithm, DATASET)
 
 
-@pytest.mark.parametrize("algorithm_class", TINY)
+@pytest.mark.parametrize("algorithm_class", quick_first(TINY))
 def test_every_network_is_seen_and_every_weight_counted(algorithm_class):
     algorithm, seen = make(algorithm_class)
     assert [network.name for network in seen] == list(algorithm.networks)
@@ -64,11 +65,13 @@ def test_shapes_and_heads():
     ]
 
 
+@pytest.mark.slow
 def test_what_is_not_used_is_said():
     _, seen = make(conv_vae.ConvVAE, likelihood="bernoulli")
     assert "pixel_variance: not used with these settings" in summary.table(seen)
 
 
+@pytest.mark.slow
 def test_blocks_are_one_box_and_modules_given_the_same_are_side_by_side():
     _, (encoder, *_) = make(g_vae.GVAE)
     assert ["Down", "Conv, BatchNorm, 2 x ResidualBlock"] in [

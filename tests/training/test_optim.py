@@ -120,6 +120,7 @@ def _regression():
     return net, loss
 
 
+@pytest.mark.slow
 def test_step_follows_jittors_own_rmsprop():
     (net, loss), (jittor_net, jittor_loss) = _regression(), _regression()
     optimizer = optim.RMSprop(net.parameters(), lr=0.01)
