@@ -4,6 +4,7 @@ import os
 import pathlib
 import signal
 
+import numpy as np
 import pytest
 
 from jgen.cli import exits
@@ -23,12 +24,17 @@ def test_what_a_job_raises_becomes_an_exit_code(capsys):
         (KeyboardInterrupt(), 130, "p.py: stopped"),
         (MemoryError("Unable to allocate 5 TiB"), 2, "p.py: error: not enough memory"),
     ]
+    with pytest.raises(ValueError) as too_big:
+        np.empty((10**18, 28, 28))
+    cases.append((too_big.value, 2, "p.py: error: not enough memory"))
     for error, code, line in cases:
         with pytest.raises(SystemExit) as stop:
             exits.exit_cleanly("p.py", failing(error))
         assert stop.value.code == code and line in capsys.readouterr().err
     with pytest.raises(ModuleNotFoundError):
         exits.exit_cleanly("p.py", failing(ModuleNotFoundError("", name="jgen.gone")))
+    with pytest.raises(ValueError, match="a mistake of the program"):
+        exits.exit_cleanly("p.py", failing(ValueError("a mistake of the program")))
 
 
 def ended(job, capsys):

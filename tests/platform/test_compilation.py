@@ -1,8 +1,10 @@
 """Precompiled headers: made once, used by g++ for Jittor's files, gone from the environment afterwards."""
 
+import contextlib
 import os
 import pathlib
 import shlex
+import shutil
 import subprocess
 
 import pytest
@@ -60,6 +62,14 @@ def test_a_folder_that_cannot_be_written_is_an_oserror(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError), compilation.precompiled_headers(tmp_path / "file"):
         pass
+
+
+@pytest.mark.parametrize("free, refused", [(90_000_000, True), (10**9, False)])
+def test_a_full_disk_does_not_leave_headers_that_are_not_compiled(tmp_path, monkeypatch, free, refused):
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**9, 0, free))
+    with pytest.raises(OSError, match="No space left") if refused else contextlib.nullcontext():
+        compilation._precompile("false", tmp_path, tmp_path / "headers")  # a compiler that fails
+    assert (tmp_path / "headers/O2/jittor_headers.h").exists() != refused
 
 
 @pytest.mark.parametrize("given, on_the_cpu, for_cuda", [(None, "default-cpu", "default"), ("a", "a-cpu", "a")])

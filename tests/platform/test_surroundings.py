@@ -1,5 +1,6 @@
 """Machines on which Jittor could not start: one line with a remedy, before minutes of compiling."""
 
+import errno
 import os
 import shutil
 import subprocess
@@ -10,7 +11,7 @@ import pytest
 
 from covering import quick_first
 from jgen.errors import UserError
-from jgen.platform import runtime
+from jgen.platform import files, runtime
 
 SRC = str(Path(__file__).resolve().parents[2] / "src")
 START = "from jgen.cli import exits; from jgen.platform import runtime; "
@@ -64,3 +65,21 @@ def test_a_full_disk(monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**9, 10**9, 5_000_000))
     with pytest.raises(UserError, match=r"5 MB free.*set JITTOR_HOME"):
         runtime.require_room()
+
+
+def test_the_disk_of_the_cache_counts_where_it_is_another_than_that_of_its_home(monkeypatch, tmp_path):
+    (tmp_path / ".cache/jittor").mkdir(parents=True)
+    monkeypatch.setenv("JITTOR_HOME", str(tmp_path))
+    free = {tmp_path / ".cache/jittor": 5_000_000}
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**9, 0, free.get(path, 10**9)))
+    with pytest.raises(UserError, match=r"5 MB free.*set JITTOR_HOME"):
+        runtime.require_room()
+
+
+def test_a_disk_that_is_full_once_a_kernels_source_is_copied_there(monkeypatch, tmp_path):
+    for error in (OSError(errno.ENOSPC, "No space left on device", "/h/x.h"), UserError("is a link")):
+        with pytest.raises(UserError, match=r"x\.h: No space left.*set JITTOR_HOME|is a link"), runtime.cache_written():
+            if isinstance(error, UserError):
+                raise error
+            with files.disk_errors("/h/x.h"):
+                raise error

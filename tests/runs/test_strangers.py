@@ -32,9 +32,14 @@ def place(tmp_path, trained_vae):
 
 
 def outside(place):
-    """{path: content} of all that is not below out/."""
-    files = [path for path in place.rglob("*") if path.is_file() and (place / "out") not in path.parents]
-    return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    """{path: mode, time of the last change, content} of all that is not below out/, folders and links as well."""
+    found = {}
+    for path in place.rglob("*"):
+        if path != place / "out" and (place / "out") not in path.parents:
+            about = path.lstat()
+            content = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else path.is_symlink()
+            found[str(path)] = about.st_mode, about.st_mtime_ns, content
+    return found
 
 
 COMMANDS = {

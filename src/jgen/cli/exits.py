@@ -47,7 +47,9 @@ def _exit_cleanly(program, job):
         if error.name and error.name.split(".")[0] == "jgen":
             raise
         sys.exit(_report(program, f"the package {error.name} is missing: {INSTALL}"))
-    except MemoryError as error:
+    except (MemoryError, ValueError) as error:
+        if isinstance(error, ValueError) and "array is too big" not in str(error):  # NumPy's, of more than 2^63 bytes
+            raise
         sys.exit(_report(program, f"not enough memory ({error}): ask for less, or for smaller layers"))
     except KeyboardInterrupt as stop:
         processes.let_the_first_report()

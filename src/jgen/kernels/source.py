@@ -8,7 +8,7 @@ import pathlib
 import re
 
 from jgen.platform import files
-from jgen.platform.runtime import jt, onednn_headers
+from jgen.platform.runtime import cache_written, jt, onednn_headers
 
 
 class Source:
@@ -67,7 +67,8 @@ def _header(path: pathlib.Path) -> str:
     name = f"jit/jgen_{path.parent.name}_{hashlib.sha256(content.encode()).hexdigest()[:16]}.h"
     copy = pathlib.Path(jt.compiler.cache_path) / name
     if not copy.exists():
-        files.atomic_write(copy, content.encode())
+        with cache_written():
+            files.atomic_write(copy, content.encode())
     return f'#include "{name}"\n'
 
 

@@ -27,7 +27,7 @@ ARCHITECTURES = {"mlp": ((400,), 20, "relu"), "iwae": ((200, 200), 50, "tanh")}
 @dataclasses.dataclass(frozen=True)
 class Config(Training):
     epochs: int = option(50, "passes over the training images", at_least=1)
-    samples: int = option(1, "samples of z per image; above 1 the importance weighted bound", at_least=1)
+    samples: int = option(1, "samples of z per image; above 1 the importance weighted bound", at_least=1, at_most=2**16)
     arch: str = option("mlp", "mlp: 784-400-20, ReLU; iwae: 784-200-200-50, tanh", choices=tuple(ARCHITECTURES))
     latent_dim: int | None = units(None, "dimensions of z (default: as --arch has it)")
     hidden: tuple[int, ...] = units((), "hidden units, from the image inwards (default: as --arch has it)")

@@ -6,6 +6,8 @@ import contextlib
 import functools
 import sys
 
+from jgen.errors import printable
+
 # Fonts with Chinese, Japanese and Korean characters, as Linux distributions, macOS and Windows name their files.
 FILES = (
     "NotoSansCJK-Regular.ttc",
@@ -72,7 +74,5 @@ def _candidates():
 
 @functools.cache
 def _note(characters):
-    print(
-        f"note: no installed font draws {characters}; pictures show codes instead (install fonts-noto-cjk, for one)",
-        file=sys.stderr,
-    )
+    missing = f"note: no installed font draws {printable(characters)}"
+    print(f"{missing}; pictures show codes instead (install fonts-noto-cjk, for one)", file=sys.stderr)

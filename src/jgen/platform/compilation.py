@@ -14,6 +14,7 @@ with gold if it is there: a kernel takes less than half as long.
 
 import atexit
 import contextlib
+import errno
 import hashlib
 import importlib.util
 import os
@@ -54,6 +55,7 @@ OPTIONS = {  # of each precompiled header
     "O2/kernels": [*COMMON, "-fopenmp", "-Ofast", "-g", *KERNELS],
 }
 LESS_OPTIMISED = ("/gen/pyjt_", "/src/opt/", "/src/test/", "/src/profiler/", "/src/op_compiler.cc", "/extern/")
+NEEDED_BYTES = 100_000_000  # of the largest precompiled header
 SUFFIX = "-cpu"  # of the cache's name: what is compiled without these flags, for CUDA, is kept apart
 COMPILE = """\
 #!/bin/sh
@@ -121,7 +123,10 @@ def _key(compiler, sources):
 
 
 def _precompile(compiler, sources, place):
-    """Write the folder `place`: for each level the header's text, and what g++ makes of it by OPTIONS."""
+    """Write the folder `place`: for each level the header's text, and what g++ makes of it by OPTIONS.
+
+    Raises OSError where the disk is full.
+    """
     place.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=place.parent) as temporary:
         processes = []
@@ -133,8 +138,10 @@ def _precompile(compiler, sources, place):
             text.write_text(HEADER)
             command = [compiler, "-x", "c++-header", text, *options, "-w", f"-I{sources}", "-o", compiled]
             processes.append(subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
-        for process in processes:
-            process.wait()  # where one fails, g++ reads the text instead
+        failed = [process.wait() for process in processes]
+        if any(failed) and shutil.disk_usage(place.parent).free < NEEDED_BYTES:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(place.parent))
+        # Where g++ fails otherwise, it reads the text instead.
         try:
             os.rename(pathlib.Path(temporary, "made"), place)
         except OSError:

@@ -23,7 +23,6 @@ from jgen.platform import compilation, gpu, process, supervisor
 
 JITTOR_VERSION = "1.3.11.0"
 ONEDNN_FOLDER = "dnnl_lnx_2.2.0_cpu_gomp"  # the name under which Jittor 1.3.11 looks for oneDNN
-
 NEEDED_BYTES = 20_000_000  # free on the disk of Jittor's cache, at the least
 
 _started = {}
@@ -141,18 +140,21 @@ def _prepare_environment(cuda):
     if config_script.is_file():
         environment.setdefault("python_config_path", str(config_script))
     if environment.get("use_mkl", "1") == "1":
-        with _cache_written():
+        with cache_written():
             _link_onednn()
 
 
 @contextlib.contextmanager
-def _cache_written():
-    """Turn an OSError of the block, which writes to Jittor's cache, into a UserError."""
+def cache_written():
+    """Turn an error of the block, which writes to Jittor's cache, into a UserError that says how to go on."""
     try:
         yield
-    except OSError as error:
+    except (OSError, UserError) as error:
+        cause = error if isinstance(error, OSError) else error.__cause__
+        if not isinstance(cause, OSError):
+            raise
         raise UserError(
-            f"{error.filename}: {error.strerror}; Jittor keeps its compiled kernels under "
+            f"{cause.filename}: {cause.strerror}; Jittor keeps its compiled kernels under "
             f"{_jittor_home()}/.cache/jittor and needs 1 GB there: make room or set JITTOR_HOME to a folder that can "
             "be written"
         ) from None
@@ -163,7 +165,7 @@ def _precompiled_headers(cuda):
     """In the block, what g++ compiles for Jittor on the CPU reads precompiled headers."""
     with contextlib.ExitStack() as stack:
         if not cuda:
-            with _cache_written():
+            with cache_written():
                 headers = compilation.precompiled_headers(_jittor_home() / ".cache/jittor/headers")
                 stack.enter_context(headers)
         yield
@@ -182,13 +184,13 @@ def _jittor_home():
 
 def require_room():
     """Raise UserError where the disk is full on which Jittor keeps its kernels."""
-    home = _jittor_home()
+    cache = _jittor_home() / ".cache/jittor"
     with contextlib.suppress(FileNotFoundError):
-        free = shutil.disk_usage(home).free
+        free = shutil.disk_usage(cache if cache.exists() else _jittor_home()).free
         if free < NEEDED_BYTES:
             raise UserError(
-                f"{home}/.cache/jittor has {free / 1e6:.0f} MB free, too little for compiled kernels: make room, or "
-                "set JITTOR_HOME to another folder"
+                f"{cache} has {free / 1e6:.0f} MB free, too little for compiled kernels: make room, or set JITTOR_HOME "
+                "to another folder"
             )
 
 
@@ -200,10 +202,8 @@ def _home_is(folder):
     try:
         yield
     finally:
-        if earlier is None:
-            del os.environ["HOME"]
-        else:
-            os.environ["HOME"] = earlier
+        del os.environ["HOME"]
+        os.environ.update({} if earlier is None else {"HOME": earlier})
 
 
 def onednn_headers():
