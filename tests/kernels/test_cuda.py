@@ -13,7 +13,6 @@ from jgen.kernels import (
     bias_activation,
     embedding,
     gaussian,
-    interleave,
     join,
     pixel_sums,
     rmsprop,
@@ -115,12 +114,6 @@ def test_a_sample_and_its_divergence(output):
 
 def test_columns_join_and_part():
     assert_equals_definition(join.Join(), join.reference, drawn((7, 3, 2), (7, 60, 2)))
-
-
-def test_rows_interleave():
-    first, second = drawn((7, 90), (4, 90))
-    found = interleave.interleave(*as_vars([first, second]), 2, 2.0, -1.0)
-    np.testing.assert_allclose(found.numpy(), interleave.reference(first, second, 2, 2.0, -1.0), rtol=1e-5, atol=1e-6)
 
 
 def test_rows_of_a_table():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 
 from jgen import kernels
-from jgen.kernels.transpose import Transpose
 from jgen.losses.distributions import flat
 from jgen.platform.runtime import jt
 
@@ -26,30 +25,18 @@ class Features:
     def from_flat(x: jt.Var, shape: tuple[int, int, int]) -> Features:
         """[N, C H W], channel after channel, -> features of shape (C, H, W), in the layout that serves best."""
         channels, height, width = shape
+        planes = x.reshape((x.shape[0], channels, height, width))
         if not kernels.can_fuse(x):
-            return Features(x.reshape((x.shape[0], channels, height, width)), channels_last=False)
-        last = Transpose()(x.reshape((x.shape[0], channels, height * width)))
-        return Features(last.reshape((-1, height, width, channels)), channels_last=True)
+            return Features(planes, channels_last=False)
+        return Features(planes.permute(0, 2, 3, 1), channels_last=True)
 
     def flat(self) -> jt.Var:
         """[N, C H W], channel after channel, as a linear layer sees them in either layout."""
-        return flat(self._planes())
+        return flat(self.channels_first().var)
 
     def channels_first(self) -> Features:
         """The same features as [N, C, H, W]."""
-        if not self.channels_last:
-            return self
-        n, height, width, channels = self.var.shape
-        return Features(self._planes().reshape((n, channels, height, width)), channels_last=False)
-
-    def _planes(self):
-        """[N, C, H W], or [N, C, H, W] if the features lie so."""
-        if not self.channels_last:
-            return self.var
-        if not kernels.can_fuse(self.var):
-            return self.var.permute(0, 3, 1, 2)
-        n, height, width, channels = self.var.shape
-        return Transpose()(self.var.reshape((n, height * width, channels)))
+        return Features(self.var.permute(0, 3, 1, 2), channels_last=False) if self.channels_last else self
 
     def computable(self) -> Features:
         """The same features in a layout that the operators now in use take: channels last needs the fused kernels."""

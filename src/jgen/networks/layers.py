@@ -1,10 +1,9 @@
-"""Linear layers, layers in a row, and rows joined and interleaved; kernels compute several layers at once."""
+"""Linear layers, layers in a row, and rows joined; kernels compute several layers at once."""
 
 import functools
 import typing
 
 from jgen import kernels
-from jgen.kernels import interleave as interleave_kernel
 from jgen.kernels.join import Join
 from jgen.kernels.mlp import Normalisation, Stack
 from jgen.networks.activations import activation_layer, activation_name, slope_of
@@ -135,15 +134,3 @@ def join(*parts: jt.Var) -> jt.Var:
     if len(parts) == 1:
         return parts[0]
     return Join()(*parts) if kernels.can_fuse(*parts, with_cuda=True) else jt.concat(parts, dim=1)
-
-
-def interleave(first: jt.Var, second: jt.Var, start: int = 0, scale: float = 1.0, shift: float = 0.0) -> jt.Var:
-    """Rows of first [M, D] from `start` on, each followed by a row of scale * second + shift, [N, D] -> [2 N, D].
-
-    The result has no gradient.
-    """
-    if kernels.can_fuse(first, second, with_cuda=True):
-        return interleave_kernel.interleave(first, second, start, scale, shift)
-    interleave_kernel.check(first, second, start)
-    n, width = second.shape
-    return jt.stack([first[start : start + n], scale * second + shift], dim=1).reshape((2 * n, width)).stop_grad()
