@@ -8,11 +8,12 @@ PYTEST := $(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile --
 
 help:
 	@echo "make setup   create .venv and install requirements.txt"
-	@echo "make demo    setup, then train a beta-VAE and make its film (6 minutes at first, then 2)"
+	@echo "make demo    setup, then train a beta-VAE and make its film (4 minutes at first, then 2)"
 	@echo "make reproduce  setup, then train and measure what results/ lacks (hours), and build report/"
 	@echo "              (make reproduce ARGS=--quick: everything small, in minutes)"
-	@echo "make test    setup, then run the quick tests (13 minutes at first, for kernels are compiled)"
-	@echo "make test-all  the same, then the slow ones (8 minutes): browser, MPI, notebooks, emulated CUDA, a campaign"
+	@echo "make test    setup, then run the quick tests (8 minutes at first, then 2)"
+	@echo "make test-all  the same, then the slow ones (15 minutes): browser, MPI, notebooks,"
+	@echo "              emulated CUDA, installation, every script, and further cases of the quick tests"
 	@echo "make lint    setup, then ruff"
 	@echo "make benchmark  setup, then measure every model against PyTorch and JAX in .venv-benchmark (20 minutes)"
 	@echo "              (make benchmark ARGS=--start-up, --commands, --scaling: what else can be measured)"
@@ -24,7 +25,7 @@ setup:
 	@PYTHON="$(PYTHON)" sh .ci/setup
 
 demo: setup
-	@echo "demo: trains a beta-VAE and makes the film of it: about 6 minutes at first, for Jittor compiles itself; then 2"
+	@echo "demo: trains a beta-VAE and makes the film of it: about 4 minutes at first, for Jittor compiles itself; then 2"
 	$(BIN)/python src/beta-vae.py -b 0.1
 
 reproduce: setup

@@ -12,7 +12,7 @@ def quick_first(cases, n=1):
 
 
 def covering(*axes: list) -> list:
-    """Cases with one value of each axis, in which every pair of values of any two axes occurs.
+    """quick_first of cases with one value of each axis, in which every pair of values of any two axes occurs.
 
     A defect that needs one value, or two values together, is found as by the whole product, by far fewer cases.
     """

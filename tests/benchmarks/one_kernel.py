@@ -1,6 +1,6 @@
 """What each fused kernel saves in a model's step: time with it against the same step with Jittor's operators.
 
-    OMP_NUM_THREADS=1 python one_kernel.py [KERNEL …]
+    OMP_NUM_THREADS=2 python one_kernel.py [KERNEL …]
 
 Steps with and without alternate in one process; the smallest of ROUNDS pairs of blocks counts. On one thread it is
 processor time, so that other programs on the machine matter little; on several it is time by the clock.

@@ -1,5 +1,6 @@
 """What ends a script: its exit code and the one line it prints."""
 
+import io
 import os
 import pathlib
 import signal
@@ -22,11 +23,13 @@ def test_what_a_job_raises_becomes_an_exit_code(capsys):
         (UserError("no, because"), 2, "p.py: error: no, because\n"),
         (ModuleNotFoundError("No module named 'x'", name="x.y"), 2, "p.py: error: the package x.y is missing"),
         (KeyboardInterrupt(), 130, "p.py: stopped"),
+        (io.UnsupportedOperation("not readable"), 2, "p.py: error: the system refused"),
         (MemoryError("Unable to allocate 5 TiB"), 2, "p.py: error: not enough memory"),
     ]
-    with pytest.raises(ValueError) as too_big:
-        np.empty((10**18, 28, 28))
-    cases.append((too_big.value, 2, "p.py: error: not enough memory"))
+    for shape in ((10**18, 28, 28), (2**63,)):
+        with pytest.raises(ValueError) as too_big:
+            np.empty(shape)
+        cases.append((too_big.value, 2, "p.py: error: not enough memory"))
     for error, code, line in cases:
         with pytest.raises(SystemExit) as stop:
             exits.exit_cleanly("p.py", failing(error))

@@ -162,7 +162,7 @@ def excess(name, settings=()):
     return largest
 
 
-@pytest.mark.parametrize("name", quick_first(MODELS, 2))
+@pytest.mark.parametrize("name", quick_first(sorted(MODELS, key="wgan".__ne__)))
 def test_a_step_with_fused_kernels_equals_one_without(name):
     assert excess(name) <= 1
 
@@ -178,12 +178,12 @@ def test_a_step_on_a_gpu_equals_one_on_the_cpu(name):
     assert excess(name) <= 10
 
 
-@pytest.mark.parametrize("name, settings", quick_first(ONE_PERCENT_OFF, 2))
+@pytest.mark.parametrize("name, settings", quick_first(ONE_PERCENT_OFF[::-1], 2))
 def test_a_rule_that_is_one_percent_off_is_noticed(name, settings):
     assert excess(name, tuple(settings.items())) > 1
 
 
-@pytest.mark.parametrize("name", quick_first(MODELS, 2))
+@pytest.mark.parametrize("name", quick_first(sorted(MODELS, key="wgan".__ne__)))
 def test_every_parameter_moves(name):
     moved = set()
     for _, plain, _ in recorded(name):

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from jgen import networks
+from jgen.errors import UserError
 from jgen.networks.normalisation import BatchNorm
+from jgen.platform import process
 from jgen.platform.runtime import jt, nn
 
 
@@ -75,3 +77,11 @@ def test_64_bit_arrays_keep_their_type():
     assert str(networks.as_var(np.arange(3)).dtype) == "int64"
     assert str(networks.as_var(np.float64([1.5])).dtype) == "float64"
     assert networks.scalar(2).numpy().tolist() == [2.0] and networks.scalar(2).numpy().dtype == np.float32
+
+
+def test_a_refused_network_is_not_computed_later():
+    with pytest.raises(UserError, match="far more than the weights hold") as refusal, networks.at_most(1000):
+        networks.initialise({"large": nn.Linear(2**13, 2**13)}, seed=0)
+    before = process.resident_megabytes()
+    jt.array([1.0]).sum().item()
+    assert process.resident_megabytes() < before + 128 and refusal.tb  # of 268 MB, which the traceback holds

@@ -6,6 +6,7 @@ import pathlib
 import shlex
 import shutil
 import subprocess
+import types
 
 import pytest
 
@@ -36,17 +37,14 @@ def test_headers_are_made_once_and_named_only_within(made, tmp_path, monkeypatch
     assert len(made) == 1 and os.environ["cc_flags"] == "-DMINE" and "kernel_flags" not in os.environ
 
 
-def test_jittors_helper_is_made_anew_with_other_headers(made, tmp_path, monkeypatch):
+def test_jittors_helper_is_made_anew_with_other_flags(tmp_path, monkeypatch):
     """Else Jittor ends the process in silence, with exit code 0."""
-    monkeypatch.setenv("cache_name", "mine")
-    helper = tmp_path / "jt1.3.11/g++12/py3.11/Linux/EPYC/7b6b/mine-cpu/jit_utils_core.so"
-    helper.parent.mkdir(parents=True)
-    for kept in (False, True):
+    monkeypatch.setenv("cc_flags", ' -include"/new/jittor_headers.h" ')
+    helper = tmp_path / "jit_utils_core.so"
+    for flags, kept in (('-include"/old/jittor_headers.h"', False), ('-include"/new/jittor_headers.h"', True)):
         helper.write_text("")
-        words = f'-include"{made[0]}" -O2' if kept else '-include"/other/jittor_headers.h" -O2'
-        helper.with_name("jit_utils_core.so.key").write_text(words)
-        with compilation.precompiled_headers(tmp_path / "headers"):
-            pass
+        helper.with_name("jit_utils_core.so.key").write_text(f"g++ {flags} -O2")
+        compilation.remove_outdated_helper(types.SimpleNamespace(cache_path=str(tmp_path)))
         assert helper.exists() == kept
 
 
@@ -104,9 +102,18 @@ def test_the_core_is_optimised_where_every_operator_passes(name, level):
 
 
 def test_a_kernel_is_compiled_at_once(tmp_path):
-    words = ["sh", "-c", compilation.COMPILE, "sh", "asm_tuner.py", "--cc_path=echo", "an_op.cc", "-O3", "-I", "a b"]
-    found = subprocess.run(words, capture_output=True, text=True, check=True).stdout
-    assert found.startswith("an_op.cc -O3 -I a b")
+    compiler = tmp_path / "g++"
+    compiler.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    compiler.chmod(0o755)
+    words = ["sh", "-c", compilation.COMPILE, "sh", "asm_tuner.py", f"--cc_path={compiler}", "an_op.cc", "-I", "a b"]
+    found = subprocess.run(words, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert found[:3] == ["an_op.cc", "-I", "a b"]
+
+
+@pytest.mark.parametrize("source, level", [("executor.cc", 2), ("opt/kernel_ir.cc", 1)])
+def test_only_jittors_own_folders_decide_how_a_file_is_compiled(source, level):
+    command = f'"g++" "/home/src/test/extern/jittor/src/{source}" -include"/h/O2/jittor_headers.h"  -O2  -c'
+    assert f" -O{level} " in compilation._less_optimised(command)
 
 
 @pytest.mark.skipif(runtime.device() != "cpu", reason="kernels of a GPU are compiled otherwise")

@@ -25,7 +25,6 @@ def test_what_else_runs_is_seen():
 MULTIPLY_AMID_SIGNALS = """
 import signal, sys
 import numpy as np
-import pytest
 from jgen.platform import runtime
 jt = runtime.start("cpu", log=lambda line: None)
 handled = []

@@ -9,8 +9,6 @@ from jgen.errors import UserError
 from jgen.models.vae import VAE
 from jgen.runs import finished, run_data
 
-pytestmark = pytest.mark.slow
-
 TINY = ("--epochs", 1, "--batch-size", 18, "--hidden", 4, "--latent-dim", 2)
 
 
@@ -33,6 +31,7 @@ def edit(out):
     shutil.copy(first.with_name("1.png"), first)
 
 
+@pytest.mark.slow
 def test_it_is_resumed_and_config_json_tells_where_it_lies(train, moved):
     code, printed = resume(train, moved)
     assert code == 2 and "no data set or image folder" in printed and "--data" in printed
@@ -43,6 +42,7 @@ def test_it_is_resumed_and_config_json_tells_where_it_lies(train, moved):
     assert train(VAE, *TINY[2:], "--out", moved, "--name", "vae", "--resume", "--epochs", 3)[0] == 0
 
 
+@pytest.mark.slow
 def test_another_folder_is_refused(train, moved):
     edit(moved)
     code, printed = resume(train, moved, "--data", moved / "new")

@@ -6,6 +6,7 @@ import contextlib
 import importlib.util
 import os
 import pathlib
+import re
 import signal
 import sys
 import time
@@ -47,9 +48,7 @@ def _exit_cleanly(program, job):
         if error.name and error.name.split(".")[0] == "jgen":
             raise
         sys.exit(_report(program, f"the package {error.name} is missing: {INSTALL}"))
-    except (MemoryError, ValueError) as error:
-        if isinstance(error, ValueError) and "array is too big" not in str(error):  # NumPy's, of more than 2^63 bytes
-            raise
+    except MemoryError as error:
         sys.exit(_report(program, f"not enough memory ({error}): ask for less, or for smaller layers"))
     except KeyboardInterrupt as stop:
         processes.let_the_first_report()
@@ -65,6 +64,10 @@ def _exit_cleanly(program, job):
         where = f" {error.filename}:" if error.filename else ""
         reason = (error.strerror or str(error)).lower()
         sys.exit(_report(program, f"the system refused:{where} {reason}; mend that and start again"))
+    except ValueError as error:
+        if not re.search("array is too big|Maximum allowed dimension", str(error)):  # NumPy's, above 2^63 bytes
+            raise
+        sys.exit(_report(program, f"not enough memory ({error}): ask for less"))
 
 
 def _report_a_full_cache(program):

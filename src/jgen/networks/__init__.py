@@ -6,7 +6,7 @@ from jgen.networks.critic import Critic, Generator
 from jgen.networks.dcgan import ConvCritic, ConvGenerator
 from jgen.networks.features import Features
 from jgen.networks.labels import LabelEmbedding, repeated_labels
-from jgen.networks.layers import join
+from jgen.networks.layers import interleaved, join
 from jgen.networks.mlp import MLP, GaussianEncoder, ImageDecoder
 from jgen.networks.normalisation import minibatches, normalises_batches
 from jgen.networks.published_conv import PublishedConvDecoder, PublishedConvEncoder
@@ -53,6 +53,7 @@ __all__ = [
     "evaluating",
     "flip_and_shift",
     "initialise",
+    "interleaved",
     "join",
     "label_planes",
     "load_state",

@@ -1,4 +1,4 @@
-"""Linear layers, layers in a row, and rows joined; kernels compute several layers at once."""
+"""Linear layers, layers in a row, and rows joined and interleaved; kernels compute several layers at once."""
 
 import functools
 import typing
@@ -134,3 +134,8 @@ def join(*parts: jt.Var) -> jt.Var:
     if len(parts) == 1:
         return parts[0]
     return Join()(*parts) if kernels.can_fuse(*parts, with_cuda=True) else jt.concat(parts, dim=1)
+
+
+def interleaved(first: jt.Var, second: jt.Var) -> jt.Var:
+    """Rows of first [N, D], each followed by one of second [N, D]: [2 N, D], without a gradient."""
+    return jt.stack([first, second], dim=1).reshape((-1, first.shape[1])).stop_grad()

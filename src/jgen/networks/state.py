@@ -64,13 +64,22 @@ def _require_memory(networks):
     """Raise UserError, before anything is allocated, if a model's values cannot fit into memory."""
     count = sum(math.prod(p.shape) for network in networks.values() for p in network.parameters())
     if count > _most_values.get():
+        _forget_values(networks)
         raise UserError(f"the settings ask for networks of {count:,} values, far more than the weights hold")
     needed = 4 * count * np.dtype(np.float32).itemsize  # the values, their gradients and an optimizer's two moments
     if needed > (free := process.available_bytes()):
+        _forget_values(networks)
         raise UserError(
             f"the networks have {count:,} values, whose training needs {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB "
             "of memory are free: ask for smaller layers"
         )
+
+
+def _forget_values(networks):
+    """Replace the parameters: Jittor would compute them with whatever comes next, while a traceback holds them."""
+    for network in networks.values():
+        for parameter in network.parameters():
+            parameter.assign(jt.zeros((1,)))
 
 
 def _initialise_module(module, generator, as_keras):

@@ -74,5 +74,8 @@ def _candidates():
 
 @functools.cache
 def _note(characters):
-    missing = f"note: no installed font draws {printable(characters)}"
-    print(f"{missing}; pictures show codes instead (install fonts-noto-cjk, for one)", file=sys.stderr)
+    print(
+        f"note: no installed font draws {printable(characters)}; pictures show codes instead "
+        "(install fonts-noto-cjk, for one)",
+        file=sys.stderr,
+    )

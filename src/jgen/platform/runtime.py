@@ -63,7 +63,8 @@ def start(device="auto", log=print, checking=""):
             if cuda:
                 gpu.switch_on(_started["jt"], cudnn)
             else:
-                compilation.compile_kernels_directly(_started["jt"], _jittor_home() / ".cache/jittor/headers")
+                with cache_written():
+                    compilation.compile_kernels_directly(_started["jt"], _jittor_home() / ".cache/jittor/headers")
             compilation.close_pool()
         process.give_signals_a_stack()
         atexit.register(process.await_idle_threads)  # runs before what Jittor has registered
@@ -154,7 +155,7 @@ def cache_written():
         if not isinstance(cause, OSError):
             raise
         raise UserError(
-            f"{cause.filename}: {cause.strerror}; Jittor keeps its compiled kernels under "
+            f"{cause.filename or _jittor_home()}: {cause.strerror}; Jittor keeps its compiled kernels under "
             f"{_jittor_home()}/.cache/jittor and needs 1 GB there: make room or set JITTOR_HOME to a folder that can "
             "be written"
         ) from None
@@ -185,13 +186,12 @@ def _jittor_home():
 def require_room():
     """Raise UserError where the disk is full on which Jittor keeps its kernels."""
     cache = _jittor_home() / ".cache/jittor"
-    with contextlib.suppress(FileNotFoundError):
-        free = shutil.disk_usage(cache if cache.exists() else _jittor_home()).free
-        if free < NEEDED_BYTES:
-            raise UserError(
-                f"{cache} has {free / 1e6:.0f} MB free, too little for compiled kernels: make room, or set JITTOR_HOME "
-                "to another folder"
-            )
+    free = shutil.disk_usage(next(path for path in (cache, *cache.parents) if path.exists())).free
+    if free < NEEDED_BYTES:
+        raise UserError(
+            f"{cache} has {free / 1e6:.0f} MB free, too little for compiled kernels: make room, or set JITTOR_HOME to "
+            "another folder"
+        )
 
 
 @contextlib.contextmanager
@@ -268,6 +268,7 @@ def _import_jittor():
             import jittor_utils
 
             jittor_utils.DelayProgress = compilation.Progress
+            compilation.remove_outdated_helper(jittor_utils)
             compilation.compile_core_quickly(jittor_utils)
             import jittor
     except ModuleNotFoundError as error:

@@ -9,7 +9,6 @@ import typing
 import numpy as np
 
 from jgen import networks
-from jgen.platform.runtime import jt
 from jgen.training.noise import Noise
 
 Var = typing.Any  # a jittor.Var
@@ -26,9 +25,8 @@ class Fakes:
 
     def interleaved_with(self, real: Var, scale: float, shift: float) -> Var:
         """fake, real, fake, real, …: [2 N, P], of real images [N, P] moved to scale * real + shift; no gradient."""
-        n, width = real.shape
-        fake = self.images[self.first : self.first + n]
-        return jt.stack([fake, scale * real + shift], dim=1).reshape((2 * n, width)).stop_grad()
+        fake = self.images[self.first : self.first + len(real)]
+        return networks.interleaved(fake, scale * real + shift)
 
 
 class FakeBuffer:

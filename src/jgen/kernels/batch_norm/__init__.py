@@ -7,8 +7,8 @@ variance as E[x^2] - E[x]^2, which loses all its digits where a mean is large ag
 taken in two passes over blocks that fit a cache, and the blocks' moments are combined in their order (Chan et al.,
 1979): the result does not depend on the number of threads. Channels are x's last axis on the CPU, [..., C], and its
 second on CUDA, [N, C, ...], where a block of threads serves a channel. The running statistics move in the same kernel,
-by `momentum` of the way to the batch's mean and unbiased variance. On one thread that costs as much as it saves:
-G-VAE's step takes 215 against 211 ms.
+by `momentum` of the way to the batch's mean and unbiased variance. On one thread that costs as much as it saves;
+on two G-VAE's step takes 101 against 135 ms.
 """
 
 from __future__ import annotations
