@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-BUDGET = 800
+BUDGET = 500
 
 
 class Counter:
