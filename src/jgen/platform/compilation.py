@@ -9,8 +9,8 @@ every operator passes, keep -O2.
 
 Jittor compiles every kernel through a Python script, asm_tuner.py, which makes assembler with debug information and
 replaces stores to aligned addresses in it. g++ writes none there, for a kernel does not know how its arrays are
-aligned: in 125 kernels that ask for it nothing was replaced. COMPILE calls g++ at once, and links
-with gold if it is there: a kernel takes less than half as long.
+aligned: in 125 kernels that ask for it nothing was replaced. COMPILE calls g++ at once, and links with gold if it is
+there: a kernel takes less than half as long.
 """
 
 import atexit
@@ -24,7 +24,7 @@ import shutil
 import subprocess
 import tempfile
 
-from jgen.platform import files
+from jgen.platform import files, process
 
 HEADER = """\
 // Included first in every file that Jittor compiles; see jgen.platform.compilation.
@@ -94,16 +94,9 @@ def precompiled_headers(folder):
     header = place / "O2/jittor_headers.h"
     # In one word: Jittor takes a word that is no option for a file to compile.
     added = {"cc_flags": f'-include"{header}"', "kernel_flags": " ".join(KERNELS)}
-    earlier = {name: os.environ.get(name) for name in added}
-    os.environ.update({name: f"{earlier[name] or ''} {words} " for name, words in added.items()})
-    try:
+    flags = {name: f"{os.environ.get(name, '')} {words} " for name, words in added.items()}
+    with process.environment(flags):  # a child process adds them itself
         yield
-    finally:  # a child process adds them itself
-        for name, value in earlier.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 def compile_kernels_directly(jittor, folder):

@@ -43,6 +43,21 @@ def others_running(looks=5, pause=0.004):
 
 
 @contextlib.contextmanager
+def environment(values):
+    """Within, the environment has these values {name: text} too; afterwards it has its own again."""
+    earlier = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in earlier.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+@contextlib.contextmanager
 def python_defaults_kept():
     """Undo what importing Jittor does to the process: signal handlers, TLS verification, global generators.
 

@@ -194,18 +194,6 @@ def require_room():
         )
 
 
-@contextlib.contextmanager
-def _home_is(folder):
-    """Within, HOME is the folder: Jittor would also write to ~/.cache, and asks for a home that a user may lack."""
-    earlier = os.environ.get("HOME")
-    os.environ["HOME"] = str(folder)
-    try:
-        yield
-    finally:
-        del os.environ["HOME"]
-        os.environ.update({} if earlier is None else {"HOME": earlier})
-
-
 def onednn_headers():
     """The folder for `#include <oneapi/dnnl/dnnl.hpp>`."""
     return _onednn_folder() / "include"
@@ -264,7 +252,8 @@ def _announce_compilation(log, cuda=False):
 def _import_jittor():
     require_room()
     try:
-        with _home_is(_jittor_home()):
+        # Jittor would also write to ~/.cache, and asks for a home that a user may lack.
+        with process.environment({"HOME": str(_jittor_home())}):
             import jittor_utils
 
             jittor_utils.DelayProgress = compilation.Progress
