@@ -1,5 +1,6 @@
 #pragma once
 #include <math.h>
+#include "activation.h"
 #include "block.h"
 
 #include <algorithm>
@@ -11,9 +12,10 @@ namespace {
 struct Norm {
     const float *gamma, *beta;
     float eps;
+    long activation;
 
-    template <class Activation>
-    void forward(Block own, long rows, long width, const float* v, float* y, float* mean, float* variance) const {
+    JGEN_ONCE void forward(Block own, long rows, long width, const float* v, float* y, float* mean,
+                           float* variance) const {
         for (long left = own.left; left < own.right; left += 64) {
             const long count = std::min(64L, own.right - left);
             double total[64] = {0}, squares[64] = {0};
@@ -31,17 +33,18 @@ struct Norm {
                 variance[left + i] = squares[i] / rows;
                 scale[i] = gamma[left + i] / sqrtf(variance[left + i] + eps);
             }
-            for (long n = 0; n < rows; n++)
-                for (long i = 0; i < count; i++) {
-                    const long at = n * width + left + i;
-                    y[at] = Activation::value((v[at] - middle[i]) * scale[i] + beta[left + i]);
-                }
+            for (long n = 0; n < rows; n++) {
+                const long at = n * width + left;
+                for (long i = 0; i < count; i++) y[at + i] = (v[at + i] - middle[i]) * scale[i] + beta[left + i];
+                activate(activation, count, y + at);
+            }
         }
     }
 
     // Moves the running statistics by `momentum` of the way to this minibatch's.
-    static void move(Block own, long rows, float momentum, const float* bias, const float* mean, const float* variance,
-                     const float* old_mean, const float* old_variance, float* new_mean, float* new_variance) {
+    JGEN_ONCE static void move(Block own, long rows, float momentum, const float* bias, const float* mean,
+                               const float* variance, const float* old_mean, const float* old_variance, float* new_mean,
+                               float* new_variance) {
         const float unbiased = rows / (float)std::max(rows - 1, 1L);
         for (long c = own.left; c < own.right; c++) {
             new_mean[c] = old_mean[c] + momentum * (mean[c] + bias[c] - old_mean[c]);
@@ -50,20 +53,20 @@ struct Norm {
     }
 
     // d, the gradient by the activation's values h, becomes that by v. add: dgamma and dbeta hold other minibatches'.
-    template <class Activation>
-    void backward(Block own, long rows, long width, const float* mean, const float* variance, const float* v,
-                  const float* h, float* d, float* dgamma, float* dbeta, bool add) const {
+    JGEN_ONCE void backward(Block own, long rows, long width, const float* mean, const float* variance, const float* v,
+                            const float* h, float* d, float* dgamma, float* dbeta, bool add) const {
         for (long left = own.left; left < own.right; left += 64) {
             const long count = std::min(64L, own.right - left);
             double sums[64] = {0}, products[64] = {0};
             float scale[64], along[64], shift[64];
-            for (long n = 0; n < rows; n++)
+            for (long n = 0; n < rows; n++) {
+                const long at = n * width + left;
+                multiply_by_slope(activation, count, h + at, d + at);
                 for (long i = 0; i < count; i++) {
-                    const long at = n * width + left + i;
-                    d[at] *= Activation::slope(h[at]);
-                    sums[i] += d[at];
-                    products[i] += d[at] * (v[at] - mean[left + i]);
+                    sums[i] += d[at + i];
+                    products[i] += d[at + i] * (v[at + i] - mean[left + i]);
                 }
+            }
             for (long i = 0; i < count; i++) {
                 const float inverse = 1 / sqrtf(variance[left + i] + eps);
                 dbeta[left + i] = sums[i] + (add ? dbeta[left + i] : 0);

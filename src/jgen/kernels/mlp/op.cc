@@ -1,9 +1,9 @@
 // A stack of linear layers y = act(x W^T + b), each optionally normalised over the batch, and its gradients.
-#include <math.h>
 #include <omp.h>
 #include "../arguments.h"
 #include "../flush.h"
 #include "../sgemm.h"
+#include "activation.h"
 #include "block.h"
 #include "normalise.h"
 
@@ -13,8 +13,8 @@ namespace jgen {
 namespace {
 // The block of the product a b, row-major; `inner` is the length of the sums, each of a and b is given as it is ('N')
 // or transposed ('T'). It replaces what c holds, or is added to it.
-int product(char a_kind, char b_kind, Block block, long inner, const float* a, long a_width, const float* b,
-            long b_width, float* c, long c_width, bool add = false) {
+JGEN_ONCE int product(char a_kind, char b_kind, Block block, long inner, const float* a, long a_width, const float* b,
+                      long b_width, float* c, long c_width, bool add = false) {
     const long rows = block.bottom - block.top, columns = block.right - block.left;
     if (rows <= 0 || columns <= 0) return 0;
     a += a_kind == 'N' ? block.top * a_width : block.top;
@@ -25,7 +25,7 @@ int product(char a_kind, char b_kind, Block block, long inner, const float* a, l
 }
 
 // Column sums in double, so that the terms of WGAN's critic, as many of 1 / n as of -1 / n, add up to exactly 0.
-void column_sums(const float* matrix, long rows, long width, long left, long right, float* sums) {
+JGEN_ONCE void column_sums(const float* matrix, long rows, long width, long left, long right, float* sums) {
     for (; left < right; left += 64) {
         const long count = std::min(64L, right - left);
         double total[64] = {0};
@@ -35,54 +35,19 @@ void column_sums(const float* matrix, long rows, long width, long left, long rig
     }
 }
 
-// Activations: value(v), and slope(h), the derivative where the activation's value is h.
-struct Identity {
-    static float value(float v) { return v; }
-    static float slope(float) { return 1.0f; }
-};
-struct Relu {
-    static float value(float v) { return v > 0 ? v : 0; }
-    static float slope(float h) { return h > 0 ? 1.0f : 0.0f; }
-};
-struct LeakyRelu {
-    static float value(float v) { return v > 0 ? v : 0.01f * v; }
-    static float slope(float h) { return h > 0 ? 1.0f : 0.01f; }
-};
-struct Tanh {
-    // Beyond 20 tanh is 1 in float32; an overflowing exp would be a NaN under -Ofast.
-    static float value(float v) { return 2 / (1 + std::exp(-2 * std::min(std::max(v, -20.0f), 20.0f))) - 1; }
-    static float slope(float h) { return 1 - h * h; }
-};
-
-// Calls visit with the activation of a number (ACTIVATIONS in __init__.py).
-template <class Visit>
-void with_activation(long activation, const Visit& visit) {
-    if (activation == 1)
-        visit(Relu());
-    else if (activation == 2)
-        visit(LeakyRelu());
-    else if (activation == 3)
-        visit(Tanh());
-    else
-        visit(Identity());
-}
-
 // y becomes act(y + bias).
-void activate(long activation, Block own, long width, const float* bias, float* y) {
-    with_activation(activation, [&](auto kind) {
-        for (long n = own.top; n < own.bottom; n++) {
-            float* row = y + n * width;
-            for (long i = own.left; i < own.right; i++) row[i] = kind.value(row[i] + bias[i]);
-        }
-    });
+JGEN_ONCE void activate(long activation, Block own, long width, const float* bias, float* y) {
+    for (long n = own.top; n < own.bottom; n++) {
+        float* row = y + n * width;
+        for (long i = own.left; i < own.right; i++) row[i] += bias[i];
+        activate(activation, own.right - own.left, row + own.left);
+    }
 }
 
 // d, the gradient by the activation's values h, becomes that by its inputs.
-void multiply_by_slope(long activation, Block own, long width, const float* h, float* d) {
-    with_activation(activation, [&](auto kind) {
-        for (long n = own.top; n < own.bottom; n++)
-            for (long i = n * width + own.left; i < n * width + own.right; i++) d[i] *= kind.slope(h[i]);
-    });
+JGEN_ONCE void multiply_by_slope(long activation, Block own, long width, const float* h, float* d) {
+    for (long n = own.top; n < own.bottom; n++)
+        multiply_by_slope(activation, own.right - own.left, h + n * width + own.left, d + n * width + own.left);
 }
 
 // How the stack was asked for.
@@ -103,36 +68,32 @@ struct Settings {
 };
 
 // Normalises each minibatch of a layer and activates it. v: the layer's values without its bias.
-void normalise_forward(const Arguments& a, const Settings& s, long layer, long norm, Block own, long n_out,
-                       const float* bias) {
+JGEN_ONCE void normalise_forward(const Arguments& a, const Settings& s, long layer, long norm, Block own, long n_out,
+                                 const float* bias) {
     auto in = [&](int k) { return a.in(1 + 2 * s.layers + 4 * norm + k); };
     auto out = [&](int k) { return a.out(s.layers + 5 * norm + k); };
     const long rows = a.inputs[0]->shape[0] / s.minibatches;
-    const Norm batch{in(0), in(1), s.eps};
+    const Norm batch{in(0), in(1), s.eps, s.activation(layer)};
     for (long m = 0; m < s.minibatches; m++) {
         float *mean = out(1) + m * n_out, *variance = out(2) + m * n_out;
         const long first = m * rows * n_out;
-        with_activation(s.activation(layer), [&](auto kind) {
-            batch.forward<decltype(kind)>(own, rows, n_out, out(0) + first, a.out(layer) + first, mean, variance);
-        });
+        batch.forward(own, rows, n_out, out(0) + first, a.out(layer) + first, mean, variance);
         Norm::move(own, rows, s.momentum, bias, mean, variance, m ? out(3) : in(2), m ? out(4) : in(3), out(3), out(4));
     }
 }
 
 // d, the gradient by a normalised layer's results h, becomes that by its values before the normalisation.
-void normalise_backward(const Arguments& a, const Settings& s, long layer, long norm, int first_gradient, Block own,
-                        long width, const float* h, float* d) {
+JGEN_ONCE void normalise_backward(const Arguments& a, const Settings& s, long layer, long norm, int first_gradient,
+                                  Block own, long width, const float* h, float* d) {
     const int first = 2 + 2 * s.layers + 4 * norm;
     auto in = [&](int k) { return a.in(first + k); };
     auto out = [&](int k) { return a.out(first_gradient + 2 * norm + k); };
     const long rows = a.inputs[0]->shape[0] / s.minibatches;
-    const Norm batch{in(0), nullptr, s.eps};
+    const Norm batch{in(0), nullptr, s.eps, s.activation(layer)};
     for (long m = 0; m < s.minibatches; m++) {
         const long at = m * rows * width;
-        with_activation(s.activation(layer), [&](auto kind) {
-            batch.backward<decltype(kind)>(own, rows, width, in(1) + m * width, in(2) + m * width, in(3) + at, h + at,
-                                           d + at, out(0), out(1), m > 0);
-        });
+        batch.backward(own, rows, width, in(1) + m * width, in(2) + m * width, in(3) + at, h + at, d + at, out(0),
+                       out(1), m > 0);
     }
 }
 
