@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from jgen import data
-from jgen.augmentation import generators, low_data, low_data_picture, small_classifiers
+from jgen.augmentation import generators, low_data, low_data_picture, small_classifiers, spreading
 from jgen.augmentation.generators import Recipe
 from jgen.augmentation.small_classifiers import Labelled
 from jgen.errors import UserError
 
-RECIPE = Recipe(steps=2, batch_size=8, latent_dim=2, hidden=4, made_per_class=3)
+RECIPE = Recipe(steps=2, batch_size=8, latent_dim=2, hidden=4, made_per_class=3, rounds=1, classifier_steps=2)
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,22 @@ def test_labels_spread_along_neighbours():
     generator = np.random.default_rng(0)
     true = np.arange(400) % 2
     codes = generator.standard_normal((400, 3)) + 8 * true[:, None]
-    np.testing.assert_array_equal(generators.spread(codes, true[:4], 2), true)
+    np.testing.assert_array_equal(spreading.spread(codes, true[:4], 2).argmax(1), true)
+
+
+def test_balanced_probabilities_have_the_labels_class_shares():
+    labels = np.array([0, 0, 0, 1])
+    sure = np.repeat(np.eye(2), (300, 100), 0)
+    likely = 0.2 * sure + 0.8 * np.array([0.1, 0.9])  # class 1 everywhere, without a correction
+    balanced = spreading.balanced(likely, labels, 2)
+    np.testing.assert_allclose(balanced.sum(1), 1)
+    np.testing.assert_array_equal(balanced.argmax(1), sure.argmax(1))
+
+
+def test_an_image_that_no_label_reached_is_of_each_class_by_its_share():
+    likely = np.concatenate([np.repeat(np.eye(2), (30, 10), 0), np.zeros((1, 2))])
+    balanced = spreading.balanced(likely, np.array([0, 0, 0, 1]), 2)
+    np.testing.assert_allclose(balanced[-1], [0.75, 0.25], atol=0.02)
 
 
 @pytest.fixture
@@ -58,12 +73,12 @@ def test_no_image_serves_two_purposes(cell):
 def test_generators_see_the_images_of_their_way_only(cell, monkeypatch, source):
     seen = []
     monkeypatch.setattr(generators.classic, "moved", lambda x, moves, generator: (seen.append((x, moves)), x)[1])
-    monkeypatch.setattr(generators, "spread", lambda mu, y, k: np.arange(len(mu)) % k)
     made = cell.made(source, True)
-    assert made.x.shape == (30, 1, 28, 28) and (np.bincount(made.y) == 3).all()
-    allowed = {x.tobytes() for x in cell.real.x} | (
-        {x.tobytes() for x in cell.unlabelled} if source != "few" else set()
-    )
+    few, unlabelled = {x.tobytes() for x in cell.real.x}, {x.tobytes() for x in cell.unlabelled}
+    drawn = [x.tobytes() for x in made.x[:30]]
+    assert (np.bincount(made.y[:30]) == 3).all()
+    assert {x.tobytes() for x in made.x[30:]} == (set() if source == "few" else unlabelled)
+    allowed = few if source == "few" else few | unlabelled | set(drawn)
     assert {x.tobytes() for batch, _ in seen for x in batch} <= allowed
     assert all(moves == low_data.MOVES for _, moves in seen)
 

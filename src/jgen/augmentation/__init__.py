@@ -8,6 +8,7 @@ classic            hand-written moves: affine, flip, crop, colour
 labelled_folder    the images of such a folder, at the size that is looked at
 ways               who makes further images, and which images are moved by hand-written moves
 generators         small VAEs of few labelled images, with or without unlabelled ones
+spreading          labels of a few images spread to all
 small_classifiers  the classifiers that augmentation is measured by
 low_data           the experiment: images per class x way x judge x seed; low_data_picture draws it
 manifest           where every image of an augmented folder comes from

@@ -1,21 +1,22 @@
 """Small VAEs trained on a few labelled images, and images drawn from their classes' densities.
 
 Without further images, a conditional VAE is trained on the labelled ones; the latents of a class then follow a Gaussian
-with the mean of its codes and their covariance plus the mean posterior variance. With unlabelled images, a VAE is
-trained on all of them, the labels are spread among its codes along nearest neighbours (Zhou et al., 2004), and each
-class's density is fitted to the codes that got its label.
+with the mean of its codes and their covariance plus the mean posterior variance. With unlabelled images, VAEs are
+trained on all of them, the labels are spread among their codes (spreading.py), and each class's density is fitted to
+the codes that got its label.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 
 import numpy as np
 
 from jgen import data, networks, random
-from jgen.augmentation import classic
-from jgen.augmentation.small_classifiers import Labelled, batches
+from jgen.augmentation import classic, spreading
+from jgen.augmentation.small_classifiers import STEPS, Labelled, batches, probabilities, trained
 from jgen.models.conv_vae import Config as ConvConfig
 from jgen.models.conv_vae import ConvVAE
 from jgen.models.cvae import CVAE
@@ -28,7 +29,8 @@ from jgen.training.algorithm import Algorithm, Shape
 from jgen.training.noise import Noise
 
 MOST_PIXELS_OF_MLP = 1024  # larger images are left to convolutions
-NEIGHBOURS = 10
+MEMBER = 1000  # between the seeds of VAEs that are trained on the same images
+SHARE_OF_FURTHER = 0.8  # of the batches of a classifier that judges unlabelled images
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,7 +44,10 @@ class Recipe:
     hidden: int = 400
     widths: tuple[int, ...] = (24, 48, 64)
     made_per_class: int = 1000
-    moves: tuple[str, ...] = ()  # of the images that the generator is trained on
+    members: int = 3  # VAEs that are trained on unlabelled images
+    rounds: int = 2  # in which a classifier judges these images
+    classifier_steps: int = STEPS
+    moves: tuple[str, ...] = ()  # of the images that generators, and that classifier, are trained on
 
 
 def made_of_few(real: Labelled, recipe: Recipe, seed: int) -> Labelled:
@@ -51,29 +56,44 @@ def made_of_few(real: Labelled, recipe: Recipe, seed: int) -> Labelled:
     _train(model, real.x, real.y, recipe, seed)
     mu, logvar = latents.encode(model, real.x, real.y)
     of_class = tuple(density.gaussian(*(part[real.y == k] for part in (mu, logvar))) for k in range(real.n_classes))
-    return _drawn(model, of_class, recipe, seed)
+    return _drawn(model, of_class, recipe.made_per_class, seed)
 
 
 def made_with_unlabelled(real: Labelled, unlabelled: np.ndarray, recipe: Recipe, seed: int) -> Labelled:
-    """Images drawn from the class densities of a VAE of the labelled and the unlabelled images uint8 [N, C, H, W]."""
+    """Images drawn from class densities, then the unlabelled images uint8 [N, C, H, W] with labels found for them.
+
+    Several VAEs are trained on all images; the labels are spread among the codes of each, and the probabilities
+    averaged. In each round a classifier is trained on what would be returned then, and its probabilities are
+    multiplied by those.
+    """
     x = np.concatenate([real.x, unlabelled])
-    model = _unconditional(x.shape[1:], recipe, seed)
-    _train(model, x, None, recipe, seed)
-    mu, logvar = latents.encode(model, x)
-    y = spread(mu, real.y, real.n_classes)
-    of_class = tuple(density.fit(mu[y == k], logvar[y == k]) for k in range(real.n_classes))
-    return _drawn(model, of_class, recipe, seed)
+    models = [_unconditional(x.shape[1:], recipe, seed + MEMBER * member) for member in range(recipe.members)]
+    for member, model in enumerate(models):
+        _train(model, x, None, recipe, seed + MEMBER * member)
+    codes = [latents.encode(model, x) for model in models]
+    by_neighbours = np.mean([spreading.spread(mu, real.y, real.n_classes) for mu, _ in codes], 0)
+    found = _labelled(x, real, by_neighbours)
+    for _ in range(recipe.rounds):
+        made = _made(models, codes, found, len(real.y), recipe, seed)
+        judge = trained("CNN", real, made, SHARE_OF_FURTHER, recipe.moves, seed, recipe.classifier_steps)
+        found = _labelled(x, real, by_neighbours * probabilities(judge, x))
+    return _made(models, codes, found, len(real.y), recipe, seed)
 
 
-def spread(codes: np.ndarray, labels: np.ndarray, n_classes: int) -> np.ndarray:
-    """Labels int64 [N] of all codes [N, D], of which the first have `labels`, spread along nearest neighbours."""
-    from sklearn.semi_supervised import LabelSpreading
+def _labelled(x: np.ndarray, real: Labelled, likely: np.ndarray) -> Labelled:
+    """Images x, the first of them `real`, labelled by probabilities [N, K] where their labels are not known."""
+    y = spreading.balanced(likely, real.y, real.n_classes).argmax(1)
+    return Labelled(x, np.concatenate([real.y, y[len(real.y) :]]), real.n_classes)
 
-    known = np.full(len(codes), -1)
-    known[: len(labels)] = labels
-    neighbours = min(NEIGHBOURS, len(codes) - 1)
-    spreading = LabelSpreading(kernel="knn", n_neighbors=neighbours, alpha=0.9, max_iter=100).fit(codes, known)
-    return spreading.transduction_.astype(np.int64)
+
+def _made(models: list, codes: list, found: Labelled, n_real: int, recipe: Recipe, seed: int) -> Labelled:
+    """Images drawn from each model's class densities of its codes (mu, logvar), then `found` after its first n_real."""
+    parts = []
+    for member, (model, (mu, logvar)) in enumerate(zip(models, codes)):
+        rows = [found.y == k for k in range(found.n_classes)]
+        of_class = tuple(density.fit(mu[own], logvar[own]) for own in rows)
+        parts.append(_drawn(model, of_class, -(-recipe.made_per_class // len(models)), seed + MEMBER * member))
+    return functools.reduce(Labelled.and_also, [*parts, found.of(np.arange(n_real, len(found.y)))])
 
 
 def _conditional(real: Labelled, recipe: Recipe, seed: int) -> CVAE:
@@ -102,9 +122,9 @@ def _train(model: Algorithm, x: np.ndarray, y: np.ndarray | None, recipe: Recipe
             terms["loss"].sync()  # bounds what is pending
 
 
-def _drawn(model: Algorithm, of_class: tuple[density.Mixture, ...], recipe: Recipe, seed: int) -> Labelled:
+def _drawn(model: Algorithm, of_class: tuple[density.Mixture, ...], per_class: int, seed: int) -> Labelled:
     n_classes = len(of_class)
-    y = np.arange(n_classes).repeat(recipe.made_per_class)
+    y = np.arange(n_classes).repeat(per_class)
     z = density.Densities(of_class[0], of_class).draw(len(y), random.stream(seed, random.SAMPLES), y)
     made = latents.decode(model, z, y=y if model.conditional else None)
     return Labelled(np.rint(np.clip(made, 0, 1) * 255).astype(np.uint8), y, n_classes)

@@ -39,9 +39,9 @@ NONE, CLASSIC = "none", "classic"
 WAYS = {
     NONE: Way("the images as they are"),
     "VAE": Way("made by a conditional VAE of the few images, from each class's Gaussian", FEW),
-    "unlabelled": Way("made by a VAE that also saw 5,000 unlabelled images; labels spread among its codes", UNLABELLED),
+    "unlabelled": Way("5,000 unlabelled images with the labels found for them, and images made by VAEs", UNLABELLED),
     "VAE under moves": Way("as VAE, the generator trained under affine moves", FEW, True),
-    "unlabelled under moves": Way("as unlabelled, the generator trained under affine moves", UNLABELLED, True),
+    "unlabelled under moves": Way("as unlabelled, all but the last classifier trained under moves", UNLABELLED, True),
     CLASSIC: Way("affine moves anew in every step, no generator", classifier_moves=True),
     "classic + VAE": Way("VAE under moves, and affine moves of all images", FEW, True, True),
     "classic + unlabelled": Way("unlabelled under moves, and affine moves of all images", UNLABELLED, True, True),

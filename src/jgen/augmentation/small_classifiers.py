@@ -31,6 +31,9 @@ class Labelled:
     def of(self, rows: np.ndarray) -> Labelled:
         return Labelled(self.x[rows], self.y[rows], self.n_classes)
 
+    def and_also(self, other: Labelled) -> Labelled:
+        return Labelled(np.concatenate([self.x, other.x]), np.concatenate([self.y, other.y]), self.n_classes)
+
 
 class Convolutional(nn.Module):
     """Images [N, C, H, W] in [0, 1] -> logits [N, K]: three strided convolutions and two linear layers."""
@@ -91,11 +94,16 @@ def trained(
     return network
 
 
-def hits(network: nn.Module, test: Labelled) -> np.ndarray:
-    """Whether each test image is classified rightly, bool [N]."""
+def probabilities(network: nn.Module, x: np.ndarray) -> np.ndarray:
+    """Class probabilities float32 [N, K] of images uint8 [N, C, H, W]."""
     found = []
     with networks.evaluating({"classifier": network}):
-        for start in range(0, len(test.x), BATCH):
-            x = networks.as_var(data.unit(test.x[start : start + BATCH]))
-            found.append(network(x).numpy().argmax(1) == test.y[start : start + BATCH])
+        for start in range(0, len(x), BATCH):
+            logits = network(networks.as_var(data.unit(x[start : start + BATCH])))
+            found.append(nn.softmax(logits, 1).numpy())
     return np.concatenate(found)
+
+
+def hits(network: nn.Module, test: Labelled) -> np.ndarray:
+    """Whether each test image is classified rightly, bool [N]."""
+    return probabilities(network, test.x).argmax(1) == test.y
