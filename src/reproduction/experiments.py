@@ -182,6 +182,12 @@ BETA_VAE_WGAN = (
     Experiment("beta-vae", "beta-vae.py -b 0.1", 10, (EVALUATED,)),
     Experiment("beta-vae-as-published", "beta-vae.py -b 0.1 --as-published", 20, (EVALUATED,), weights=False),
     Experiment("wgan", "wgan.py", 24, (evaluation("", "distances", "labels", "memorisation", "critic"),)),
+    Experiment(
+        "wgan-gp",
+        "wgan.py --penalty gradient --net conv --adam-lr 2e-4 --epochs 60",
+        80,
+        (evaluation("", "distances", "labels", "memorisation", "critic"),),
+    ),
 )
 
 

@@ -27,8 +27,8 @@ def test_the_curve_of_a_short_run(count):
 class Brightness:
     """A stand-in whose critic scores an image by its mean."""
 
-    def __init__(self, weights):
-        self.config = types.SimpleNamespace(clip=0.01)
+    def __init__(self, weights, penalty="clip"):
+        self.config = types.SimpleNamespace(clip=0.01, penalty=penalty)
         self.networks = {"critic": WGAN(Config(hidden=(4, 4), critic_hidden=(3,)), Shape((1, 2, 2))).critic}
         for parameter in self.networks["critic"].parameters():
             parameter.assign(networks.as_var(np.full(parameter.shape, weights, np.float32)))
@@ -44,3 +44,4 @@ def test_gaps_are_differences_of_mean_scores():
     assert measured["critic_train_minus_fake"]["value"] == pytest.approx(0.7, abs=1e-6)
     assert measured["weights_at_bound"]["value"] == 100
     assert critic.measure(Brightness(-0.005), train, held_out, fake)["weights_at_bound"]["value"] == 0
+    assert "weights_at_bound" not in critic.measure(Brightness(0.01, "gradient"), train, held_out, fake)

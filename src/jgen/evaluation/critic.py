@@ -55,15 +55,17 @@ def measure(algorithm, train, held_out, fake):
     """{name: number} for three sets of images; differences of mean scores, with their standard errors."""
     by_set = [scores(algorithm, images) for images in (train, held_out, fake)]
     on_train, on_held_out, on_fake = by_set
-    bound = algorithm.config.clip
-    weights = np.concatenate([p.numpy().reshape(-1) for p in networks.trainable(algorithm.networks["critic"])])
-    return {
+    measured = {
         "critic_train_minus_fake": _difference(on_train, on_fake),
         "critic_held_out_minus_fake": _difference(on_held_out, on_fake),
         "critic_gap": _difference(on_train, on_held_out),
-        # of all there are, not of a sample: without a standard error
-        "weights_at_bound": number(100 * (np.abs(weights) >= bound * (1 - 1e-6)).mean(), "%"),
     }
+    if algorithm.config.penalty == "clip":
+        weights = np.concatenate([p.numpy().reshape(-1) for p in networks.trainable(algorithm.networks["critic"])])
+        at_bound = np.abs(weights) >= algorithm.config.clip * (1 - 1e-6)
+        # of all there are, not of a sample: without a standard error
+        measured["weights_at_bound"] = number(100 * at_bound.mean(), "%")
+    return measured
 
 
 def _difference(a, b):
