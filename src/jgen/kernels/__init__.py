@@ -10,8 +10,8 @@ On a GPU cuBLAS and cuDNN compute products and convolutions, and these kernels m
 operator has no form for the device, its callers use Jittor's operators; `composed` makes them do so everywhere.
 
 Measured times are CPU milliseconds of values and gradients together on one thread of an AVX-512 machine, fused against
-composed of Jittor's operators. Times of a model's step, 64 images, are processor time on one thread of an AVX2 machine
-(tests/benchmarks/one_kernel.py); repeated, they differ by up to a tenth.
+composed of Jittor's operators. Times of a model's step, 64 images, are processor time of an AVX2 machine, on one thread
+unless said otherwise (tests/benchmarks/one_kernel.py); repeated, they differ by up to a tenth.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ def test_parts_are_documents_studies_and_runs(tmp_path):
     assert runs("wgan", "vae") == {"wgan", "vae"}
     betas = ("0", "0.02", "0.03", "0.05", "0.1", "0.12", "0.15", "1")
     assert runs("beta-study") == {f"beta-vae-{beta}" for beta in betas}
-    assert runs("beta-vae-wgan") == runs("beta-study") | {"wgan", "beta-vae", "beta-vae-as-published"}
+    assert runs("beta-vae-wgan") == runs("beta-study") | {"wgan", "wgan-gp", "beta-vae", "beta-vae-as-published"}
     with pytest.raises(UserError, match=r"no part 'vea'; the parts are: vae-cvae, vae, .*beta-study"):
         jobs.select(("vea",), place)
 
