@@ -32,8 +32,10 @@ def judged(monkeypatch):
         way = next(name for name, each in recommended.WAYS.items() if each == self)
         calls.append((way, len(real.y), None if further is None else len(further)))
         y = np.arange(real.n_classes).repeat(recipe.made_per_class)
-        x = np.zeros((len(y), *real.x.shape[1:]), np.uint8)
-        return Labelled(x, y, real.n_classes) if self.source else None
+        images = Labelled(np.zeros((len(y), *real.x.shape[1:]), np.uint8), y, real.n_classes)
+        if self.source == recommended.UNLABELLED:
+            images = images.and_also(Labelled(further, np.arange(len(further)) % 2, real.n_classes))
+        return images if self.source else None
 
     def trained(judge, real, made, share, moves, seed, steps):
         return calls[-1][0]
@@ -95,6 +97,12 @@ def test_unlabelled_images_are_a_way_of_their_own(folder, judged, tmp_path, caps
     assert ("unlabelled", 14, 7) in judged[1] or ("unlabelled", 15, 7) in judged[1]
     assert json.loads((tmp_path / "more/verdict.json").read_text())["use"] == "unlabelled"
     assert {row["class"] for row in rows(tmp_path / "more")} == {"a", "b"}
+    found = [row for row in rows(tmp_path / "more") if row["direction"] == "label found"]
+    assert [row["source"] for row in found] == [str(images / f"{i}.png") for i in range(7)]
+    assert [row["class"] for row in found] == ["a", "b", "a", "b", "a", "b", "a"]
+    for row in found:  # the image itself, in its own size
+        same = [np.asarray(Image.open(path)) for path in (tmp_path / "more" / row["file"], row["source"])]
+        np.testing.assert_array_equal(*same)
 
 
 def test_every_image_is_judged_once_and_never_trained_on_meanwhile(folder, tmp_path):

@@ -83,8 +83,8 @@ def test_files_are_named_in_the_order_of_their_rows(draw, load):
     for i in range(4):
         draw(f"unlabelled/{i}.png", (i, 3, 0))
     dataset = load()
-    rows = np.concatenate([dataset.x_train, dataset.x_test])[:, :2, 0, 0]
-    assert dataset.files == tuple(f"{' ab'[kind]}/{i}.png" for i, kind in rows)
+    rows = np.concatenate([dataset.x_train, dataset.x_test, dataset.x_unlabelled])[:, :2, 0, 0]
+    assert dataset.files == tuple(f"{('', 'a', 'b', 'unlabelled')[kind]}/{i}.png" for i, kind in rows)
     assert dataset.x_unlabelled[:, :2, 0, 0].tolist() == [[i, 3] for i in range(4)] and dataset.n_classes == 2
     assert dataset.describe() == f"{dataset.name}, 22 training, 2 test and 4 unlabelled images, 3x4x4, 2 classes"
     assert dataset.describe_split().endswith("classes (training+test images): a 11+1, b 11+1")

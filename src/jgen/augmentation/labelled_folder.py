@@ -19,7 +19,7 @@ MOST_UNLABELLED = 5000
 
 
 class LabelledFolder:
-    """The labelled images of a folder, `real`, and the unlabelled ones beside them, or None."""
+    """The labelled images of a folder, `real`, and the unlabelled ones beside them, or None, of the files `paths`."""
 
     def __init__(self, source: str, data_dir: str, out: str, fewest: int, unlabelled: str = ""):
         """Raises UserError unless there are two classes of at least `fewest` training images each."""
@@ -30,13 +30,19 @@ class LabelledFolder:
         self.dataset = data.load(str(self.path), data_dir, size, None, cache)
         self._check(source, fewest)
         self.real = Labelled(np.asarray(self.dataset.x_train), self.dataset.y_train, self.dataset.n_classes)
-        further = self.dataset.x_unlabelled
+        apart, root = self.dataset, self.path
+        further, names = apart.x_unlabelled, apart.files[len(apart.x_train) + len(apart.x_test) :]
         if unlabelled:
-            beside = data.load(unlabelled, data_dir, size, self.dataset.image_shape[0], cache)
-            further = np.concatenate([beside.x_train, beside.x_test])
-        self.unlabelled = None
+            root = data.find_folder(unlabelled, data_dir)
+            apart = data.load(str(root), data_dir, size, self.dataset.image_shape[0], cache)
+            further, names = np.concatenate([apart.x_train, apart.x_test]), apart.files
+        self.unlabelled, self.paths = None, []
         if further is not None:
-            self.unlabelled = np.asarray(further[:: -(-len(further) // MOST_UNLABELLED)])
+            step = -(-len(further) // MOST_UNLABELLED)
+            self.unlabelled, self.paths = (
+                np.asarray(further[::step]),
+                [root / name for name in names[: len(further) : step]],
+            )
 
     def _check(self, source, fewest):
         if self.dataset.n_classes < 2:
@@ -62,7 +68,10 @@ class LabelledFolder:
 
     def original(self, i: int) -> np.ndarray:
         """Training image i in its own size, uint8 [C, H, W]."""
-        path = self.path / self.dataset.files[i]
+        return self.read(self.path / self.dataset.files[i])
+
+    def read(self, path: pathlib.Path) -> np.ndarray:
+        """One of the folder's images in its own size, uint8 [C, H, W]."""
         with images.decoding():
             return images.decode(path, images.stored_size(path), self.dataset.image_shape[0])
 

@@ -31,7 +31,10 @@ WAYS = {
     "VAE": Way("use the VAE's images", FEW),
     "both": Way("use the VAE's images and classic moves", FEW, True, True),
     "unlabelled": Way(
-        "use the VAE's images, trained with the unlabelled ones, and classic moves", UNLABELLED, True, True
+        "use the unlabelled images with the labels found for them, the VAE's images and classic moves",
+        UNLABELLED,
+        True,
+        True,
     ),
 }  # the simplest first
 FOLDS = 3  # from MANY images on, one of them is enough
@@ -147,7 +150,8 @@ def _as_json(verdict: dict) -> bytes:
 def _write(study: Study, way: Way, n: int, target: pathlib.Path) -> int:
     """Write `n` images in a way for each image of the folder, in its size, and the manifest; returns how many.
 
-    Of a way with both a VAE and moves, every other image is the VAE's.
+    Of a way with both a VAE and moves, every other image is the VAE's. The unlabelled images, where they help, follow
+    with the labels found for them.
     """
     if not (way.source or way.classifier_moves):
         return 0
@@ -169,6 +173,12 @@ def _write(study: Study, way: Way, n: int, target: pathlib.Path) -> int:
                 values = (file, folder.dataset.files[i], name, "", "", " ".join(study.moves), study.seed, "")
             manifest.write_image(target / file, pixels)
             rows.append(dict(zip(manifest.COLUMNS, values)))
+    if way.source == UNLABELLED:
+        for i, (path, label) in enumerate(zip(folder.paths, made.y[-len(folder.paths) :])):
+            name = folder.dataset.classes[label]
+            file = f"{name}/unlabelled_{i:06d}.png"
+            manifest.write_image(target / file, folder.read(path))
+            rows.append(dict(zip(manifest.COLUMNS, (file, str(path), name, "label found", "", "", study.seed, ""))))
     manifest.write(target, rows)
     return len(rows)
 

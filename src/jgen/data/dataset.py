@@ -20,7 +20,7 @@ class Dataset:
 
     `name` is what was really loaded, which differs from what was asked for after a fallback. `source` says where it
     came from, in JSON-able values: files, checksums, counts, notes. `files` are the names of an image folder's files in
-    the order of training and test rows, below the folder; () for other data sets.
+    the order of training, test and unlabelled rows, below the folder; () for other data sets.
     """
 
     name: str

@@ -79,7 +79,7 @@ def _dataset(name, rows, plan, skipped, sha256):
     labels = None if plan.labels is None else np.asarray(plan.labels, np.int64)
     y_train, y_test = (None, None) if labels is None else (labels[:n], labels[n:])
     unlabelled = rows[m:] if plan.unlabelled else None
-    files = tuple(plan.train + plan.test)
+    files = tuple(plan.names)
     return Dataset(name, rows[:n], y_train, rows[n:m], y_test, plan.classes, source, files, unlabelled)
 
 

@@ -115,7 +115,7 @@ def _within_known(real, known, loaded):
     inside = "" if real == known else os.path.relpath(real, known) + "/"
     n = len(loaded.x_train)
     rows = [i for i, name in enumerate(loaded.files[:n]) if name.startswith(inside)]
-    held_out = sum(name.startswith(inside) for name in loaded.files[n:])
+    held_out = sum(name.startswith(inside) for name in loaded.files[n : n + len(loaded.x_test)])
     if not rows:
         raise UserError(f"{real} holds no training images of {known}, whose split counts; {held_out} are held out")
     return _sources([loaded.files[i] for i in rows], loaded, rows, held_out)
