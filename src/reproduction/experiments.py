@@ -227,6 +227,26 @@ G_VAE_EVALUATED = evaluation(
     "--images 1000 --samples 50", "reconstruction", "likelihood", "distances", "labels", "memorisation", minutes=4
 )
 ON_CIFAR10 = evaluation("--images 1000 --samples 50", "reconstruction", "likelihood", minutes=3)
+# A KL weight that gives q(z|x) a spread worth moving by, and a class term that then matters.
+CLASS_COVARIANCE = "--epochs 12 --lr 1e-3 --beta 0.2 --stem 8 --widths 16 32 --latent-dim 32"
+G_VAE_OF_CLASSES = (
+    Experiment(
+        "g-vae-mnist-class-plain", f"g-vae.py {CLASS_COVARIANCE} --classifier off", 13, (RECONSTRUCTION, *SAMPLED)
+    ),
+    Experiment(
+        "g-vae-mnist-class",
+        f"g-vae.py {CLASS_COVARIANCE} --classifier-weight 100 --covariance class-full --strength 1",
+        14,
+        (
+            RECONSTRUCTION,
+            *SAMPLED,
+            evaluation("preservation --beside g-vae-mnist-class-plain", "preservation", minutes=2),
+            pictures(
+                "augment --beside g-vae-mnist-class-plain --directions class --strength 0.15", "augment-class.png"
+            ),
+        ),
+    ),
+)
 G_VAE = (
     *g_vae_pair("g-vae-mnist", "--epochs 20", 40, G_VAE_EVALUATED),
     *g_vae_pair(
@@ -241,6 +261,7 @@ G_VAE = (
         plain_minutes=30,
         quick="--epochs 1 --batch-size 500 --stem 8 --widths 8 16 32 --latent-dim 32",
     ),
+    *G_VAE_OF_CLASSES,
     Experiment(
         "g-vae-unet",
         "g-vae.py --data mnist5k --decoder unet",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import typing
 
+import numpy as np
+
 from reproduction.reporting import charts
 from reproduction.reporting.blocks import Chart, Missing, Prose
 from reproduction.reporting.results import NotRunYet
@@ -13,6 +15,8 @@ from reproduction.reporting.verdicts import Outcome, graded
 RUN, PLAIN, UNET = "g-vae-mnist", "g-vae-mnist-plain", "g-vae-unet"
 SECTION = "preservation"
 DIRECTIONS, STEP, FROM_PRIOR = "top10%", "3", "mu+N(0,I)"
+CLASS_RUN, CLASS_PLAIN = "g-vae-mnist-class", "g-vae-mnist-class-plain"
+CLASS_MOVES = "class"  # draws of N(0, Sigma_y)
 SURE = 2  # standard errors
 WORDS = {
     RUN: "G-VAE",
@@ -127,6 +131,44 @@ class SkipsCarryTheImage:
         share = moved[UNET] / moved[RUN]
         found = f"{share:.0%}: {moved[UNET]:.2f} against {moved[RUN]:.2f}"
         return Outcome(graded(share <= self.most, share <= self.partly), found)
+
+
+@dataclasses.dataclass(frozen=True)
+class KeepsClassMoves:
+    """Moves by the class's covariance keep the class, and G-VAE's more than the plain VAE's, under both judges."""
+
+    distance: float = 3.0
+    least: float = 98.0
+    margin: float = 2.0
+
+    @property
+    def text(self):
+        return (
+            f"moves by the class's covariance that change an image by {self.distance:g} in pixels keep the class "
+            f"of ≥ {self.least:g} % of the images that are reconstructed rightly, and of ≥ {self.margin:g} points more "
+            "than the plain VAE's, under each of two judges; partly if one of the two holds"
+        )
+
+    def judge(self, results):
+        measured = results.run(CLASS_RUN).measured
+        kept = []
+        for values in ("values", "second"):
+            pair = [
+                self._at_distance(
+                    measured(SECTION, f"{prefix}retention_where_reconstructed {CLASS_MOVES}")[values],
+                    measured(SECTION, f"{prefix}pixel_distance {CLASS_MOVES}")["values"],
+                )
+                for prefix in ("", f"{CLASS_PLAIN}: ")
+            ]
+            kept.append(pair)
+        high = all(ours >= self.least for ours, _ in kept)
+        more = all(ours - plain >= self.margin for ours, plain in kept)
+        found = "; ".join(f"{ours:.1f} % against {plain:.1f} %" for ours, plain in kept)
+        return Outcome(graded(high and more, high or more), f"{found} (first and second judge)")
+
+    def _at_distance(self, retention, distance):
+        """Retention in % at `self.distance`, linear between steps; without a step every image keeps its class."""
+        return float(np.interp(self.distance, [0, *distance.values()], [100, *retention.values()]))
 
 
 def retention_blocks(results):

@@ -171,18 +171,42 @@ def test_more_than_the_plain_vae_means_clearly_more(results, more, error, expect
         "gain_over g-vae-mnist-plain mu+N(0,I)": {"1": more},
     }
     folder = write_run(results.out, "g-vae-mnist", evaluation={"preservation": numbers})
-    with_errors(folder, "preservation", "gain_at_equal_diversity top10%", {"g-vae-mnist-plain": error})
-    with_errors(folder, "preservation", "gain_over g-vae-mnist-plain mu+N(0,I)", {"1": error})
+    of_plain = {"standard_errors": {"g-vae-mnist-plain": error}}
+    with_more(folder, "preservation", "gain_at_equal_diversity top10%", of_plain)
+    with_more(folder, "preservation", "gain_over g-vae-mnist-plain mu+N(0,I)", {"standard_errors": {"1": error}})
     assert preservation.KeepsMoreThanPlain().judge(results).verdict is expected
     assert preservation.KeepsMoreUnderNoise().judge(results).verdict is expected
 
 
-def with_errors(folder, section, key, errors):
-    """Write the standard errors of a series into a run's evaluation."""
+def with_more(folder, section, key, more):
+    """Write more about a series, such as its standard errors, into a run's evaluation."""
     path = folder / "evaluation.json"
     found = json.loads(path.read_text())
-    found[section]["numbers"][key]["standard_errors"] = errors
+    found[section]["numbers"][key] |= more
     path.write_text(json.dumps(found))
+
+
+@pytest.mark.parametrize(
+    ("plain", "second", "expected"),
+    [
+        (95.0, 98.5, Verdict.REPRODUCED),
+        (97.0, 98.5, Verdict.PARTLY),  # above 98 %, but by less than 2 points
+        (95.0, 97.5, Verdict.PARTLY),  # by more, but below 98 % under the second judge
+        (96.8, 97.5, Verdict.NOT),
+    ],
+)
+def test_moves_of_the_class_are_judged_at_one_distance_by_both_judges(results, plain, second, expected):
+    names = ("", "g-vae-mnist-class-plain: ")
+    numbers = {f"{name}pixel_distance class": {"0.5": 2.0, "1": 4.0} for name in names}
+    label = "retention_where_reconstructed class"  # at 3, the mean of those at 2 and 4
+    for name, kept in zip(names, (98.5, plain)):
+        numbers[f"{name}{label}"] = {"0.5": kept + 1, "1": kept - 1}
+    folder = write_run(results.out, "g-vae-mnist-class", evaluation={"preservation": numbers})
+    for name, kept in zip(names, (second, plain)):
+        with_more(folder, "preservation", f"{name}{label}", {"second": {"0.5": kept + 1, "1": kept - 1}})
+    outcome = preservation.KeepsClassMoves().judge(results)
+    assert outcome.verdict is expected
+    assert f"98.5 % against {plain:.1f} %; {second:.1f} % against {plain:.1f} %" in outcome.found
 
 
 @pytest.mark.parametrize(("moved", "expected"), [(1.0, Verdict.REPRODUCED), (3.0, Verdict.PARTLY), (7.0, Verdict.NOT)])
