@@ -2,13 +2,14 @@
 
 import csv
 import json
+import pathlib
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from conftest import make_folder
-from jgen.augmentation import recommended
+from jgen.augmentation import labelled_folder, recommended
 from jgen.augmentation.augment import Augmentation, augment
 from jgen.augmentation.small_classifiers import Labelled
 from jgen.errors import UserError
@@ -28,10 +29,10 @@ def judged(monkeypatch):
     """Which ways are right on every image, in place of classifiers and generators; notes what is trained."""
     right, calls = set(), []
 
-    def made(self, real, further, recipe, seed):
+    def made(self, real, further, recipe, seed, per_class=None):
         way = next(name for name, each in recommended.WAYS.items() if each == self)
         calls.append((way, len(real.y), None if further is None else len(further)))
-        y = np.arange(real.n_classes).repeat(recipe.made_per_class)
+        y = np.arange(real.n_classes).repeat(per_class or recipe.made_per_class)
         images = Labelled(np.zeros((len(y), *real.x.shape[1:]), np.uint8), y, real.n_classes)
         if self.source == recommended.UNLABELLED:
             images = images.and_also(Labelled(further, np.arange(len(further)) % 2, real.n_classes))
@@ -98,11 +99,51 @@ def test_unlabelled_images_are_a_way_of_their_own(folder, judged, tmp_path, caps
     assert json.loads((tmp_path / "more/verdict.json").read_text())["use"] == "unlabelled"
     assert {row["class"] for row in rows(tmp_path / "more")} == {"a", "b"}
     found = [row for row in rows(tmp_path / "more") if row["direction"] == "label found"]
-    assert [row["source"] for row in found] == [str(images / f"{i}.png") for i in range(7)]
+    names = [f"unlabelled/{i}.png" if inside else str(images / f"{i}.png") for i in range(7)]
+    assert [row["source"] for row in found] == names
     assert [row["class"] for row in found] == ["a", "b", "a", "b", "a", "b", "a"]
     for row in found:  # the image itself, in its own size
-        same = [np.asarray(Image.open(path)) for path in (tmp_path / "more" / row["file"], row["source"])]
+        same = [np.asarray(Image.open(path)) for path in (tmp_path / "more" / row["file"], folder / row["source"])]
         np.testing.assert_array_equal(*same)
+
+
+@pytest.mark.parametrize("place", ["in the folder", "elsewhere", "mnist5k"])
+def test_of_many_unlabelled_images_some_are_taken_with_their_files(tmp_path, monkeypatch, place):
+    monkeypatch.setattr(labelled_folder, "MOST_UNLABELLED", 3)
+    folder = make_folder(tmp_path / "photos", ("a", "b"), 12, (8, 8))
+    root = folder if place == "in the folder" else tmp_path
+    images = make_folder(root, ("unlabelled",), 8, (8, 8)) / "unlabelled"
+    if place == "mnist5k":  # a folder that is called like a data set
+        images = images.rename(tmp_path / "mnist5k")
+        monkeypatch.chdir(tmp_path)
+        images = pathlib.Path("./mnist5k")
+    given = "" if place == "in the folder" else f"./{images}" if place == "mnist5k" else str(images)
+    found = recommended.LabelledFolder(str(folder), "", str(tmp_path), 6, given)
+    assert found.described.startswith("22 training images of 2 classes, 3 of 8 unlabelled")
+    assert [path.name for path in found.paths] == ["0.png", "3.png", "6.png"]
+    for pixels, path in zip(found.unlabelled, found.paths, strict=True):
+        np.testing.assert_array_equal(
+            pixels.transpose(1, 2, 0), np.asarray(Image.open(path).resize(pixels.shape[:0:-1]))
+        )
+
+
+def test_unlabelled_images_of_class_folders_lose_their_classes(folder, tmp_path):
+    images = make_folder(tmp_path / "others", ("a", "b", "unlabelled"), 4, (10, 8))
+    found = recommended.LabelledFolder(str(folder), "", str(tmp_path), 6, str(images))
+    assert sorted(str(path.relative_to(images)) for path in found.paths) == [
+        f"{name}/{i}.png" for name in ("a", "b", "unlabelled") for i in range(4)
+    ]
+    assert len(found.unlabelled) == 12
+
+
+def test_unlabelled_images_are_neither_a_data_set_nor_the_labelled_ones(folder, tmp_path):
+    for unlabelled, words in (
+        ("mnist", "mnist is no folder: --unlabelled needs a folder of images"),
+        (str(folder), "holds the labelled images"),
+        (str(tmp_path), "overlap"),
+    ):
+        with pytest.raises(UserError, match=words):
+            run(folder, tmp_path / "more", unlabelled=unlabelled)
 
 
 def test_every_image_is_judged_once_and_never_trained_on_meanwhile(folder, tmp_path):

@@ -61,6 +61,9 @@ def augment(options: Augmentation) -> None:
     """Do what the options say; goes on with an unfinished job of the same options."""
     target = pathlib.Path(options.target)
     _refuse_overlap(options.source, target)
+    if options.unlabelled:
+        _refuse_overlap(options.unlabelled, target)
+        _refuse_unlabelled_source(options.source, options.unlabelled)
     if options.run:
         from jgen.augmentation import along_run
 
@@ -73,6 +76,13 @@ def augment(options: Augmentation) -> None:
     from jgen.augmentation import recommended  # starts Jittor, which --help does not need
 
     recommended.augment(options, target)
+
+
+def _refuse_unlabelled_source(source: str, unlabelled: str) -> None:
+    """Raise UserError where the labelled images would be the unlabelled ones as well."""
+    source, unlabelled = os.path.realpath(source), os.path.realpath(unlabelled)
+    if os.path.commonpath([source, unlabelled]) == unlabelled:
+        raise UserError(f"--unlabelled {unlabelled} holds the labelled images: give another folder")
 
 
 def _refuse_overlap(source: str, target: pathlib.Path) -> None:

@@ -2,8 +2,8 @@
 
 Without further images, a conditional VAE is trained on the labelled ones; the latents of a class then follow a Gaussian
 with the mean of its codes and their covariance plus the mean posterior variance. With unlabelled images, VAEs are
-trained on all of them, the labels are spread among their codes (spreading.py), and each class's density is fitted to
-the codes that got its label.
+trained on all of them, the labels are spread among their codes (spreading.py) and judged by a classifier, and each
+class's density is fitted to the codes that got its label; the unlabelled images are returned with their labels.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ SHARE_OF_FURTHER = 0.8  # of the batches of a classifier that judges unlabelled 
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """How a generator is trained, and how many images it makes."""
+    """How generators are trained, how labels are found for unlabelled images, and how many images are made."""
 
     steps: int = 3000
     batch_size: int = 64
@@ -50,34 +50,35 @@ class Recipe:
     moves: tuple[str, ...] = ()  # of the images that generators, and that classifier, are trained on
 
 
-def made_of_few(real: Labelled, recipe: Recipe, seed: int) -> Labelled:
-    """Images drawn from the class densities of a conditional VAE that is trained on these images alone."""
+def made_of_few(real: Labelled, recipe: Recipe, seed: int, per_class: int) -> Labelled:
+    """`per_class` images drawn from the class densities of a conditional VAE that is trained on these images alone."""
     model = _conditional(real, recipe, seed)
     _train(model, real.x, real.y, recipe, seed)
     mu, logvar = latents.encode(model, real.x, real.y)
     of_class = tuple(density.gaussian(*(part[real.y == k] for part in (mu, logvar))) for k in range(real.n_classes))
-    return _drawn(model, of_class, recipe.made_per_class, seed)
+    return _drawn(model, of_class, per_class, seed)
 
 
-def made_with_unlabelled(real: Labelled, unlabelled: np.ndarray, recipe: Recipe, seed: int) -> Labelled:
-    """Images drawn from class densities, then the unlabelled images uint8 [N, C, H, W] with labels found for them.
+def made_with_unlabelled(real: Labelled, unlabelled: np.ndarray, recipe: Recipe, seed: int, per_class: int) -> Labelled:
+    """`per_class` images drawn from class densities, then `unlabelled` uint8 [N, C, H, W] with the labels found.
 
     Several VAEs are trained on all images; the labels are spread among the codes of each, and the probabilities
     averaged. In each round a classifier is trained on what would be returned then, and its probabilities are
     multiplied by those.
     """
     x = np.concatenate([real.x, unlabelled])
-    models = [_unconditional(x.shape[1:], recipe, seed + MEMBER * member) for member in range(recipe.members)]
-    for member, model in enumerate(models):
-        _train(model, x, None, recipe, seed + MEMBER * member)
+    seeds = [seed + MEMBER * member for member in range(recipe.members)]
+    models = [_unconditional(x.shape[1:], recipe, each) for each in seeds]
+    for model, each in zip(models, seeds):
+        _train(model, x, None, recipe, each)
     codes = [latents.encode(model, x) for model in models]
     by_neighbours = np.mean([spreading.spread(mu, real.y, real.n_classes) for mu, _ in codes], 0)
     found = _labelled(x, real, by_neighbours)
     for _ in range(recipe.rounds):
-        made = _made(models, codes, found, len(real.y), recipe, seed)
+        made = _made(models, codes, found, len(real.y), recipe.made_per_class, seeds)
         judge = trained("CNN", real, made, SHARE_OF_FURTHER, recipe.moves, seed, recipe.classifier_steps)
         found = _labelled(x, real, by_neighbours * probabilities(judge, x))
-    return _made(models, codes, found, len(real.y), recipe, seed)
+    return _made(models, codes, found, len(real.y), per_class, seeds)
 
 
 def _labelled(x: np.ndarray, real: Labelled, likely: np.ndarray) -> Labelled:
@@ -86,26 +87,31 @@ def _labelled(x: np.ndarray, real: Labelled, likely: np.ndarray) -> Labelled:
     return Labelled(x, np.concatenate([real.y, y[len(real.y) :]]), real.n_classes)
 
 
-def _made(models: list, codes: list, found: Labelled, n_real: int, recipe: Recipe, seed: int) -> Labelled:
+def _made(models: list, codes: list, found: Labelled, n_real: int, per_class: int, seeds: list) -> Labelled:
     """Images drawn from each model's class densities of its codes (mu, logvar), then `found` after its first n_real."""
     parts = []
-    for member, (model, (mu, logvar)) in enumerate(zip(models, codes)):
+    for model, (mu, logvar), seed in zip(models, codes, seeds):
         rows = [found.y == k for k in range(found.n_classes)]
         of_class = tuple(density.fit(mu[own], logvar[own]) for own in rows)
-        parts.append(_drawn(model, of_class, -(-recipe.made_per_class // len(models)), seed + MEMBER * member))
+        parts.append(_drawn(model, of_class, -(-per_class // len(models)), seed))
     return functools.reduce(Labelled.and_also, [*parts, found.of(np.arange(n_real, len(found.y)))])
+
+
+def convolutional(image_shape: tuple[int, ...]) -> bool:
+    """Whether a generator of such images [C, H, W] is convolutional."""
+    return math.prod(image_shape) > MOST_PIXELS_OF_MLP
 
 
 def _conditional(real: Labelled, recipe: Recipe, seed: int) -> CVAE:
     shape = Shape(tuple(real.x.shape[1:]), real.n_classes)
-    net = "mlp" if math.prod(shape.image_shape) <= MOST_PIXELS_OF_MLP else "conv"
+    net = "conv" if convolutional(shape.image_shape) else "mlp"
     config = CVAEConfig(net=net, latent_dim=recipe.latent_dim, hidden=(recipe.hidden,), widths=recipe.widths, seed=seed)
     return CVAE(config, shape)
 
 
 def _unconditional(image_shape: tuple[int, ...], recipe: Recipe, seed: int) -> VAE | ConvVAE:
     shape = Shape(tuple(image_shape), 0)
-    if math.prod(image_shape) <= MOST_PIXELS_OF_MLP:
+    if not convolutional(image_shape):
         return VAE(VAEConfig(latent_dim=recipe.latent_dim, hidden=(recipe.hidden,), seed=seed), shape)
     config = ConvConfig(latent_dim=recipe.latent_dim, widths=recipe.widths, likelihood="bernoulli", seed=seed)
     return ConvVAE(config, shape)

@@ -23,26 +23,24 @@ class LabelledFolder:
 
     def __init__(self, source: str, data_dir: str, out: str, fewest: int, unlabelled: str = ""):
         """Raises UserError unless there are two classes of at least `fewest` training images each."""
-        if source in data.NAMES or data.is_celeba(source):
-            raise UserError(f"{source} is no folder: without --run a folder of class folders is needed")
-        self.path = data.find_folder(source, data_dir)
+        self.path = _folder(source, "without --run, SOURCE", data_dir)
         cache, size = pathlib.Path(out) / "intermediate" / ".cache", _size(source, self.path)
         self.dataset = data.load(str(self.path), data_dir, size, None, cache)
         self._check(source, fewest)
         self.real = Labelled(np.asarray(self.dataset.x_train), self.dataset.y_train, self.dataset.n_classes)
-        apart, root = self.dataset, self.path
-        further, names = apart.x_unlabelled, apart.files[len(apart.x_train) + len(apart.x_test) :]
+        self.unlabelled, self.paths, self.n_unlabelled = None, [], 0
+        n_labelled = len(self.dataset.x_train) + len(self.dataset.x_test)
+        further, names, root = self.dataset.x_unlabelled, self.dataset.files[n_labelled:], self.path
         if unlabelled:
-            root = data.find_folder(unlabelled, data_dir)
+            root = _folder(unlabelled, "--unlabelled", data_dir)
             apart = data.load(str(root), data_dir, size, self.dataset.image_shape[0], cache)
-            further, names = np.concatenate([apart.x_train, apart.x_test]), apart.files
-        self.unlabelled, self.paths = None, []
+            parts = [apart.x_train, apart.x_test, apart.x_unlabelled]
+            further, names = np.concatenate([x for x in parts if x is not None]), apart.files
         if further is not None:
+            self.n_unlabelled = len(further)
             step = -(-len(further) // MOST_UNLABELLED)
-            self.unlabelled, self.paths = (
-                np.asarray(further[::step]),
-                [root / name for name in names[: len(further) : step]],
-            )
+            self.unlabelled = np.asarray(further[::step])
+            self.paths = [root / name for name in names[::step]]
 
     def _check(self, source, fewest):
         if self.dataset.n_classes < 2:
@@ -60,7 +58,11 @@ class LabelledFolder:
 
     @property
     def described(self) -> str:
-        further = "" if self.unlabelled is None else f", {len(self.unlabelled)} unlabelled"
+        further = ""
+        if self.unlabelled is not None:
+            used = len(self.unlabelled)
+            of_all = f" of {self.n_unlabelled}" if used < self.n_unlabelled else ""
+            further = f", {used}{of_all} unlabelled"
         _, height, width = self.dataset.image_shape
         held_out = f"; its {len(self.dataset.x_test)} test images are left alone" if len(self.dataset.x_test) else ""
         n, classes = len(self.real.y), self.dataset.n_classes
@@ -69,6 +71,10 @@ class LabelledFolder:
     def original(self, i: int) -> np.ndarray:
         """Training image i in its own size, uint8 [C, H, W]."""
         return self.read(self.path / self.dataset.files[i])
+
+    def name_of(self, path: pathlib.Path) -> str:
+        """`path` below the folder, or as it is where it lies elsewhere."""
+        return str(path.relative_to(self.path) if path.is_relative_to(self.path) else path)
 
     def read(self, path: pathlib.Path) -> np.ndarray:
         """One of the folder's images in its own size, uint8 [C, H, W]."""
@@ -80,6 +86,13 @@ class LabelledFolder:
         parts = [self.real.x.tobytes(), self.real.y.tobytes(), "\0".join(self.dataset.classes).encode()]
         parts.append(b"" if self.unlabelled is None else self.unlabelled.tobytes())
         return hashlib.sha256(b"".join(parts)).hexdigest()
+
+
+def _folder(name: str, what: str, data_dir: str) -> pathlib.Path:
+    """The absolute path of a folder, whatever it is called. Raises UserError for the name of a data set."""
+    if name in data.NAMES or data.is_celeba(name):
+        raise UserError(f"{name} is no folder: {what} needs a folder of images")
+    return data.find_folder(name, data_dir).absolute()
 
 
 def _size(source: str, folder: pathlib.Path) -> tuple[int, int]:

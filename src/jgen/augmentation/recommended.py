@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from jgen import random
-from jgen.augmentation import classic, manifest
+from jgen.augmentation import classic, generators, manifest
 from jgen.augmentation.generators import Recipe
 from jgen.augmentation.labelled_folder import MANY, LabelledFolder
 from jgen.augmentation.small_classifiers import hits, trained
@@ -62,8 +62,9 @@ class Study:
     def __init__(self, folder: LabelledFolder, seed: int, cache: pathlib.Path):
         self.folder, self.seed = folder, seed
         self.moves = ("affine", "flip", "colour") if folder.in_colour else ("affine",)
-        # A convolutional VAE of photographs takes minutes: one of them finds the labels of unlabelled images.
-        steps, latent_dim, members = (1500, 24, 1) if folder.in_colour else (2500, 16, 3)
+        steps, latent_dim = (1500, 24) if folder.in_colour else (2500, 16)
+        # A convolutional VAE takes minutes: one of them finds the labels of unlabelled images.
+        members = 1 if generators.convolutional(folder.dataset.image_shape) else 3
         self.recipe = Recipe(
             steps=steps,
             latent_dim=latent_dim,
@@ -156,8 +157,7 @@ def _write(study: Study, way: Way, n: int, target: pathlib.Path) -> int:
     if not (way.source or way.classifier_moves):
         return 0
     folder, real = study.folder, study.folder.real
-    recipe = dataclasses.replace(study.recipe, made_per_class=n * int(np.bincount(real.y).max()))
-    made = way.made(real, folder.unlabelled, recipe, study.seed)
+    made = way.made(real, folder.unlabelled, study.recipe, study.seed, n * int(np.bincount(real.y).max()))
     drawn = made and [iter(made.x[made.y == label]) for label in range(made.n_classes)]
     rows = []
     for i, label in enumerate(real.y):
@@ -174,11 +174,14 @@ def _write(study: Study, way: Way, n: int, target: pathlib.Path) -> int:
             manifest.write_image(target / file, pixels)
             rows.append(dict(zip(manifest.COLUMNS, values)))
     if way.source == UNLABELLED:
-        for i, (path, label) in enumerate(zip(folder.paths, made.y[-len(folder.paths) :])):
+        found = made.y[len(made.y) - len(folder.paths) :]
+        for i, (path, label) in enumerate(zip(folder.paths, found, strict=True)):
             name = folder.dataset.classes[label]
             file = f"{name}/unlabelled_{i:06d}.png"
             manifest.write_image(target / file, folder.read(path))
-            rows.append(dict(zip(manifest.COLUMNS, (file, str(path), name, "label found", "", "", study.seed, ""))))
+            rows.append(
+                dict(zip(manifest.COLUMNS, (file, folder.name_of(path), name, "label found", "", "", study.seed, "")))
+            )
     manifest.write(target, rows)
     return len(rows)
 

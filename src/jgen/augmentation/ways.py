@@ -15,9 +15,10 @@ FEW, UNLABELLED = "few", "unlabelled"
 
 @dataclasses.dataclass(frozen=True)
 class Way:
-    """source: FEW, a VAE of the labelled images; UNLABELLED, a VAE of those and the unlabelled ones; "", nobody.
+    """source: FEW, a VAE of the labelled images; UNLABELLED, VAEs of those and the unlabelled ones; "", nobody.
 
-    generator_moves: the VAE is trained under moves. classifier_moves: so is the classifier.
+    generator_moves: the VAEs, and the classifier that judges unlabelled images, are trained under moves.
+    classifier_moves: so is the classifier that uses the images.
     """
 
     text: str
@@ -25,10 +26,16 @@ class Way:
     generator_moves: bool = False
     classifier_moves: bool = False
 
-    def made(self, real: Labelled, unlabelled: np.ndarray | None, recipe: Recipe, seed: int) -> Labelled | None:
-        """Images made in this way; None where nobody makes any. The recipe's moves apply under `generator_moves`."""
+    def made(
+        self, real: Labelled, unlabelled: np.ndarray | None, recipe: Recipe, seed: int, per_class: int | None = None
+    ) -> Labelled | None:
+        """Images made in this way, `per_class` drawn ones of each class (default: the recipe's number) first.
+
+        None where nobody makes any. The recipe's moves apply under `generator_moves`.
+        """
+        per_class = per_class or recipe.made_per_class
         if not self.generator_moves:
             recipe = dataclasses.replace(recipe, moves=())
         if self.source == FEW:
-            return generators.made_of_few(real, recipe, seed)
-        return generators.made_with_unlabelled(real, unlabelled, recipe, seed) if self.source else None
+            return generators.made_of_few(real, recipe, seed, per_class)
+        return generators.made_with_unlabelled(real, unlabelled, recipe, seed, per_class) if self.source else None

@@ -8,7 +8,7 @@ import typing
 import numpy as np
 
 from reproduction.reporting import charts
-from reproduction.reporting.blocks import Chart, Missing, Prose
+from reproduction.reporting.blocks import Chart, Gallery, Heading, Missing, Picture, Prose
 from reproduction.reporting.results import NotRunYet
 from reproduction.reporting.verdicts import Outcome, graded
 
@@ -16,7 +16,8 @@ RUN, PLAIN, UNET = "g-vae-mnist", "g-vae-mnist-plain", "g-vae-unet"
 SECTION = "preservation"
 DIRECTIONS, STEP, FROM_PRIOR = "top10%", "3", "mu+N(0,I)"
 CLASS_RUN, CLASS_PLAIN = "g-vae-mnist-class", "g-vae-mnist-class-plain"
-CLASS_MOVES = "class"  # draws of N(0, Sigma_y)
+CLASS_MOVES, CLASS_DISTANCE = "class", 3.0  # draws of N(0, Sigma_y); pixel distance from the reconstruction
+CLASS_PICTURE = (CLASS_RUN, "explore", "augment-class.png")
 SURE = 2  # standard errors
 WORDS = {
     RUN: "G-VAE",
@@ -133,42 +134,44 @@ class SkipsCarryTheImage:
         return Outcome(graded(share <= self.most, share <= self.partly), found)
 
 
-@dataclasses.dataclass(frozen=True)
-class KeepsClassMoves:
-    """Moves by the class's covariance keep the class, and G-VAE's more than the plain VAE's, under both judges."""
+def class_moves_blocks(results):
+    """Beyond the document: what moves by the covariance of a class do to a pair with a wider posterior."""
+    heading = Heading("Beyond the document: moves by the class's covariance")
+    try:
+        kept = [kept_at_distance(results.run(CLASS_RUN), values) for values in ("values", "second")]
+    except NotRunYet:
+        return [
+            heading,
+            Missing("the moves", f"python src/evaluate.py {CLASS_RUN} preservation --beside {CLASS_PLAIN}"),
+        ]
+    found = "; ".join(f"{ours:.1f} % against {plain:.1f} %" for ours, plain in kept)
+    words = (
+        "ISDA augments features by draws from the covariance of their class. With a KL weight of 0.2, not 2.5e-3, "
+        f"such draws change an image visibly. Of the digits reconstructed rightly, moves of {CLASS_DISTANCE:g} "
+        f"(Euclidean distance of pixels) keep this share in its class, G-VAE against the plain VAE: {found}, by the "
+        "first and by the second judge."
+    )
+    blocks = [heading, Prose(words)]
+    if results.folder.joinpath(*CLASS_PICTURE).is_file():
+        alt = "Originals in the framed column, moved by draws from their class's covariance; G-VAE, then the plain VAE"
+        caption = "One draw for each image, by −0.9 to 0.9 of it. G-VAE left, plain VAE right"
+        blocks.append(Gallery((Picture(CLASS_PICTURE, alt, caption, wide=True),)))
+    return blocks
 
-    distance: float = 3.0
-    least: float = 98.0
-    margin: float = 2.0
 
-    @property
-    def text(self):
-        return (
-            f"moves by the class's covariance that change an image by {self.distance:g} in pixels keep the class "
-            f"of ≥ {self.least:g} % of the images that are reconstructed rightly, and of ≥ {self.margin:g} points more "
-            "than the plain VAE's, under each of two judges; partly if one of the two holds"
-        )
+def kept_at_distance(run, values):
+    """What G-VAE and the plain VAE keep, in %, at CLASS_DISTANCE, linear between steps; values: a judge's.
 
-    def judge(self, results):
-        measured = results.run(CLASS_RUN).measured
-        kept = []
-        for values in ("values", "second"):
-            pair = [
-                self._at_distance(
-                    measured(SECTION, f"{prefix}retention_where_reconstructed {CLASS_MOVES}")[values],
-                    measured(SECTION, f"{prefix}pixel_distance {CLASS_MOVES}")["values"],
-                )
-                for prefix in ("", f"{CLASS_PLAIN}: ")
-            ]
-            kept.append(pair)
-        high = all(ours >= self.least for ours, _ in kept)
-        more = all(ours - plain >= self.margin for ours, plain in kept)
-        found = "; ".join(f"{ours:.1f} % against {plain:.1f} %" for ours, plain in kept)
-        return Outcome(graded(high and more, high or more), f"{found} (first and second judge)")
-
-    def _at_distance(self, retention, distance):
-        """Retention in % at `self.distance`, linear between steps; without a step every image keeps its class."""
-        return float(np.interp(self.distance, [0, *distance.values()], [100, *retention.values()]))
+    NotRunYet where that judge is missing, or where one of the two does not move so far.
+    """
+    kept = []
+    for prefix in ("", f"{CLASS_PLAIN}: "):
+        retention = run.measured(SECTION, f"{prefix}retention_where_reconstructed {CLASS_MOVES}")
+        distance = [0.0, *run.measured(SECTION, f"{prefix}pixel_distance {CLASS_MOVES}")["values"].values()]
+        if values not in retention or max(distance) < CLASS_DISTANCE:
+            raise NotRunYet(f"moves of {run.name} by {CLASS_DISTANCE:g}")
+        kept.append(float(np.interp(CLASS_DISTANCE, distance, [100.0, *retention[values].values()])))
+    return tuple(kept)
 
 
 def retention_blocks(results):

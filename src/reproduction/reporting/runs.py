@@ -26,7 +26,16 @@ def _row(run, results):
     name = f"[`{run.name}`]({results.link(run.name)})"
     seconds = sum(part["protocol"].get("seconds", 0) for part in run.evaluation.values())
     evaluated = f"{seconds:,.0f}" if run.evaluation else "–"
-    return (name, f"`{run.command}`", _data(run), _recipe(run), _evaluated(run), f"{run.seconds:,.0f}", evaluated)
+    commands = dict.fromkeys([run.command, *run.record.get("resumed", [])])
+    return (
+        name,
+        "<br>".join(f"`{command}`" for command in commands),
+        _data(run),
+        _recipe(run),
+        _evaluated(run),
+        f"{run.seconds:,.0f}",
+        evaluated,
+    )
 
 
 def _planned(experiment):
@@ -45,7 +54,10 @@ def _data(run):
 
 
 def _recipe(run):
-    words = [f"{label} {run.config[key]}" for key, label in SETTINGS if key in run.config]
+    config = run.config
+    if config.get("penalty") == "gradient":
+        config = {**config, "lr": config["adam_lr"]}
+    words = [f"{label} {config[key]}" for key, label in SETTINGS if key in config]
     if run.rows and len(run.rows) != run.config.get("epochs"):
         words[0] = f"epochs {len(run.rows)} of {run.config.get('epochs')}"
     words.append(f"binarised: {run.config.get('binarise', 'none')}")

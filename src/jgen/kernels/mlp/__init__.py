@@ -24,7 +24,7 @@ from jgen.kernels.function import Function
 from jgen.kernels.source import Source
 from jgen.platform.runtime import jt
 
-ACTIVATIONS = {"": 0, "relu": 1, "leaky-relu": 2, "tanh": 3}  # "" is none; the numbers are known to op.cc
+ACTIVATIONS = {"": 0, "relu": 1, "leaky-relu": 2, "tanh": 3}  # "" is none; the numbers are known to activation.h
 
 _SOURCE = Source(__file__)
 

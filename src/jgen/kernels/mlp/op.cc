@@ -138,7 +138,7 @@ void backward(const Arguments& a) {
     const Settings s(a);
     const float* joined = a.number("joined") > 0 ? a.inputs.back()->ptr<float>() : nullptr;
     const bool by_parameters = a.number("constant") == 0;
-    const bool plain_last = s.last_activation == 0 && !s.normalises(s.layers - 1);
+    const bool plain_last = s.last_activation == IDENTITY && !s.normalises(s.layers - 1);
     const int first_before = by_parameters ? 2 * s.layers : 0;
     const int first_of_norms = first_before + (plain_last ? s.layers - 1 : s.layers);
     const long N = a.inputs[0]->shape[0];

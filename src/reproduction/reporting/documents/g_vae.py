@@ -29,11 +29,6 @@ CLAIMS = (
         preservation.KeepsMoreUnderNoise(),
         "最右列为加入Gauss噪声后的增强结果",
     ),
-    Claim(
-        "the class's covariance keeps the class",
-        "ISDA's own augmentation, a draw from the covariance of the class, keeps the class.",
-        preservation.KeepsClassMoves(),
-    ),
     Claim("the copies help to train", "The augmented images are of use for training.", low_data.Helps()),
     Claim(
         "99.03 % on MNIST",
@@ -95,10 +90,6 @@ PICTURES = {
         "Augmentation: originals in the centre, steps of 0.5 sigma to both sides. G-VAE left, plain VAE right; the "
         "last column of each is mu + N(0, I)",
     ),
-    "augment-class": (
-        "Originals in the framed column, moved by draws from their class's covariance; G-VAE, then the plain VAE",
-        "One draw from the class's covariance for each image, by shares of −0.9 to 0.9 of the class's spread",
-    ),
     "morph-linear": ("One image turning into another", "Morph between two images, G-VAE"),
     "axes": (
         "A grid of images that change along two directions",
@@ -147,7 +138,7 @@ def document(results):
             Heading("Does it help a classifier with few images?"),
             *low_data.blocks(results),
             *_explored(results, "MNIST", "g-vae-mnist", sharp=True),
-            *_explored(results, "MNIST, moves by the class's covariance", "g-vae-mnist-class", sharp=True),
+            *preservation.class_moves_blocks(results),
             *_explored(results, "CIFAR-10", "g-vae-cifar10", sharp=False),
             Heading("The U-Net decoder"),
             *_unet(results),
