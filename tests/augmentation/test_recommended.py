@@ -76,6 +76,21 @@ def test_the_simplest_of_the_best_ways_is_recommended_and_written(folder, judged
         assert {Image.open(path).size for path in written} == {(8, 10)}  # as the source images
 
 
+@pytest.mark.parametrize(
+    ("right", "use"),
+    [
+        ({"none": 50, "classic": 52, "VAE": 50, "both": 53}, "classic"),
+        ({"none": 52, "classic": 50, "VAE": 50, "both": 53}, "none"),
+        ({"none": 50, "classic": 50, "VAE": 50, "both": 50}, "none"),
+        ({"none": 50, "classic": 52, "VAE": 50, "both": 70}, "both"),
+    ],
+)
+def test_a_vae_is_recommended_only_where_it_is_clearly_better(right, use):
+    judged = {name: (np.arange(100) < count).astype(float) for name, count in right.items()}
+    judged["both"] = judged["both"][::-1]  # right on other images
+    assert recommended._recommended(judged) == use
+
+
 def test_the_verdict_on_the_same_folder_is_kept(folder, judged, tmp_path, capsys):
     run(folder, tmp_path / "one")
     trainings = len(judged[1])
