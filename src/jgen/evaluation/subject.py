@@ -162,6 +162,7 @@ class Subject:
 
     def protocol(self, **more):
         """What every number's reader must know; `more` adds what is particular to a section."""
+        assert report.OTHER_DATA not in more, f"{report.OTHER_DATA} says that the numbers do not count"
         weights = self.directory.weights
         same = run_data.is_trained_on(self.run, self.dataset)
         return {

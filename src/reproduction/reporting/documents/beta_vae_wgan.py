@@ -195,7 +195,7 @@ def _gradient_penalty(results):
         Table(head, rows, caption),
         Gallery(
             (
-                Film(("mp4", "wgan-gp.mp4"), "WGAN-GP", ("wgan-gp", "samples.png")),
+                Film(("mp4", "wgan-gp.mp4"), "WGAN-GP", ("wgan-gp", "samples.png"), linked=True),
                 Picture(("wgan-gp", "samples.png"), "64 digits drawn by WGAN-GP", "Samples of WGAN-GP"),
             )
         ),
