@@ -8,7 +8,7 @@ PYTEST := $(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile --
 
 help:
 	@echo "make setup   create .venv and install requirements.txt"
-	@echo "make demo    setup, then train a beta-VAE and make its film (4 minutes at first, then 2)"
+	@echo "make demo    setup, then train a beta-VAE and make its film (5 minutes at first, then 2)"
 	@echo "make reproduce  setup, then train and measure what results/ lacks (hours), and build report/"
 	@echo "              (make reproduce ARGS=--quick: everything small, in minutes)"
 	@echo "make test    setup, then run the quick tests (10 minutes at first, then 2)"

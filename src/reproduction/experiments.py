@@ -177,16 +177,17 @@ BETA_STUDY = tuple(
     Experiment(f"beta-vae-{beta}", f"beta-vae.py -b {beta} --epochs 40", 5, (EVALUATED,), weights=False)
     for beta in ("0", "0.02", "0.03", "0.05", "0.1", "0.12", "0.15", "1")
 )
+WGAN_EVALUATED = evaluation("", "distances", "labels", "memorisation", "critic")
 BETA_VAE_WGAN = (
     *BETA_STUDY,
     Experiment("beta-vae", "beta-vae.py -b 0.1", 10, (EVALUATED,)),
     Experiment("beta-vae-as-published", "beta-vae.py -b 0.1 --as-published", 20, (EVALUATED,), weights=False),
-    Experiment("wgan", "wgan.py", 24, (evaluation("", "distances", "labels", "memorisation", "critic"),)),
+    Experiment("wgan", "wgan.py", 24, (WGAN_EVALUATED,)),
     Experiment(
         "wgan-gp",
         "wgan.py --penalty gradient --net conv --adam-lr 2e-4 --epochs 50",
         80,
-        (evaluation("", "distances", "labels", "memorisation", "critic"),),
+        (WGAN_EVALUATED,),
     ),
 )
 

@@ -181,16 +181,21 @@ def _write(study: Study, way: Way, n: int, target: pathlib.Path) -> int:
             manifest.write_image(target / file, pixels)
             rows.append(dict(zip(manifest.COLUMNS, values)))
     if way.source == UNLABELLED:
-        found = made.y[len(made.y) - len(folder.paths) :]
-        for i, (path, label) in enumerate(zip(folder.paths, found, strict=True)):
-            name = folder.dataset.classes[label]
-            file = f"{name}/unlabelled_{i:06d}.png"
-            manifest.write_image(target / file, folder.read(path))
-            rows.append(
-                dict(zip(manifest.COLUMNS, (file, folder.name_of(path), name, "label found", "", "", study.seed, "")))
-            )
+        rows += _write_unlabelled(folder, made.y[len(made.y) - len(folder.paths) :], study.seed, target)
     manifest.write(target, rows)
     return len(rows)
+
+
+def _write_unlabelled(folder: LabelledFolder, found: np.ndarray, seed: int, target: pathlib.Path) -> list[dict]:
+    """Write the unlabelled images into the folders of the labels found [U]; their rows of the manifest."""
+    rows = []
+    for i, (path, label) in enumerate(zip(folder.paths, found, strict=True)):
+        name = folder.dataset.classes[label]
+        file = f"{name}/unlabelled_{i:06d}.png"
+        manifest.write_image(target / file, folder.read(path))
+        values = (file, folder.name_of(path), name, "label found", "", "", seed, "")
+        rows.append(dict(zip(manifest.COLUMNS, values)))
+    return rows
 
 
 def _resized(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -174,15 +174,9 @@ def _gradient_penalty(results):
     """WGAN-GP, which the document does not have, beside its WGAN."""
     heading = Heading("Beyond the document: WGAN-GP")
     try:
-        found = {name: [results.run(name).measured("distances", key) for key, _ in DISTANCES] for name, _ in GENERATORS}
+        rows = [_distances(results.run(name), words) for name, words in GENERATORS]
     except NotRunYet as missing:
         return [heading, Missing(f"WGAN-GP, for want of {missing}", f"python src/report.py --run {GENERATORS[1][0]}")]
-    rows = []
-    for name, words in GENERATORS:
-        pairs = (
-            f"{number['value']:{form}} / {number['second']:{form}}" for number, (_, form) in zip(found[name], DISTANCES)
-        )
-        rows.append((words, *pairs, f"{len(results.run(name).rows)}"))
     head = ("run", "Fréchet distance", "precision", "recall", "epochs")
     caption = "10,000 samples against the test images, by the features of the first and of the second judge."
     words = (
@@ -200,3 +194,12 @@ def _gradient_penalty(results):
             )
         ),
     ]
+
+
+def _distances(run, words):
+    """The row of a run: every number of the distances by each of the judges that measured it, and the epochs."""
+    cells = []
+    for key, form in DISTANCES:
+        number = run.measured("distances", key)
+        cells.append(" / ".join(f"{number[judge]:{form}}" for judge in ("value", "second") if judge in number))
+    return (words, *cells, f"{len(run.rows)}")
