@@ -110,6 +110,24 @@ def test_a_kernel_is_compiled_at_once(tmp_path):
     assert found[:3] == ["an_op.cc", "-I", "a b"]
 
 
+@pytest.mark.parametrize("fails", [False, True])
+def test_jittors_data_is_compiled_while_its_helper_is(tmp_path, fails):
+    """With the helper's flags but for those of a link; where that fails, by Jittor's own command."""
+    compiler, made = tmp_path / "g++", tmp_path / "data.o"
+    compiler.write_text('#!/bin/sh\nfor word; do :; done\necho "$*" > "$word"\n' + "exit 1\n" * fails)
+    compiler.chmod(0o755)
+    ran = []
+    run = compilation.DataAhead(lambda command, **options: ran.append(command))
+    helper = f'"{compiler}" "a b.cc" -Wall -shared -I"a b" -O2 -o "{tmp_path}/jit_utils_core.so"'
+    own = f'"{compiler}" -O2 "{tmp_path}/data.cc" -c -o "{made}"'
+    for command in (helper, own):
+        run(command, cwd=None)
+    assert ran == [helper, own] if fails else [helper]
+    if not fails:
+        words = made.read_text().split()
+        assert words[:3] == ["-Ia", "b", "-O2"] and words[-4].endswith("/data.cc") and words[-3:-1] == ["-c", "-o"]
+
+
 @pytest.mark.parametrize("source, level", [("executor.cc", 2), ("opt/kernel_ir.cc", 1)])
 def test_only_jittors_own_folders_decide_how_a_file_is_compiled(source, level):
     command = f'"g++" "/home/src/test/extern/jittor/src/{source}" -include"/h/O2/jittor_headers.h"  -O2  -c'
