@@ -42,6 +42,20 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: places.get(item.path, len(places)))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def compiles_while_others_compile():
+    """A worker of pytest-xdist locks a file of its own, not Jittor's, or all others would wait while it compiles.
+
+    Two that need the same kernel write the same bytes, and compilation.COMPILE puts it in place when it is whole.
+    """
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        from jgen.platform.runtime import jt
+
+        lock = pathlib.Path(jt.compiler.cache_path, f"{os.environ['PYTEST_XDIST_WORKER']}.lock")
+        lock.touch()
+        jt.compiler.core.set_lock_path(str(lock))
+
+
 def make_folder(root, classes, per_class, shape, grey=False):
     """Images of (H, W) pixels below root/CLASS; each class is a brightness of its own, with some noise."""
     generator = np.random.default_rng(0)

@@ -26,7 +26,7 @@ RUNS = {
     "vae": (MNIST, {"epoch": (8, 8), "recon": (8, 16)}, ELBO),
     "beta-vae": (("-b", 0.1, "--tensorboard", *MNIST), {"epoch": (8, 8), "recon": (8, 16)}, {"mse", "kl"}),
     "wgan": (MNIST, {"epoch": (8, 8)}, {"critic_loss", "generator_loss"}),
-    "cvae": (CLASSES, {"epoch": (8, 2), "recon": (6, 2)}, ELBO),
+    "cvae": ((*CLASSES, "--net", "mlp"), {"epoch": (8, 2), "recon": (6, 2)}, ELBO),
     "conv-vae": ((*CLASSES, "--size", "17x12", "--latent-dim", 5), {"epoch": (8, 8)}, {"mse", *ELBO}),
 }
 EPOCHS = 2

@@ -101,13 +101,17 @@ def test_the_core_is_optimised_where_every_operator_passes(name, level):
     assert f" -O{level} " in command and f"/O{level}/jittor_headers.h" in command
 
 
-def test_a_kernel_is_compiled_at_once(tmp_path):
-    compiler = tmp_path / "g++"
-    compiler.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_kernel_is_compiled_at_once_and_put_in_place_when_it_is_whole(tmp_path, fails):
+    compiler, kernel = tmp_path / "g++", tmp_path / "an op.so"
+    compiler.write_text('#!/bin/sh\nfor word; do :; done\nprintf "%s\\n" "$@" > "$word"\n' + "exit 1\n" * fails)
     compiler.chmod(0o755)
     words = ["sh", "-c", compilation.COMPILE, "sh", "asm_tuner.py", f"--cc_path={compiler}", "an_op.cc", "-I", "a b"]
-    found = subprocess.run(words, capture_output=True, text=True, check=True).stdout.splitlines()
-    assert found[:3] == ["an_op.cc", "-I", "a b"]
+    assert subprocess.run([*words, "-o", kernel, "-O2"], check=False).returncode == fails
+    assert kernel.exists() != fails
+    if not fails:
+        found = kernel.read_text().splitlines()
+        assert found[:6] == ["an_op.cc", "-I", "a b", "-o", str(kernel), "-O2"] and found[-1].startswith(f"{kernel}.")
 
 
 @pytest.mark.parametrize("fails", [False, True])
