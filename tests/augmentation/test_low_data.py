@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from covering import quick_first
 from jgen import data
 from jgen.augmentation import generators, low_data, low_data_picture, small_classifiers, spreading
 from jgen.augmentation.generators import Recipe
@@ -64,20 +65,22 @@ def cell(digits, monkeypatch):
 
 
 def test_no_image_serves_two_purposes(cell):
-    parts = [{image.tobytes() for image in x} for x in (cell.real.x, cell.held_out.x, cell.unlabelled)]
-    assert [len(part) for part in parts] == [20, 30, 40]
-    assert not (parts[0] & parts[1] or parts[0] & parts[2] or parts[1] & parts[2])
+    images = (cell.real.x, cell.held_out.x, cell.unlabelled["unlabelled"], cell.unlabelled["all unlabelled"])
+    parts = [{image.tobytes() for image in x} for x in images]
+    assert [len(part) for part in parts] == [20, 30, 40, 4450] and parts[2] < parts[3]
+    assert not (parts[0] & parts[1] or parts[0] & parts[3] or parts[1] & parts[3])
 
 
-@pytest.mark.parametrize("source", ["few", "unlabelled"])
+@pytest.mark.parametrize("source", quick_first(["few", "unlabelled", "all unlabelled"], 2))
 def test_generators_see_the_images_of_their_way_only(cell, monkeypatch, source):
     seen = []
     monkeypatch.setattr(generators.classic, "moved", lambda x, moves, generator: (seen.append((x, moves)), x)[1])
     made = cell.made(source, True)
-    few, unlabelled = {x.tobytes() for x in cell.real.x}, {x.tobytes() for x in cell.unlabelled}
+    few, unlabelled = ({x.tobytes() for x in images} for images in (cell.real.x, cell.unlabelled.get(source, ())))
     assert (np.bincount(made.y[:30]) == 3).all()
-    assert {x.tobytes() for x in made.x[30:]} == (set() if source == "few" else unlabelled)
-    trained_on = seen[: RECIPE.steps * (1 if source == "few" else RECIPE.members)]  # then comes the judge
+    assert {x.tobytes() for x in made.x[30:]} == unlabelled
+    steps = {"few": 2, "unlabelled": 2 * RECIPE.members, "all unlabelled": 2 * 2 * RECIPE.members}
+    trained_on = seen[: steps[source]]  # then comes the judge
     allowed = few if source == "few" else few | unlabelled
     assert {x.tobytes() for batch, _ in trained_on for x in batch} <= allowed
     assert all(moves == low_data.MOVES for _, moves in seen)
@@ -99,7 +102,7 @@ def test_unlabelled_images_get_the_label_of_what_they_show():
 def test_held_out_images_decide_whether_made_images_are_used(cell, monkeypatch, better, expected):
     made = Labelled(cell.real.x, cell.real.y, 10)
     monkeypatch.setattr(low_data.Cell, "made", lambda self, source, moves: made)
-    monkeypatch.setattr(low_data, "trained", lambda judge, real, made, share, moves, seed: (share, moves))
+    monkeypatch.setattr(low_data, "trained", lambda judge, real, made, share, moves, seed, steps: (share, moves))
 
     def hits(network, test):
         assert test is cell.held_out or test is cell.test
@@ -149,7 +152,8 @@ def made(monkeypatch):
 def test_an_interrupted_table_goes_on_and_keeps_its_rows(digits, made, tmp_path):
     path, wanted = tmp_path / "low-data.jsonl", low_data.cells((2, 1), 0, 2)
     low_data.make(path, digits, RECIPE, wanted)
-    assert made == wanted and [row[0] for row in wanted[:20]] == [1] * 16 + [2] * 4
+    assert made == wanted and [row[0] for row in wanted[:22]] == [1] * 18 + [2] * 4
+    assert {row[0] for row in wanted if row[1] == "all unlabelled"} == {1}
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join(lines[:8]) + lines[8][:9])  # killed in the middle of a row
     made.clear()

@@ -30,6 +30,7 @@ from jgen.training.noise import Noise
 
 MOST_PIXELS_OF_MLP = 1024  # larger images are left to convolutions
 MEMBER = 1000  # between the seeds of VAEs that are trained on the same images
+MOST_CODES = 1500  # of a class, that its density is fitted to
 SHARE_OF_FURTHER = 0.8  # of the batches of a classifier that judges unlabelled images
 
 
@@ -91,7 +92,7 @@ def _made(models: list, codes: list, found: Labelled, n_real: int, per_class: in
     """Images drawn from each model's class densities of its codes (mu, logvar), then `found` after its first n_real."""
     parts = []
     for model, (mu, logvar), seed in zip(models, codes, seeds):
-        rows = [found.y == k for k in range(found.n_classes)]
+        rows = [np.flatnonzero(found.y == k)[:MOST_CODES] for k in range(found.n_classes)]
         of_class = tuple(density.fit(mu[own], logvar[own]) for own in rows)
         parts.append(_drawn(model, of_class, -(-per_class // len(models)), seed))
     return functools.reduce(Labelled.and_also, [*parts, found.of(np.arange(n_real, len(found.y)))])

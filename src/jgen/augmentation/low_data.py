@@ -22,7 +22,7 @@ from tqdm import tqdm
 from jgen import data, random
 from jgen.augmentation.generators import Recipe
 from jgen.augmentation.small_classifiers import JUDGES, Labelled, hits, trained
-from jgen.augmentation.ways import FEW, UNLABELLED, Way
+from jgen.augmentation.ways import ALL_UNLABELLED, FEW, UNLABELLED, Way
 from jgen.data.dataset import Dataset
 from jgen.errors import UserError
 from jgen.evaluation.numbers import series
@@ -31,8 +31,10 @@ from jgen.runs import metrics
 
 CHOICE = 2  # EVALUATION's key of the images that are chosen
 HELD_OUT = 2000  # training images that decide whether made images are used
-N_UNLABELLED = 5000  # further training images whose labels are not used
+N_UNLABELLED = 5000  # further training images whose labels are not used, but for ALL_UNLABELLED
 AT_MOST, SHARE_OF_FEW, SHARE = 20, 0.5, 0.2  # share of made images in a batch up to AT_MOST a class, and beyond
+FOR_ALL = {"steps": 2, "rounds": 3, "classifier_steps": 3}  # with ALL_UNLABELLED, times the recipe's
+SHARE_OF_ALL = 0.8
 CONFIDENCE = 0.95
 KEY = ("per_class", "way", "judge", "seed")
 NONE, CLASSIC = "none", "classic"
@@ -45,6 +47,8 @@ WAYS = {
     CLASSIC: Way("affine moves anew in every step, no generator", classifier_moves=True),
     "classic + VAE": Way("VAE under moves, and affine moves of all images", FEW, True, True),
     "classic + unlabelled": Way("unlabelled under moves, and affine moves of all images", UNLABELLED, True, True),
+    # Takes as long as all others together, so that only the fewest images per class are measured.
+    "all unlabelled": Way("as unlabelled, with all other training images, every training longer", ALL_UNLABELLED),
 }
 MOVES = ("affine",)
 
@@ -69,7 +73,8 @@ class Cell:
         rest = np.setdiff1d(np.arange(len(dataset.y_train)), rows)
         rest = random.stream(seed, random.EVALUATION, CHOICE + 1).permutation(rest)
         self.real, self.held_out = (self._part(dataset, part) for part in (rows, rest[:HELD_OUT]))
-        self.unlabelled = data.gather(dataset.x_train, np.sort(rest[HELD_OUT : HELD_OUT + N_UNLABELLED]))
+        unlabelled = {UNLABELLED: rest[HELD_OUT : HELD_OUT + N_UNLABELLED], ALL_UNLABELLED: rest[HELD_OUT:]}
+        self.unlabelled = {source: data.gather(dataset.x_train, np.sort(part)) for source, part in unlabelled.items()}
         self.test = Labelled(dataset.x_test, dataset.y_test, dataset.n_classes)
         self.share = SHARE_OF_FEW if per_class <= AT_MOST else SHARE
         self.recipe, self.seed = dataclasses.replace(recipe, moves=MOVES), seed
@@ -80,7 +85,13 @@ class Cell:
 
     @functools.cache  # noqa: B019 (a cell lives for one row of the table)
     def made(self, source: str, generator_moves: bool) -> Labelled:
-        return Way("", source, generator_moves).made(self.real, self.unlabelled, self.recipe, self.seed)
+        recipe = self._recipe(source)
+        return Way("", source, generator_moves).made(self.real, self.unlabelled.get(source), recipe, self.seed)
+
+    def _recipe(self, source: str) -> Recipe:
+        if source != ALL_UNLABELLED:
+            return self.recipe
+        return dataclasses.replace(self.recipe, **{name: n * getattr(self.recipe, name) for name, n in FOR_ALL.items()})
 
     @functools.cache  # noqa: B019
     def classifier(self, way: str, judge: str, share: float):
@@ -88,14 +99,16 @@ class Cell:
         chosen = WAYS[way]
         made = self.made(chosen.source, chosen.generator_moves) if share else None
         moves = MOVES if chosen.classifier_moves else ()
-        network = trained(judge, self.real, made, share, moves, self.seed)
+        steps = self._recipe(chosen.source).classifier_steps
+        network = trained(judge, self.real, made, share, moves, self.seed, steps)
         return network, hits(network, self.held_out).mean()
 
     def accuracy(self, way: str, judge: str) -> tuple[float, float]:
         """(test accuracy, share of made images) of the classifier whose share is best on the held-out images."""
         candidates = [(CLASSIC if WAYS[way].classifier_moves else NONE, judge, 0.0)]
         if WAYS[way].source:
-            candidates.append((way, judge, self.share))
+            share = SHARE_OF_ALL if WAYS[way].source == ALL_UNLABELLED else self.share
+            candidates.append((way, judge, share))
         best = max(candidates, key=lambda candidate: self.classifier(*candidate)[1])
         return float(hits(self.classifier(*best)[0], self.test).mean()), best[2]
 
@@ -126,9 +139,11 @@ class Table:
 def cells(sizes: Iterable[int], first_seed: int, seeds: int) -> list[tuple]:
     """(images per class, way, judge, seed) of every row, a whole seed after the other."""
     every_seed = range(first_seed, first_seed + seeds)
+    fewest = min(sizes)
     return [
         (size, way, judge, seed)
         for seed, size, way, judge in itertools.product(every_seed, sorted(set(sizes)), WAYS, JUDGES)
+        if size == fewest or WAYS[way].source != ALL_UNLABELLED
     ]
 
 
@@ -140,7 +155,8 @@ def settings_of(dataset: Dataset, recipe: Recipe) -> dict:
         "test_images": len(dataset.x_test),
         "held_out": HELD_OUT,
         "unlabelled": N_UNLABELLED,
-        "shares": {"few": AT_MOST, "share_of_few": SHARE_OF_FEW, "share": SHARE},
+        "shares": {"few": AT_MOST, "share_of_few": SHARE_OF_FEW, "share": SHARE, "share_of_all": SHARE_OF_ALL},
+        "for_all": FOR_ALL,
         "moves": list(MOVES),
         "recipe": dataclasses.asdict(recipe),
     }
@@ -170,12 +186,13 @@ def make(path: Path, dataset: Dataset, recipe: Recipe, wanted: list[tuple]) -> d
 
 def numbers(accuracies: dict[tuple, float], wanted: list[tuple]) -> dict:
     """Each way's mean accuracy in %, and its paired gain over none and over classic with half a confidence interval."""
-    sizes, seeds = sorted({cell[0] for cell in wanted}), sorted({cell[3] for cell in wanted})
+    seeds = sorted({cell[3] for cell in wanted})
+    sizes = {way: sorted({cell[0] for cell in wanted if cell[1] == way}) for way in WAYS}
     measured = {}
     for judge in JUDGES:
         of = {
-            way: {str(size): np.array([100 * accuracies[size, way, judge, seed] for seed in seeds]) for size in sizes}
-            for way in WAYS
+            way: {str(size): np.array([100 * accuracies[size, way, judge, seed] for seed in seeds]) for size in own}
+            for way, own in sizes.items()
         }
         for way, by_size in of.items():
             means = {size: values.mean() for size, values in by_size.items()}

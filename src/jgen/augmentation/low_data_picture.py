@@ -15,7 +15,7 @@ def draw(accuracies: dict[tuple, float], wanted: list[tuple]) -> bytes:
     for axes, judge in zip(panels, JUDGES):
         for i, way in enumerate(way for way in WAYS if way != NONE):
             gain = measured[f"{judge}: gain of {way} over {NONE}"]
-            moved = [size * 1.03 ** (i - 3) for size in sizes]  # side by side, on the logarithmic axis
+            moved = [int(size) * 1.03 ** (i - 3) for size in gain["values"]]  # side by side, on the logarithmic axis
             errors = list(gain["half_widths"].values()) if "half_widths" in gain else None
             values = list(gain["values"].values())
             axes.errorbar(moved, values, errors, color=f"C{i}", marker="o", markersize=4, capsize=3, label=way)

@@ -10,12 +10,13 @@ from jgen.augmentation import generators
 from jgen.augmentation.generators import Recipe
 from jgen.augmentation.small_classifiers import Labelled
 
-FEW, UNLABELLED = "few", "unlabelled"
+FEW, UNLABELLED, ALL_UNLABELLED = "few", "unlabelled", "all unlabelled"
 
 
 @dataclasses.dataclass(frozen=True)
 class Way:
-    """source: FEW, a VAE of the labelled images; UNLABELLED, VAEs of those and the unlabelled ones; "", nobody.
+    """source: FEW, a VAE of the labelled images; UNLABELLED or ALL_UNLABELLED, VAEs of those and unlabelled ones;
+        "", nobody.
 
     generator_moves: the VAEs, and the classifier that judges unlabelled images, are trained under moves.
     classifier_moves: so is the classifier that uses the images.

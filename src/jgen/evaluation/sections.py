@@ -244,8 +244,8 @@ def low_data_section(subject):
         split=subject.split,
         images=len(dataset.x_test),
         seeds=options.seeds,
-        classifiers_trained_on="few labelled training images, and 5,000 without labels where the way says so; the "
-        "run's own weights are not used",
+        classifiers_trained_on="few labelled training images, and 5,000 or all others without labels where the way "
+        "says so; the run's own weights are not used",
         chosen_by=f"{low_data.HELD_OUT} further training images decide whether a classifier uses the made images",
         tested_on="the whole test split",
         ways={name: way.text for name, way in low_data.WAYS.items()},

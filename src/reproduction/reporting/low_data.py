@@ -42,6 +42,8 @@ class Helps:
 
 
 def _with_interval(measured, size):
+    if size not in measured["values"]:
+        return "–"
     half = measured.get("half_widths", {}).get(size)
     return f"{measured['values'][size]:+.2f}" + (f" ± {half:.2f}" if half is not None else "")
 
