@@ -21,9 +21,17 @@ def out(tmp_path_factory):
     small = ["--hidden", "8", "--latent-dim", "3", "--out", str(folder), *TINY]
     training.run(VAE, small)
     training.run(VAE, [*small, "--name", "black-and-white", "--binarise", "static"])
-    training.run(CVAE, [*small, "--net", "mlp"])
-    training.run(WGAN, ["--hidden", "8", "8", "--critic-hidden", "8", "--out", str(folder), *TINY])
     return folder
+
+
+@pytest.fixture(scope="module")
+def cvae(out):
+    training.run(CVAE, ["--net", "mlp", "--hidden", "8", "--latent-dim", "3", "--out", str(out), *TINY])
+
+
+@pytest.fixture(scope="module")
+def wgan(out):
+    training.run(WGAN, ["--hidden", "8", "8", "--critic-hidden", "8", "--out", str(out), *TINY])
 
 
 def run(out, *words):
@@ -87,7 +95,7 @@ def test_one_part_joins_the_others_of_the_same_weights_only(out):
 
 
 @pytest.mark.slow
-def test_the_same_command_gives_the_same_numbers(out):
+def test_the_same_command_gives_the_same_numbers(out, cvae):
     run(out, "cvae", *FEW)
     first = read(out, "cvae")
     assert 0 <= first["labels"]["numbers"]["agreement"]["value"] <= 100
@@ -98,7 +106,8 @@ def test_the_same_command_gives_the_same_numbers(out):
     }
 
 
-def test_the_critic_needs_the_checkpoint(out, capsys):
+@pytest.mark.slow
+def test_the_critic_needs_the_checkpoint(out, wgan, capsys):
     run(out, "wgan", "critic", *FEW)
     numbers = read(out, "wgan")["critic"]["numbers"]
     assert {"critic_gap", "weights_at_bound", "negated_critic_loss_last"} <= numbers.keys()
@@ -110,6 +119,9 @@ def test_the_critic_needs_the_checkpoint(out, capsys):
         run(out, "wgan", "critic", *FEW)
     checkpoint.write_bytes(content)
     assert stop.value.code == 2 and "only it holds the critic" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as stop:
+        run(out, "wgan", "likelihood")
+    assert stop.value.code == 2 and "has no likelihood" in capsys.readouterr().err
 
 
 def test_comparison_of_runs_in_a_table_and_a_picture(out, capsys):
@@ -128,7 +140,7 @@ def test_comparison_of_runs_in_a_table_and_a_picture(out, capsys):
         (["missing"], "holds no run"),
         ([], "give the name of a run"),
         (["vae", "critic"], "has no critic"),
-        (["wgan", "likelihood"], "has no likelihood"),
+        (["vae", "preservation", "--beside", "missing"], "holds no run"),
         (["--compare", "vae", "missing"], "has no evaluation.json"),
         (["vae", "fid"], "--inception FILE"),
         (["vae", "fid", "--inception", "results/vae/weights.safetensors"], "does not hold the Inception"),

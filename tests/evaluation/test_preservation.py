@@ -215,10 +215,10 @@ def test_a_conditional_model_is_given_the_images_own_label():
     assert all((moved.retention == 1).all() for moved in moved_steps(found))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words, message",
     [
-        (["vae", "--beside", "missing"], "holds no run"),
         (["vae", "--beside", "black-and-white"], "do not compare"),
         (["vae", "--beside", "unlabelled"], "has images of (1, 5, 6)"),
         (["vae", "--beside", "wgan"], "has no q(z|x)"),

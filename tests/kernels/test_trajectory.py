@@ -40,8 +40,8 @@ MODELS = {
     "wgan": (wgan.WGAN, {"hidden": (20, 30, 40), "critic_hidden": (40, 30), "latent_dim": 12}),
 }
 ONE_PERCENT_OFF = [
-    ("ae", {"lr": 1.01e-3}),
     ("vae", {"lr": 0.99e-3}),
+    ("ae", {"lr": 1.01e-3}),
     ("beta-vae", {"beta": 0.101}),
     ("cvae-mlp", {"beta_weight": 1.01}),
     ("cvae-conv", {"alpha": 1.01}),
@@ -161,7 +161,7 @@ def excess(name, settings=()):
     return largest
 
 
-@pytest.mark.parametrize("name", quick_first(sorted(MODELS, key="wgan".__ne__)))
+@pytest.mark.parametrize("name", quick_first(sorted(MODELS, key="vae".__ne__)))
 def test_a_step_with_fused_kernels_equals_one_without(name):
     assert excess(name) <= 1
 
@@ -177,12 +177,12 @@ def test_a_step_on_a_gpu_equals_one_on_the_cpu(name):
     assert excess(name) <= 10
 
 
-@pytest.mark.parametrize("name, settings", quick_first(ONE_PERCENT_OFF[::-1], 2))
+@pytest.mark.parametrize("name, settings", quick_first(ONE_PERCENT_OFF))
 def test_a_rule_that_is_one_percent_off_is_noticed(name, settings):
     assert excess(name, tuple(settings.items())) > 1
 
 
-@pytest.mark.parametrize("name", quick_first(sorted(MODELS, key="wgan".__ne__)))
+@pytest.mark.parametrize("name", quick_first(sorted(MODELS, key="vae".__ne__)))
 def test_every_parameter_moves(name):
     moved = set()
     for _, plain, _ in recorded(name):
