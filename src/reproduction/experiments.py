@@ -248,6 +248,37 @@ G_VAE_OF_CLASSES = (
         ),
     ),
 )
+# 8,000 faces, four classes: Male + 2 Smiling. Few epochs, for want of time.
+FACES = (
+    "--data celeba --size 64 --epochs 10 --batch-size 64 --lr 1e-3 --beta 0.5 --stem 16 --widths 32 64 128 "
+    "--blocks 0 1 1 --decoder-blocks 0 0 0 --latent-dim 128"
+)
+ONE_FACE = "--epochs 1 --size 16 --widths 4 4 4 --latent-dim 32"
+BESIDE_FACES = "--beside g-vae-celeba-plain"
+G_VAE_OF_FACES = (
+    Experiment(
+        "g-vae-celeba-plain",
+        f"g-vae.py {FACES} --classifier off",
+        30,
+        (RECONSTRUCTION,),
+        weights=False,
+        quick=ONE_FACE,
+    ),
+    Experiment(
+        "g-vae-celeba",
+        f"g-vae.py {FACES} --classifier-weight 50 --covariance class-full --strength 1",
+        30,
+        (
+            RECONSTRUCTION,
+            MORPH,
+            pictures(f"augment {BESIDE_FACES} --directions class --strength 0.15", "augment-class.png"),
+            pictures(f"axes --across Male --down Pale_Skin {BESIDE_FACES}", "axes-Male-Pale_Skin.png"),
+            pictures(f"pca {BESIDE_FACES}", "pca.png"),
+        ),
+        weights=False,
+        quick=ONE_FACE,
+    ),
+)
 G_VAE = (
     *g_vae_pair("g-vae-mnist", "--epochs 20", 40, G_VAE_EVALUATED),
     *g_vae_pair(
@@ -263,6 +294,7 @@ G_VAE = (
         quick="--epochs 1 --batch-size 500 --stem 8 --widths 8 16 32 --latent-dim 32",
     ),
     *G_VAE_OF_CLASSES,
+    *G_VAE_OF_FACES,
     Experiment(
         "g-vae-unet",
         "g-vae.py --data mnist5k --decoder unet",

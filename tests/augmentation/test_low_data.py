@@ -71,7 +71,7 @@ def test_no_image_serves_two_purposes(cell):
     assert not (parts[0] & parts[1] or parts[0] & parts[3] or parts[1] & parts[3])
 
 
-@pytest.mark.parametrize("source", quick_first(["few", "unlabelled", "all unlabelled"], 2))
+@pytest.mark.parametrize("source", quick_first(["few", "unlabelled", "all unlabelled"]))
 def test_generators_see_the_images_of_their_way_only(cell, monkeypatch, source):
     seen = []
     monkeypatch.setattr(generators.classic, "moved", lambda x, moves, generator: (seen.append((x, moves)), x)[1])

@@ -45,6 +45,13 @@ def test_four_classes_and_the_official_split(root, log):
     assert len(log) == 1 and data.load("celeba", root, log=log) and len(log) == 1  # decoded once
 
 
+def test_the_attributes_of_the_test_images_stand_in_their_order(root):
+    found = celeba.attributes_of_test(root)
+    assert {name: list(values) for name, values in found.items()} == {
+        "Eyeglasses": [True, False], "Male": [False, True], "Smiling": [False, False], "Young": [False, True]
+    }  # fmt: skip
+
+
 def test_other_attributes_and_sizes(root, log):
     dataset = data.load("celeba:Young", root, size=(9, 7), channels=1, log=log)
     assert dataset.image_shape == (1, 9, 7) and dataset.classes == ("no-Young", "Young")

@@ -66,7 +66,7 @@ def test_images_are_chosen_from_each_class_in_turn():
 
 def test_the_square_has_the_reconstruction_in_its_centre(run, dataset, out):
     pictured = options(pictures_axes, out, across="3", down="pca1", images=(0,))
-    picture = pictures_axes.pictures(run, dataset, pictured)["axes"]
+    picture = pictures_axes.pictures(run, dataset, pictured)["axes-3-pca1"]
     x = dataset.x_test[:1]
     expected = grid.image_grid(latents.decode(run.algorithm, latents.encode(run.algorithm, x)[0], x), 1)[2:-2, 2:-2]
     middle = picture[2 + 3 * 10 : 10 + 3 * 10, 2 + 3 * 8 : 8 + 3 * 8]
@@ -86,6 +86,23 @@ def test_directions_have_names():
     for wrong in ("3", "pca0", "pca4", "a-d", "a-a", ""):
         with pytest.raises(UserError):
             pictures_axes.direction(wrong, mu, labels, classes)
+
+
+def test_attributes_of_celeba_are_directions_and_name_the_axes():
+    generator = np.random.default_rng(0)
+    mu = generator.normal(size=(200, 3)).astype(np.float32)
+    hat, mouth = (generator.random(200) < 0.5 for _ in range(2))
+    mu[hat, 1] += 50
+    mu[mouth, 2] -= 20
+    attributes = {"Hat": hat, "Mouth": mouth, "Never": np.zeros(200, bool)}
+    for name, axis in (("Hat", [0, 1, 0]), ("Mouth", [0, 0, -1])):
+        found = pictures_axes.direction(name, mu, None, (), attributes)
+        np.testing.assert_allclose(found / np.linalg.norm(found), axis, atol=0.3)
+        assert pictures_axes._correlated(name, mu @ found, attributes) == ""
+    assert pictures_axes._correlated("pca1", mu[:, 1], attributes) == " (Hat +1.00)"
+    assert pictures_axes._correlated("2", mu[:, 2], attributes) == " (Mouth -1.00)"
+    with pytest.raises(UserError, match="Never: none of the 200 images looked at is with Never"):
+        pictures_axes.direction("Never", mu, None, (), attributes)
 
 
 def test_the_projection_is_centred_and_says_what_it_explains(run, dataset, out):

@@ -56,6 +56,7 @@ def test_a_class_folder_within_the_runs_data_keeps_its_split_class_and_pixels(pl
     assert len({found.checksum(i) for i in range(36)}) == 36
 
 
+@pytest.mark.slow
 def test_a_folder_around_the_runs_data_as_well(place, vae, tmp_path):
     whole = sources.find(str(place / "around" / "pets"), place, vae)
     assert sources.find(str(place / "around"), place, vae).names == whole.names and len(whole.names) == 63

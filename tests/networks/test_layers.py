@@ -161,6 +161,7 @@ def test_what_a_gpu_computes_of_whole_networks(made, as_on_a_gpu):
     _assert_equal_composed(function, x, nn.ModuleList(parts))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("convolution", [Conv(3, 2, 3, padding=1, images="out"), Conv(3, 2, 1, images="out")])
 def test_images_come_out_as_images(convolution):
     features = jt.array(np.random.default_rng(0).normal(size=(2, 3 * 5 * 4)).astype(np.float32))

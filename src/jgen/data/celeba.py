@@ -71,6 +71,21 @@ def load(
     return Dataset(name, rows[:n], y[:n], rows[n:], y[n:], class_names(chosen), source)
 
 
+def attributes_of_test(data_dir: pathlib.Path) -> dict[str, np.ndarray]:
+    """Which test images have each attribute, in the order of the data set's test images: {name: bool [N]}.
+
+    Raises UserError for what is missing or damaged.
+    """
+    found = celeba_files.locate(data_dir)
+    names, _ = celeba_files.attributes(found.attributes)
+    partition = celeba_files.partition(found.partition)
+    by_attribute = {name: _labels(found, (name,)) for name in names}
+    return {
+        name: np.array([label for file, label in labels.items() if partition.get(file) == _TEST], bool)
+        for name, labels in by_attribute.items()
+    }
+
+
 def class_names(attributes: Sequence[str]) -> tuple[str, ...]:
     """One name per combination, in the order of the labels: the first attribute changes fastest."""
     combinations = itertools.product((False, True), repeat=len(attributes))

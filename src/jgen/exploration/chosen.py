@@ -16,10 +16,15 @@ from jgen.runs import finished, latents
 def held_out(dataset, limit=0, seed=0):
     """(x uint8, y or None) of at most `limit` test images (0: all), or of training images where there is no test."""
     x, y = _held_out_arrays(dataset)
-    rows = np.arange(len(x))
-    if limit and limit < len(x):
-        rows = np.sort(random.stream(seed, random.AUGMENTATION).permutation(len(x))[:limit])
+    rows = held_out_rows(len(x), limit, seed)
     return data.gather(x, rows), None if y is None else y[rows]
+
+
+def held_out_rows(count, limit=0, seed=0):
+    """The rows, ascending, that `held_out` takes of `count` images."""
+    if not limit or limit >= count:
+        return np.arange(count)
+    return np.sort(random.stream(seed, random.AUGMENTATION).permutation(count)[:limit])
 
 
 def _held_out_arrays(dataset):

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable
 
 from jgen import data
+from jgen.data import celeba_files
 from jgen.errors import UserError
 from jgen.platform.files import ROOT, inside
 from jgen.runs import metrics
@@ -57,6 +58,9 @@ class Place:
             there = os.path.isdir(ROOT / name) or os.path.isdir(folder / name)
             return "" if there else f"there is no folder {name}"
         try:
+            if data.is_celeba(name):
+                celeba_files.locate(folder)  # to decode all of its images would take minutes
+                return ""
             loaded = data.load(name, folder, log=print)
         except UserError as error:
             return str(error)

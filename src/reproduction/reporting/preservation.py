@@ -146,7 +146,7 @@ def class_moves_blocks(results):
         ]
     found = "; ".join(f"{ours:.1f} % against {plain:.1f} %" for ours, plain in kept)
     words = (
-        "ISDA augments features by draws from the covariance of their class. With a KL weight of 0.2, not 2.5e-3, "
+        "ISDA augments features by draws from the covariance of their class. With a KL weight of 0.3, not 2.5e-3, "
         f"such draws change an image visibly. Of the digits reconstructed rightly, moves of {CLASS_DISTANCE:g} "
         f"(Euclidean distance of pixels) keep this share in its class, G-VAE against the plain VAE: {found}, by the "
         "first and by the second judge."

@@ -5,10 +5,11 @@ from __future__ import annotations
 from reproduction.reporting import low_data, preservation
 from reproduction.reporting.blocks import Document, Film, Gallery, Heading, Missing, Mistake, Picture, Prose, Table
 from reproduction.reporting.results import NotRunYet, Number
-from reproduction.reporting.verdicts import AtLeast, Claim, ManualVerdict, Verdict
+from reproduction.reporting.verdicts import AtLeast, Claim
 
 ACCURACY = {
-    name: Number(name, "training", "test_accuracy", ".2%") for name in ("g-vae-mnist", "g-vae-cifar10", "g-vae-unet")
+    name: Number(name, "training", "test_accuracy", ".2%")
+    for name in ("g-vae-mnist", "g-vae-cifar10", "g-vae-celeba", "g-vae-unet")
 }
 CLAIMS = (
     Claim(
@@ -48,12 +49,8 @@ CLAIMS = (
     ),
     Claim(
         "CelebA",
-        "The same on CelebA.",
-        ManualVerdict(
-            Verdict.MISSING,
-            "the data set cannot be had here; its loader, presets and classes (Male + 2·Smiling) are tested on a small "
-            "archive in its layout",
-        ),
+        "The same on CelebA (judged by the accuracy of the encoder's classifier alone, for Male + 2·Smiling).",
+        AtLeast(ACCURACY["g-vae-celeba"], 0.80, 0.65, "8,000 faces of 200,000"),
     ),
 )
 
@@ -91,6 +88,15 @@ PICTURES = {
         "last column of each is mu + N(0, I)",
     ),
     "morph-linear": ("One image turning into another", "Morph between two images, G-VAE"),
+    "augment-class": (
+        "Originals in the centre column, moved by draws from their class's covariance; G-VAE, then the plain VAE",
+        "Augmentation: one draw of N(0, Σ) for each image, Σ the covariance of its class, by −0.9 to 0.9 of it. G-VAE "
+        "left, plain VAE right; the last column of each is mu + N(0, I)",
+    ),
+    "axes-Male-Pale_Skin": (
+        "A grid of faces that change along two directions",
+        "From faces without an attribute to faces with it: sex across, pale skin down. G-VAE left, plain VAE right",
+    ),
     "axes": (
         "A grid of images that change along two directions",
         "Two directions at once. G-VAE left, plain VAE right",
@@ -105,6 +111,7 @@ PICTURES = {
 SHOWN = (
     ("g-vae-mnist", "G-VAE, MNIST", True),
     ("g-vae-cifar10", "G-VAE, CIFAR-10", False),
+    ("g-vae-celeba", "G-VAE, CelebA", False),
 )
 UNET = (
     (
@@ -140,6 +147,7 @@ def document(results):
             *_explored(results, "MNIST", "g-vae-mnist", sharp=True),
             *preservation.class_moves_blocks(results),
             *_explored(results, "CIFAR-10", "g-vae-cifar10", sharp=False),
+            *_explored(results, "CelebA", "g-vae-celeba", sharp=False),
             Heading("The U-Net decoder"),
             *_unet(results),
             Heading("The trainings as films, and reconstructions"),
@@ -170,6 +178,8 @@ def _accuracies(results):
         ("g-vae-unet", "5,000 MNIST images, G-VAE with a U-Net decoder"),
         ("g-vae-cifar10", "CIFAR-10, G-VAE"),
         ("g-vae-cifar10-plain", "CIFAR-10, plain VAE"),
+        ("g-vae-celeba", "CelebA, G-VAE"),
+        ("g-vae-celeba-plain", "CelebA, plain VAE"),
     ):
         cells = [_cell(results, name, key, form) for key, form in _FACTS]
         rows.append((words, *cells, f"{len(results.run(name).rows)}" if results.has(name) else "–"))
