@@ -7,70 +7,8 @@ remaining time.
 
 from __future__ import annotations
 
-import dataclasses
+from reproduction.experiment import Comparison, Document, Experiment, FollowUp, evaluation, pictures
 
-
-@dataclasses.dataclass(frozen=True)
-class FollowUp:
-    """`python src/COMMAND` after a training; {name} stands for the run.
-
-    makes: the files below results/NAME that it leaves, or "evaluation:SECTION" for a part of evaluation.json; it is
-    done when all of them are there. quick: flags that make it small.
-    """
-
-    command: str
-    makes: tuple[str, ...]
-    minutes: float = 0.5
-    quick: str = ""
-
-
-@dataclasses.dataclass(frozen=True)
-class Experiment:
-    """The run `name`, made by `python src/COMMAND --name NAME --keep-every 0`, on full MNIST unless it says otherwise.
-
-    published: numbers that its source reports, such as {"loss": 0.2213}. quick: flags that make it small, in place of
-    those that the command has. weights: whether they are published; those of a study's variants are not.
-    """
-
-    name: str
-    command: str
-    minutes: float
-    follow_ups: tuple[FollowUp, ...] = ()
-    published: dict[str, float] = dataclasses.field(default_factory=dict)
-    quick: str = "--data mnist5k --epochs 1"
-    weights: bool = True
-
-
-@dataclasses.dataclass(frozen=True)
-class Comparison:
-    """`python src/evaluate.py --compare RUNS --to NAME`: one table and one picture of the evaluated `runs`."""
-
-    name: str
-    runs: tuple[str, ...]
-
-
-@dataclasses.dataclass(frozen=True)
-class Document:
-    """A source document: its number, its experiments, and the tables that put them side by side."""
-
-    slug: str
-    number: int
-    experiments: tuple[Experiment, ...]
-    comparisons: tuple[Comparison, ...] = ()
-
-
-def evaluation(words, *sections, minutes=1.0, quick=""):
-    """`evaluate.py NAME WORDS`, done when evaluation.json has `sections` of the run's weights, measured with WORDS."""
-    makes = tuple(f"evaluation:{section}" for section in sections)
-    return FollowUp(f"evaluate.py {{name}} {words}".rstrip(), makes, minutes, f"{QUICK_EVALUATION} {quick}".rstrip())
-
-
-def pictures(words, *files, quick=""):
-    """`explore.py NAME WORDS`, which makes `files` below results/NAME/explore."""
-    return FollowUp(f"explore.py {{name}} {words}", tuple(f"explore/{file}" for file in files), quick=quick)
-
-
-QUICK_EVALUATION = "-n 500 --images 100 --samples 10"
 EVALUATED = evaluation("", "reconstruction", "likelihood", "distances", "labels", "memorisation")
 RECONSTRUCTION = evaluation("reconstruction", "reconstruction", minutes=0.3)
 LIKELIHOOD_5000 = evaluation("likelihood --samples 5000", "likelihood", minutes=10)
@@ -203,7 +141,7 @@ def g_vae_pair(
     plain, command = f"{name}-plain", f"g-vae.py {words}".rstrip()
     judgement = (
         evaluation(f"preservation --beside {plain} cvae", "preservation", minutes=3),
-        evaluation("low-data --sizes 10 --seeds 3", "low-data", minutes=40, quick="--sizes 5 --seeds 1"),
+        evaluation("low-data --sizes 10 50 100 --seeds 3", "low-data", minutes=200, quick="--sizes 5 --seeds 1"),
     )
     beside = (
         *(judgement if judged else ()),

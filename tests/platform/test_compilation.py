@@ -122,14 +122,19 @@ def test_jittors_data_is_compiled_while_its_helper_is(tmp_path, fails):
     compiler.chmod(0o755)
     ran = []
     run = compilation.DataAhead(lambda command, **options: ran.append(command))
-    helper = f'"{compiler}" "a b.cc" -Wall -shared -I"a b" -O2 -o "{tmp_path}/jit_utils_core.so"'
+    flags = '-Wall -shared -I"a b" -include"/h/O2/jittor_headers.h" -O2'
+    helper = f'"{compiler}" "a b.cc" {flags} -o "{tmp_path}/jit_utils_core.so"'
     own = f'"{compiler}" -O2 "{tmp_path}/data.cc" -c -o "{made}"'
     for command in (helper, own):
         run(command, cwd=None)
     assert ran == [helper, own] if fails else [helper]
     if not fails:
         words = made.read_text().split()
-        assert words[:3] == ["-Ia", "b", "-O2"] and words[-4].endswith("/data.cc") and words[-3:-1] == ["-c", "-o"]
+        assert (
+            words[:4] == ["-Ia", "b", "-include/h/O2/jittor_headers.h", "-O2"]
+            and words[-4].endswith("/data.cc")
+            and words[-3:-1] == ["-c", "-o"]
+        )
 
 
 @pytest.mark.parametrize("source, level", [("executor.cc", 2), ("opt/kernel_ir.cc", 1)])

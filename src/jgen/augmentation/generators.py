@@ -30,7 +30,6 @@ from jgen.training.noise import Noise
 
 MOST_PIXELS_OF_MLP = 1024  # larger images are left to convolutions
 MEMBER = 1000  # between the seeds of VAEs that are trained on the same images
-MOST_CODES = 1500  # of a class, that its density is fitted to
 SHARE_OF_FURTHER = 0.8  # of the batches of a classifier that judges unlabelled images
 
 
@@ -48,6 +47,7 @@ class Recipe:
     members: int = 3  # VAEs that are trained on unlabelled images
     rounds: int = 2  # in which a classifier judges these images
     classifier_steps: int = STEPS
+    most_codes: int | None = None  # of a class, that its density is fitted to: the first ones (None: all)
     moves: tuple[str, ...] = ()  # of the images that generators, and that classifier, are trained on
 
 
@@ -72,14 +72,14 @@ def made_with_unlabelled(real: Labelled, unlabelled: np.ndarray, recipe: Recipe,
     models = [_unconditional(x.shape[1:], recipe, each) for each in seeds]
     for model, each in zip(models, seeds):
         _train(model, x, None, recipe, each)
-    codes = [latents.encode(model, x) for model in models]
-    by_neighbours = np.mean([spreading.spread(mu, real.y, real.n_classes) for mu, _ in codes], 0)
+    members = [(model, latents.encode(model, x), each) for model, each in zip(models, seeds)]
+    by_neighbours = np.mean([spreading.spread(mu, real.y, real.n_classes) for _, (mu, _), _ in members], 0)
     found = _labelled(x, real, by_neighbours)
     for _ in range(recipe.rounds):
-        made = _made(models, codes, found, len(real.y), recipe.made_per_class, seeds)
+        made = _made(members, found, len(real.y), recipe.made_per_class, recipe.most_codes)
         judge = trained("CNN", real, made, SHARE_OF_FURTHER, recipe.moves, seed, recipe.classifier_steps)
         found = _labelled(x, real, by_neighbours * probabilities(judge, x))
-    return _made(models, codes, found, len(real.y), per_class, seeds)
+    return _made(members, found, len(real.y), per_class, recipe.most_codes)
 
 
 def _labelled(x: np.ndarray, real: Labelled, likely: np.ndarray) -> Labelled:
@@ -88,13 +88,16 @@ def _labelled(x: np.ndarray, real: Labelled, likely: np.ndarray) -> Labelled:
     return Labelled(x, np.concatenate([real.y, y[len(real.y) :]]), real.n_classes)
 
 
-def _made(models: list, codes: list, found: Labelled, n_real: int, per_class: int, seeds: list) -> Labelled:
-    """Images drawn from each model's class densities of its codes (mu, logvar), then `found` after its first n_real."""
+def _made(members: list, found: Labelled, n_real: int, per_class: int, most_codes: int | None) -> Labelled:
+    """Images drawn from class densities, then `found` after its first n_real.
+
+    members: (model, (mu, logvar), seed) of each VAE; its densities are those of its codes mu, logvar [N, D].
+    """
     parts = []
-    for model, (mu, logvar), seed in zip(models, codes, seeds):
-        rows = [np.flatnonzero(found.y == k)[:MOST_CODES] for k in range(found.n_classes)]
+    for model, (mu, logvar), seed in members:
+        rows = [np.flatnonzero(found.y == k)[:most_codes] for k in range(found.n_classes)]
         of_class = tuple(density.fit(mu[own], logvar[own]) for own in rows)
-        parts.append(_drawn(model, of_class, -(-per_class // len(models)), seed))
+        parts.append(_drawn(model, of_class, -(-per_class // len(members)), seed))
     return functools.reduce(Labelled.and_also, [*parts, found.of(np.arange(n_real, len(found.y)))])
 
 

@@ -34,7 +34,7 @@ HELD_OUT = 2000  # training images that decide whether made images are used
 N_UNLABELLED = 5000  # further training images whose labels are not used, but for ALL_UNLABELLED
 AT_MOST, SHARE_OF_FEW, SHARE = 20, 0.5, 0.2  # share of made images in a batch up to AT_MOST a class, and beyond
 FOR_ALL = {"steps": 2, "rounds": 3, "classifier_steps": 3}  # with ALL_UNLABELLED, times the recipe's
-SHARE_OF_ALL = 0.8
+SHARE_OF_ALL, MOST_CODES = 0.8, 1500
 CONFIDENCE = 0.95
 KEY = ("per_class", "way", "judge", "seed")
 NONE, CLASSIC = "none", "classic"
@@ -73,8 +73,8 @@ class Cell:
         rest = np.setdiff1d(np.arange(len(dataset.y_train)), rows)
         rest = random.stream(seed, random.EVALUATION, CHOICE + 1).permutation(rest)
         self.real, self.held_out = (self._part(dataset, part) for part in (rows, rest[:HELD_OUT]))
-        unlabelled = {UNLABELLED: rest[HELD_OUT : HELD_OUT + N_UNLABELLED], ALL_UNLABELLED: rest[HELD_OUT:]}
-        self.unlabelled = {source: data.gather(dataset.x_train, np.sort(part)) for source, part in unlabelled.items()}
+        self.rows = {UNLABELLED: rest[HELD_OUT : HELD_OUT + N_UNLABELLED], ALL_UNLABELLED: rest[HELD_OUT:]}
+        self.x_train = dataset.x_train
         self.test = Labelled(dataset.x_test, dataset.y_test, dataset.n_classes)
         self.share = SHARE_OF_FEW if per_class <= AT_MOST else SHARE
         self.recipe, self.seed = dataclasses.replace(recipe, moves=MOVES), seed
@@ -83,15 +83,20 @@ class Cell:
     def _part(dataset, rows):
         return Labelled(data.gather(dataset.x_train, np.sort(rows)), dataset.y_train[np.sort(rows)], dataset.n_classes)
 
-    @functools.cache  # noqa: B019 (a cell lives for one row of the table)
+    def unlabelled(self, source: str) -> np.ndarray | None:
+        """The images without labels that generators of `source` see."""
+        return data.gather(self.x_train, np.sort(self.rows[source])) if source in self.rows else None
+
+    @functools.cache  # noqa: B019 (the cells of a table live as long as it is made)
     def made(self, source: str, generator_moves: bool) -> Labelled:
         recipe = self._recipe(source)
-        return Way("", source, generator_moves).made(self.real, self.unlabelled.get(source), recipe, self.seed)
+        return Way("", source, generator_moves).made(self.real, self.unlabelled(source), recipe, self.seed)
 
     def _recipe(self, source: str) -> Recipe:
         if source != ALL_UNLABELLED:
             return self.recipe
-        return dataclasses.replace(self.recipe, **{name: n * getattr(self.recipe, name) for name, n in FOR_ALL.items()})
+        more = {name: times * getattr(self.recipe, name) for name, times in FOR_ALL.items()}
+        return dataclasses.replace(self.recipe, **more, most_codes=MOST_CODES)
 
     @functools.cache  # noqa: B019
     def classifier(self, way: str, judge: str, share: float):
@@ -156,7 +161,7 @@ def settings_of(dataset: Dataset, recipe: Recipe) -> dict:
         "held_out": HELD_OUT,
         "unlabelled": N_UNLABELLED,
         "shares": {"few": AT_MOST, "share_of_few": SHARE_OF_FEW, "share": SHARE, "share_of_all": SHARE_OF_ALL},
-        "for_all": FOR_ALL,
+        "for_all": {**FOR_ALL, "most_codes": MOST_CODES},
         "moves": list(MOVES),
         "recipe": dataclasses.asdict(recipe),
     }

@@ -63,7 +63,7 @@ def load(
             f"{ATTRIBUTES_TABLE}.txt": {"sha256": files.sha256(found.attributes)},
             "decoded images": {"sha256": digest},
         },
-        "split": "CelebA's own; its validation images are left out",
+        "split": f"that of {found.partition.name}; its validation images are left out",
         "train": len(train),
         "test": len(test),
     }
@@ -77,13 +77,11 @@ def attributes_of_test(data_dir: pathlib.Path) -> dict[str, np.ndarray]:
     Raises UserError for what is missing or damaged.
     """
     found = celeba_files.locate(data_dir)
-    names, _ = celeba_files.attributes(found.attributes)
+    names, rows = celeba_files.attributes(found.attributes)
     partition = celeba_files.partition(found.partition)
-    by_attribute = {name: _labels(found, (name,)) for name in names}
-    return {
-        name: np.array([label for file, label in labels.items() if partition.get(file) == _TEST], bool)
-        for name, labels in by_attribute.items()
-    }
+    of_test = sorted((file, values) for _, file, values in rows if partition.get(file) == _TEST)
+    table = np.array([[value == "1" for value in values] for _, values in of_test], bool).reshape(-1, len(names))
+    return dict(zip(names, table.T))
 
 
 def class_names(attributes: Sequence[str]) -> tuple[str, ...]:

@@ -32,7 +32,7 @@ PICTURES = {
 }
 KINDS = {name: module.Options for name, module in PICTURES.items()}
 FPS = 24
-SUMMARY = "Look at a finished run; each kind makes results/NAME/explore/KIND.png"
+SUMMARY = "Look at a finished run; each kind makes its pictures in results/NAME/explore"
 
 
 def explore(kind, options):

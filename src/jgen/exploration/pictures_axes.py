@@ -46,7 +46,7 @@ class Options(tool.RunDataOptions):
 
 
 def pictures(run, dataset, options):
-    """{"axes": uint8 [H, W, 3], along other than principal axes "axes-ACROSS-DOWN"}."""
+    """{"axes": uint8 [H, W, 3]}, along other directions than the default ones {"axes-ACROSS-DOWN": …}."""
     x, y = chosen.images(dataset, options.rows, options.images, options.seed)
     attributes = _attributes(dataset, options)
     given = options.across, options.down
@@ -65,8 +65,8 @@ def pictures(run, dataset, options):
             "legend": "Steps in standard deviations of the latents; every square has a reconstruction in its centre.",
         }
         parts.append(captions.captioned_images(np.concatenate(squares), SIDE, **words))
-    principal = all(name.startswith("pca") for name in given)
-    return {"axes" if principal else "axes-" + "-".join(given): chosen.side_by_side(parts)}
+    default = given == (Options.across, Options.down)
+    return {"axes" if default else "axes-" + "-".join(given): chosen.side_by_side(parts)}
 
 
 def _attributes(dataset, options):
@@ -81,9 +81,9 @@ def _attributes(dataset, options):
 
 
 def _correlated(name, along, attributes):
-    """ " (Blond_Hair 0.43)": the attribute that correlates best with latents along a direction not named after any."""
+    """The attribute that best correlates with latents [N] along an axis, such as " (Blond_Hair +0.43)", or ""."""
     varied = {each: values for each, values in attributes.items() if values.any() and not values.all()}
-    if not varied or name in attributes or not re.fullmatch(r"\d+|pca\d+", name):
+    if not varied or not re.fullmatch(r"\d+|pca\d+", name):
         return ""
     found = {each: np.corrcoef(along, values)[0, 1] for each, values in varied.items()}
     best = max(found, key=lambda each: abs(found[each]))
@@ -118,7 +118,9 @@ def _unit(name, mu, labels, classes):
             members = [mu[labels == classes.index(end)] for end in (first, second)]
             return _between(name, *members, f"of class {first}", f"of class {second}")
     known = f" (of {', '.join(classes)})" if classes else ""
-    raise UserError(f"{name!r} is no direction: give a latent's number, pcaK, or CLASS-CLASS{known}")
+    raise UserError(
+        f"{name!r} is no direction: give a latent's number, pcaK, CLASS-CLASS{known}, or CelebA's ATTRIBUTE"
+    )
 
 
 def _between(name, ours, others, ours_are, others_are):

@@ -144,11 +144,13 @@ def class_moves_blocks(results):
             heading,
             Missing("the moves", f"python src/evaluate.py {CLASS_RUN} preservation --beside {CLASS_PLAIN}"),
         ]
+    beta = results.run(CLASS_RUN).config["beta"]
     found = "; ".join(f"{ours:.1f} % against {plain:.1f} %" for ours, plain in kept)
     words = (
-        "ISDA augments features by draws from the covariance of their class. With a KL weight of 0.3, not 2.5e-3, "
-        f"such draws change an image visibly. Of the digits reconstructed rightly, moves of {CLASS_DISTANCE:g} "
-        f"(Euclidean distance of pixels) keep this share in its class, G-VAE against the plain VAE: {found}, by the "
+        f"ISDA augments features by draws from the covariance of their class. With a KL weight of {beta:g}, not "
+        f"2.5e-3, such draws change an image visibly. Of the digits reconstructed rightly, moves of "
+        f"{CLASS_DISTANCE:g} (Euclidean distance of pixels) keep this share in its class, G-VAE against the plain "
+        f"VAE: {found}, by the "
         "first and by the second judge."
     )
     blocks = [heading, Prose(words)]

@@ -192,12 +192,12 @@ def test_moves_of_the_class_are_compared_at_one_distance(results):
     numbers = {f"{name}pixel_distance class": {"0.5": 3.0, "1": 5.0} for name in names}
     for name, kept in zip(names, (98.5, 95.0)):
         numbers[f"{name}{label}"] = {"0.5": kept + 1, "1": kept - 1}
-    folder = write_run(results.out, "g-vae-mnist-class", evaluation={"preservation": numbers})
+    folder = write_run(results.out, "g-vae-mnist-class", {"beta": 0.3}, evaluation={"preservation": numbers})
     assert isinstance(preservation.class_moves_blocks(results)[1], Missing)  # for want of a second judge
     for name, kept in zip(names, (97.5, 96.0)):
         with_more(folder, "preservation", f"{name}{label}", {"second": {"0.5": kept + 1, "1": kept - 1}})
     _, words = preservation.class_moves_blocks(Results(results.out))
-    assert "98.5 % against 95.0 %; 97.5 % against 96.0 %" in words.text
+    assert "KL weight of 0.3" in words.text and "98.5 % against 95.0 %; 97.5 % against 96.0 %" in words.text
     with_more(folder, "preservation", "pixel_distance class", {"values": {"0.5": 1.0, "1": 2.0}})
     with pytest.raises(NotRunYet, match="by 4"):
         preservation.kept_at_distance(Results(results.out).run("g-vae-mnist-class"), "values")
