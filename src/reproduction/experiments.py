@@ -211,6 +211,7 @@ G_VAE_OF_FACES = (
             MORPH,
             pictures(f"augment {BESIDE_FACES} --directions class --strength 0.15", "augment-class.png"),
             pictures(f"axes --across Male --down Pale_Skin {BESIDE_FACES}", "axes-Male-Pale_Skin.png"),
+            pictures("axes --across pca5 --down Smiling", "axes-pca5-Smiling.png"),
             pictures(f"pca {BESIDE_FACES}", "pca.png"),
         ),
         weights=False,

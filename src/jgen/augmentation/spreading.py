@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 
 NEIGHBOURS, ALPHA = 10, 0.99
@@ -10,13 +12,17 @@ MOST_ITERATIONS = 1000
 
 def spread(codes: np.ndarray, labels: np.ndarray, n_classes: int) -> np.ndarray:
     """Class probabilities [N, K] of codes [N, D], of which the first have `labels` int64 (Zhou et al., 2004)."""
+    from sklearn.exceptions import ConvergenceWarning
     from sklearn.semi_supervised import LabelSpreading
 
     known = np.full(len(codes), -1)
     known[: len(labels)] = labels
     neighbours = min(NEIGHBOURS, len(codes) - 1)
     spreading = LabelSpreading(kernel="knn", n_neighbors=neighbours, alpha=ALPHA, max_iter=MOST_ITERATIONS)
-    return balanced(spreading.fit(codes, known).label_distributions_, labels, n_classes)
+    with warnings.catch_warnings():  # its tolerance is for the sum of changes over all images, out of reach for many
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        spreading.fit(codes, known)
+    return balanced(spreading.label_distributions_, labels, n_classes)
 
 
 def balanced(probabilities: np.ndarray, labels: np.ndarray, n_classes: int) -> np.ndarray:

@@ -97,6 +97,10 @@ PICTURES = {
         "A grid of faces that change along two directions",
         "From faces without an attribute to faces with it: sex across, pale skin down. G-VAE left, plain VAE right",
     ),
+    "axes-pca5-Smiling": (
+        "A grid of faces that turn from left to right and smile from top to bottom",
+        "The fifth principal axis, which correlates with no attribute and turns the head, across; smiling down. G-VAE",
+    ),
     "axes": (
         "A grid of images that change along two directions",
         "Two directions at once. G-VAE left, plain VAE right",
