@@ -26,7 +26,8 @@ class Experiment:
     """The run `name`, made by `python src/COMMAND --name NAME --keep-every 0`, on full MNIST unless it says otherwise.
 
     published: numbers that its source reports, such as {"loss": 0.2213}. quick: flags that make it small, in place of
-    those that the command has. weights: whether they are published; those of a study's variants are not.
+    those that the command has. weights: whether they are published; those of a study's variants are not. grids: whether
+    samples, reconstructions and the film are; those of many large images are not, which take megabytes.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Experiment:
     published: dict[str, float] = dataclasses.field(default_factory=dict)
     quick: str = "--data mnist5k --epochs 1"
     weights: bool = True
+    grids: bool = True
 
 
 @dataclasses.dataclass(frozen=True)

@@ -197,10 +197,11 @@ G_VAE_OF_FACES = (
     Experiment(
         "g-vae-celeba-plain",
         f"g-vae.py {FACES} --classifier off",
-        30,
+        25,
         (RECONSTRUCTION,),
-        weights=False,
         quick=ONE_FACE,
+        weights=False,
+        grids=False,
     ),
     Experiment(
         "g-vae-celeba",
@@ -208,14 +209,15 @@ G_VAE_OF_FACES = (
         30,
         (
             RECONSTRUCTION,
-            MORPH,
-            pictures(f"augment {BESIDE_FACES} --directions class --strength 0.15", "augment-class.png"),
-            pictures(f"axes --across Male --down Pale_Skin {BESIDE_FACES}", "axes-Male-Pale_Skin.png"),
-            pictures("axes --across pca5 --down Smiling", "axes-pca5-Smiling.png"),
+            RECONSTRUCTED_FEW,
+            pictures(f"augment {BESIDE_FACES} --directions class --strength 0.15 --rows 4", "augment-class.png"),
+            pictures(f"axes --across Male --down Pale_Skin --rows 1 {BESIDE_FACES}", "axes-Male-Pale_Skin.png"),
+            pictures("axes --across pca5 --down Smiling --rows 1", "axes-pca5-Smiling.png"),
             pictures(f"pca {BESIDE_FACES}", "pca.png"),
         ),
-        weights=False,
         quick=ONE_FACE,
+        weights=False,
+        grids=False,
     ),
 )
 G_VAE = (

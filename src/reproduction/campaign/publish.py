@@ -61,11 +61,12 @@ def _publish_run(experiment, place):
         return _publish_looks(experiment, own, published, evaluation)
     if state.of_run(shlex.join(place.words(experiment.command, "")), own).kind != state.DONE:
         return []
-    with_film = published.video.exists() or not published.config.exists()
+    with_film = experiment.grids and (published.video.exists() or not published.config.exists())
     if published.results.exists():
         shutil.rmtree(published.results)
-    names = ["config.json", "metrics.jsonl", "evaluation.json", "samples.png", *report.PICTURES]
-    names += [f"{kind}.png" for kind in own.grid_kinds()] + ["weights.safetensors"] * experiment.weights
+    names = ["config.json", "metrics.jsonl", "evaluation.json", *report.PICTURES]
+    names += ["samples.png", *(f"{kind}.png" for kind in own.grid_kinds())] if experiment.grids else []
+    names += ["weights.safetensors"] * experiment.weights
     written = [_copy(place.out, f"{own.name}/{name}") for name in dict.fromkeys([*names, *_pictures(experiment)])]
     return [path for path in [*written, _copy(place.out, f"mp4/{own.name}.mp4") if with_film else None] if path]
 

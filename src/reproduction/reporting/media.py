@@ -21,7 +21,7 @@ POSTER, POSTER_QUALITY = (240, 320), 50  # width and height at most
 FILM_FACTOR = 30  # x264's constant rate factor of a film in the page; larger is smaller and coarser
 FILM_BYTES = 120_000  # a film that is still larger is linked, not embedded
 MOST_FRAMES, LAST_FRAMES, FRAME_MILLISECONDS = 60, 10, 100  # of the README's animation
-ALL_FILMS = 250_000  # and so are all films once this is spent, in the order of the page
+ALL_FILMS = 110_000  # and so are all films once this is spent, in the order of the page
 
 
 @dataclasses.dataclass(frozen=True)

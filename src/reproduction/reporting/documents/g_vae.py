@@ -82,6 +82,7 @@ MISTAKES = (
 )
 
 PICTURES = {
+    "reconstruct": ("Images over their reconstructions", "Originals over reconstructions, G-VAE"),
     "augment": (
         "Originals in the centre column, moved by −3 to +3 sigma to the left and right; G-VAE, then the plain VAE",
         "Augmentation: originals in the centre, steps of 0.5 sigma to both sides. G-VAE left, plain VAE right; the "
@@ -115,7 +116,6 @@ PICTURES = {
 SHOWN = (
     ("g-vae-mnist", "G-VAE, MNIST", True),
     ("g-vae-cifar10", "G-VAE, CIFAR-10", False),
-    ("g-vae-celeba", "G-VAE, CelebA", False),
 )
 UNET = (
     (
