@@ -101,6 +101,7 @@ def test_the_readme_is_short():
     assert len(text(README).split()) <= MOST_WORDS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_every_command_names_a_script_and_flags_that_exist(name, help_of):
     for script, *words in commands(name):
@@ -111,6 +112,7 @@ def test_every_command_names_a_script_and_flags_that_exist(name, help_of):
         assert used <= known, f"{script} {' '.join(words)}: no {sorted(used - known)}"
 
 
+@pytest.mark.slow
 def test_every_flag_of_a_table_exists(help_of):
     trainings = [path for path in sorted((ROOT / "src").glob("*.py")) if "import run\n" in path.read_text()]
     known = set().union(*(flags_of(help_of(f"src/{path.name}")) for path in trainings))

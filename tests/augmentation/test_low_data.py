@@ -88,6 +88,7 @@ def test_generators_see_the_images_of_their_way_only(cell, monkeypatch, source):
     assert all(moves == low_data.MOVES for _, moves in seen)
 
 
+@pytest.mark.slow
 def test_unlabelled_images_get_the_label_of_what_they_show():
     generator = np.random.default_rng(0)
     y = np.arange(90) % 3

@@ -77,6 +77,7 @@ def test_verbose_prints_all_numbers_and_why_a_part_is_left_out(out, capsys, monk
     assert "kl per dimension" in printed and "critic: left out" in printed and "warning: median effective" in printed
 
 
+@pytest.mark.slow
 def test_one_part_joins_the_others_of_the_same_weights_only(out):
     run(out, "black-and-white", "labels", *FEW)
     run(out, "black-and-white", "likelihood", *FEW)

@@ -52,7 +52,8 @@ def test_a_critic_knows_its_own_gradient(net, fused):
     np.testing.assert_allclose(got, expected, rtol=1e-3, atol=1e-4 * np.abs(expected).max())
 
 
-@pytest.mark.parametrize("fused", quick_first([True, False]))
+@pytest.mark.slow
+@pytest.mark.parametrize("fused", [True, False])
 @EVERY
 def test_the_penaltys_derivative_is_that_of_finite_differences(net, fused):
     critic, values, x = make(net)

@@ -69,6 +69,7 @@ def test_a_step_of_the_mlp_follows_every_combination(form, reduction):
     reference.assert_step_follows(algorithm, x, y, loss)
 
 
+@pytest.mark.slow
 def test_a_step_of_the_convolutional_net_follows_the_elbo(monkeypatch):
     x, y = batch()
     monkeypatch.setattr("jgen.networks.ConvDecoder", _decoder_of_four_units)  # 256 units have too many weights

@@ -90,6 +90,7 @@ def test_every_convolution_is_a_box_of_its_own():
         assert kind in boxes and not any("Layers" in lines or "Sequential" in lines for lines in boxes), boxes
 
 
+@pytest.mark.slow
 def test_the_drawing_is_deterministic():
     columns = [summary.columns_of(network) for network in make(wgan.WGAN)[1]]
     svg = network_drawing.draw(columns, "svg")

@@ -1,5 +1,6 @@
 """report.py --publish: what it copies into results/published, and what it refuses."""
 
+import dataclasses
 import json
 import shutil
 
@@ -46,6 +47,15 @@ def test_a_finished_run_is_published_and_then_counts_as_done(campaign_of_vae):
     (command,) = [experiment.command for experiment in experiments.ALL]
     assert place.directory("vae", command) == published
     assert state.of_run(command, published).kind == state.DONE
+
+
+def test_of_a_run_of_large_images_no_grid_and_no_film_is_published(campaign_of_vae, monkeypatch):
+    own, _ = campaign_of_vae
+    (run,) = experiments.ALL
+    monkeypatch.setattr(experiments, "ALL", (dataclasses.replace(run, weights=False, grids=False),))
+    names = {path.relative_to(own.out / "results/published").as_posix() for path in publish((), own.out)}
+    assert {"vae/config.json", "vae/metrics.jsonl"} <= names
+    assert not {name for name in names if name.endswith((".png", ".mp4", ".safetensors"))}
 
 
 def test_a_run_with_other_settings_is_not_published(campaign_of_vae):
