@@ -11,7 +11,7 @@ help:
 	@echo "make demo    setup, then train a beta-VAE and make its film (5 minutes at first, then 2)"
 	@echo "make reproduce  setup, then train and measure what results/ lacks (hours), and build report/"
 	@echo "              (make reproduce ARGS=--quick: everything small, in minutes)"
-	@echo "make test    setup, then run the quick tests (8 minutes at first, then 2)"
+	@echo "make test    setup, then run the quick tests (9 minutes at first, then 2)"
 	@echo "make test-all  the same, then the slow ones (15 minutes): browser, MPI, notebooks,"
 	@echo "              emulated CUDA, installation, every script, and further cases of the quick tests"
 	@echo "make lint    setup, then ruff"
