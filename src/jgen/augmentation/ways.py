@@ -15,8 +15,7 @@ FEW, UNLABELLED, ALL_UNLABELLED = "few", "unlabelled", "all unlabelled"
 
 @dataclasses.dataclass(frozen=True)
 class Way:
-    """source: FEW, a VAE of the labelled images; UNLABELLED or ALL_UNLABELLED, VAEs of those and unlabelled ones;
-        "", nobody.
+    """source: FEW, a VAE of the labelled images; UNLABELLED or ALL_UNLABELLED, VAEs of unlabelled ones too; "", none.
 
     generator_moves: the VAEs, and the classifier that judges unlabelled images, are trained under moves.
     classifier_moves: so is the classifier that uses the images.

@@ -198,10 +198,10 @@ class DataAhead:
         self._compiler = None
 
     def __call__(self, command, *rest, **options):
-        words = shlex.split(command)
-        if any("jit_utils_core" in word for word in words) and "/O2/jittor_headers.h" in command:
-            self._begin(words)
-        elif self._compiler and any(word.endswith("/data.cc") for word in words):
+        if "jit_utils_core" in command and "/O2/jittor_headers.h" in command:
+            self._begin(shlex.split(command))
+        elif self._compiler and '/data.cc"' in command:
+            words = shlex.split(command)
             with self._place as folder:
                 if self._compiler.stdout.read():
                     shutil.move(f"{folder}/data.o", words[words.index("-o") + 1])

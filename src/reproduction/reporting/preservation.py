@@ -148,10 +148,9 @@ def class_moves_blocks(results):
     found = "; ".join(f"{ours:.1f} % against {plain:.1f} %" for ours, plain in kept)
     words = (
         f"ISDA augments features by draws from the covariance of their class. With a KL weight of {beta:g}, not "
-        f"2.5e-3, such draws change an image visibly. Of the digits reconstructed rightly, moves of "
+        "2.5e-3, such draws change an image visibly. Of the digits reconstructed rightly, moves of "
         f"{CLASS_DISTANCE:g} (Euclidean distance of pixels) keep this share in its class, G-VAE against the plain "
-        f"VAE: {found}, by the "
-        "first and by the second judge."
+        f"VAE: {found}, by the first and by the second judge."
     )
     blocks = [heading, Prose(words)]
     if results.folder.joinpath(*CLASS_PICTURE).is_file():
