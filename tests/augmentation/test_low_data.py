@@ -11,6 +11,7 @@ from jgen.augmentation.small_classifiers import Labelled
 from jgen.errors import UserError
 
 RECIPE = Recipe(steps=2, batch_size=8, latent_dim=2, hidden=4, made_per_class=3, rounds=1, classifier_steps=2)
+SHAPE = (1, 28, 28)
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +86,7 @@ def test_generators_see_the_images_of_their_way_only(cell, monkeypatch, source):
     trained_on = seen[: steps[source]]  # then comes the judge
     allowed = few if source == "few" else few | unlabelled
     assert {x.tobytes() for batch, _ in trained_on for x in batch} <= allowed
-    assert all(moves == low_data.MOVES for _, moves in seen)
+    assert all(moves == RECIPE.moves for _, moves in seen)
 
 
 @pytest.mark.slow
@@ -153,7 +154,7 @@ def made(monkeypatch):
 
 
 def test_an_interrupted_table_goes_on_and_keeps_its_rows(digits, made, tmp_path):
-    path, wanted = tmp_path / "low-data.jsonl", low_data.cells((2, 1), 0, 2)
+    path, wanted = tmp_path / "low-data.jsonl", low_data.cells((2, 1), 0, 2, digits.image_shape)
     low_data.make(path, digits, RECIPE, wanted)
     assert made == wanted and [row[0] for row in wanted[:22]] == [1] * 18 + [2] * 4
     assert {row[0] for row in wanted if row[1] == "all unlabelled"} == {1}
@@ -171,12 +172,22 @@ def test_an_interrupted_table_goes_on_and_keeps_its_rows(digits, made, tmp_path)
 
 def test_too_large_a_size_is_refused_before_anything_is_trained(digits, made, tmp_path):
     with pytest.raises(UserError, match="smaller --sizes"):
-        low_data.make(tmp_path / "rows", digits, RECIPE, low_data.cells((10, 500), 0, 1))
+        low_data.make(tmp_path / "rows", digits, RECIPE, low_data.cells((10, 500), 0, 1, digits.image_shape))
     assert not made
 
 
+def test_large_colour_images_are_shrunk_and_have_no_training_on_all_unlabelled_ones(tmp_path):
+    x = np.zeros((6, 3, 64, 48), np.uint8)
+    faces = data.Dataset("faces", x[:4], np.arange(4) % 2, x[4:], np.arange(2), ("a", "b"), {"files": {}})
+    small = low_data.shrunk(faces, tmp_path)
+    assert small.image_shape == (3, 32, 24) and low_data.shrunk(small, tmp_path) is small
+    wanted = low_data.cells((10,), 0, 1, small.image_shape)
+    assert low_data.ways_of(wanted) == [way for way in low_data.WAYS if way != "all unlabelled"]
+    assert set(low_data.settings_of(small, generators.recipe_for((3, 32, 24)))["recipe"]["moves"]) > {"affine"}
+
+
 def test_gains_are_paired_by_seed():
-    wanted = low_data.cells((10,), 0, 3)
+    wanted = low_data.cells((10,), 0, 3, SHAPE)
     accuracies = {row: {"none": 0.5, "classic": 0.6}.get(row[1], 0.4) + 0.1 * row[3] for row in wanted}
     accuracies[10, "VAE", "CNN", 2] += 0.3
     measured = low_data.numbers(accuracies, wanted)
@@ -186,5 +197,5 @@ def test_gains_are_paired_by_seed():
     vae = measured["CNN: gain of VAE over none"]  # -10, -10, 20: a standard error of 10, and t = 4.30
     assert vae["values"]["10"] == pytest.approx(0, abs=1e-9) and vae["half_widths"]["10"] == pytest.approx(43.03, 1e-3)
     assert low_data_picture.draw(accuracies, wanted).startswith(b"\x89PNG")
-    alone = low_data.numbers(accuracies, low_data.cells((10,), 0, 1))
+    alone = low_data.numbers(accuracies, low_data.cells((10,), 0, 1, SHAPE))
     assert "half_widths" not in alone["CNN: gain of VAE over none"]

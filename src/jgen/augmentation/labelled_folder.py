@@ -53,10 +53,6 @@ class LabelledFolder:
             )
 
     @property
-    def in_colour(self) -> bool:
-        return self.dataset.image_shape[0] == 3
-
-    @property
     def described(self) -> str:
         further = ""
         if self.unlabelled is not None:

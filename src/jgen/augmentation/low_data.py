@@ -20,10 +20,12 @@ from scipy import stats
 from tqdm import tqdm
 
 from jgen import data, random
+from jgen.augmentation import generators
 from jgen.augmentation.generators import Recipe
 from jgen.augmentation.small_classifiers import JUDGES, Labelled, hits, trained
 from jgen.augmentation.ways import ALL_UNLABELLED, FEW, UNLABELLED, Way
 from jgen.data.dataset import Dataset
+from jgen.data.fit import fit
 from jgen.errors import UserError
 from jgen.evaluation.numbers import series
 from jgen.platform import files
@@ -42,15 +44,22 @@ WAYS = {
     NONE: Way("the images as they are"),
     "VAE": Way("made by a conditional VAE of the few images, from each class's Gaussian", FEW),
     "unlabelled": Way("5,000 unlabelled images with the labels found for them, and images made by VAEs", UNLABELLED),
-    "VAE under moves": Way("as VAE, the generator trained under affine moves", FEW, True),
+    "VAE under moves": Way("as VAE, the generator trained under moves", FEW, True),
     "unlabelled under moves": Way("as unlabelled, all but the last classifier trained under moves", UNLABELLED, True),
-    CLASSIC: Way("affine moves anew in every step, no generator", classifier_moves=True),
-    "classic + VAE": Way("VAE under moves, and affine moves of all images", FEW, True, True),
-    "classic + unlabelled": Way("unlabelled under moves, and affine moves of all images", UNLABELLED, True, True),
-    # Takes as long as all others together, so that only the fewest images per class are measured.
+    CLASSIC: Way("moves anew in every step, no generator", classifier_moves=True),
+    "classic + VAE": Way("VAE under moves, and moves of all images", FEW, True, True),
+    "classic + unlabelled": Way("unlabelled under moves, and moves of all images", UNLABELLED, True, True),
+    # Takes as long as all others together: only for the fewest images per class, not with convolutional VAEs.
     "all unlabelled": Way("as unlabelled, with all other training images, every training longer", ALL_UNLABELLED),
 }
-MOVES = ("affine",)
+LARGEST = 32  # pixels of the longer side; larger images are shrunk
+
+
+def shrunk(dataset: Dataset, cache: Path) -> Dataset:
+    """`dataset` with images of at most LARGEST pixels a side: small classifiers and quick generators are measured."""
+    _, *size = dataset.image_shape
+    scale = LARGEST / max(size)
+    return dataset if scale >= 1 else fit(dataset, tuple(round(side * scale) for side in size), None, cache, print)
 
 
 def choose(labels: np.ndarray, n_classes: int, per_class: int, seed: int) -> np.ndarray:
@@ -77,7 +86,7 @@ class Cell:
         self.x_train = dataset.x_train
         self.test = Labelled(dataset.x_test, dataset.y_test, dataset.n_classes)
         self.share = SHARE_OF_FEW if per_class <= AT_MOST else SHARE
-        self.recipe, self.seed = dataclasses.replace(recipe, moves=MOVES), seed
+        self.recipe, self.seed = recipe, seed
 
     @staticmethod
     def _part(dataset, rows):
@@ -103,7 +112,7 @@ class Cell:
         """(classifier, its accuracy on the held-out images)."""
         chosen = WAYS[way]
         made = self.made(chosen.source, chosen.generator_moves) if share else None
-        moves = MOVES if chosen.classifier_moves else ()
+        moves = self.recipe.moves if chosen.classifier_moves else ()
         steps = self._recipe(chosen.source).classifier_steps
         network = trained(judge, self.real, made, share, moves, self.seed, steps)
         return network, hits(network, self.held_out).mean()
@@ -141,14 +150,14 @@ class Table:
         self.accuracies[cell] = accuracy
 
 
-def cells(sizes: Iterable[int], first_seed: int, seeds: int) -> list[tuple]:
-    """(images per class, way, judge, seed) of every row, a whole seed after the other."""
+def cells(sizes: Iterable[int], first_seed: int, seeds: int, image_shape: tuple[int, ...]) -> list[tuple]:
+    """(images per class, way, judge, seed) of every row for images [C, H, W], a whole seed after the other."""
     every_seed = range(first_seed, first_seed + seeds)
-    fewest = min(sizes)
+    measured_with_all = () if generators.convolutional(image_shape) else (min(sizes),)
     return [
         (size, way, judge, seed)
         for seed, size, way, judge in itertools.product(every_seed, sorted(set(sizes)), WAYS, JUDGES)
-        if size == fewest or WAYS[way].source != ALL_UNLABELLED
+        if size in measured_with_all or WAYS[way].source != ALL_UNLABELLED
     ]
 
 
@@ -162,7 +171,7 @@ def settings_of(dataset: Dataset, recipe: Recipe) -> dict:
         "unlabelled": N_UNLABELLED,
         "shares": {"few": AT_MOST, "share_of_few": SHARE_OF_FEW, "share": SHARE, "share_of_all": SHARE_OF_ALL},
         "for_all": {**FOR_ALL, "most_codes": MOST_CODES},
-        "moves": list(MOVES),
+        "image_shape": list(dataset.image_shape),
         "recipe": dataclasses.asdict(recipe),
     }
 
@@ -189,10 +198,16 @@ def make(path: Path, dataset: Dataset, recipe: Recipe, wanted: list[tuple]) -> d
     return {cell: table.accuracies[cell] for cell in wanted}
 
 
+def ways_of(wanted: list[tuple]) -> list[str]:
+    """The ways of the rows `wanted`, in the order of WAYS."""
+    return [way for way in WAYS if any(cell[1] == way for cell in wanted)]
+
+
 def numbers(accuracies: dict[tuple, float], wanted: list[tuple]) -> dict:
     """Each way's mean accuracy in %, and its paired gain over none and over classic with half a confidence interval."""
     seeds = sorted({cell[3] for cell in wanted})
-    sizes = {way: sorted({cell[0] for cell in wanted if cell[1] == way}) for way in WAYS}
+    ways = ways_of(wanted)
+    sizes = {way: sorted({cell[0] for cell in wanted if cell[1] == way}) for way in ways}
     measured = {}
     for judge in JUDGES:
         of = {
@@ -202,8 +217,8 @@ def numbers(accuracies: dict[tuple, float], wanted: list[tuple]) -> dict:
         for way, by_size in of.items():
             means = {size: values.mean() for size, values in by_size.items()}
             measured[f"{judge}: {way}"] = series(means, "%, mean over seeds")
-        pairs = [(way, NONE) for way in WAYS if way != NONE]
-        pairs += [(way, CLASSIC) for way in WAYS if way.startswith(CLASSIC) and way != CLASSIC]
+        pairs = [(way, NONE) for way in ways if way != NONE]
+        pairs += [(way, CLASSIC) for way in ways if way.startswith(CLASSIC) and way != CLASSIC]
         for way, base in pairs:
             gains = {size: values - of[base][size] for size, values in of[way].items()}
             measured[f"{judge}: gain of {way} over {base}"] = _gains(gains)

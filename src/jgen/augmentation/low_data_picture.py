@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jgen.augmentation.low_data import CONFIDENCE, JUDGES, NONE, WAYS, numbers
+from jgen.augmentation.low_data import CONFIDENCE, JUDGES, NONE, numbers, ways_of
 from jgen.pictures import figures
 
 
@@ -13,7 +13,7 @@ def draw(accuracies: dict[tuple, float], wanted: list[tuple]) -> bytes:
     figure = figures.figure(figsize=(6.2 * len(JUDGES), 4.6), layout="constrained")
     panels = figure.subplots(1, len(JUDGES), squeeze=False)[0]
     for axes, judge in zip(panels, JUDGES):
-        for i, way in enumerate(way for way in WAYS if way != NONE):
+        for i, way in enumerate(way for way in ways_of(wanted) if way != NONE):
             gain = measured[f"{judge}: gain of {way} over {NONE}"]
             moved = [int(size) * 1.03 ** (i - 3) for size in gain["values"]]  # side by side, on the logarithmic axis
             errors = list(gain["half_widths"].values()) if "half_widths" in gain else None

@@ -18,7 +18,6 @@ from PIL import Image
 
 from jgen import random
 from jgen.augmentation import classic, generators, manifest
-from jgen.augmentation.generators import Recipe
 from jgen.augmentation.labelled_folder import MANY, LabelledFolder
 from jgen.augmentation.small_classifiers import hits, trained
 from jgen.augmentation.ways import FEW, UNLABELLED, Way
@@ -62,19 +61,10 @@ class Study:
 
     def __init__(self, folder: LabelledFolder, seed: int, cache: pathlib.Path):
         self.folder, self.seed = folder, seed
-        self.moves = ("affine", "flip", "colour") if folder.in_colour else ("affine",)
-        steps, latent_dim = (1500, 24) if folder.in_colour else (2500, 16)
-        # A convolutional VAE takes minutes: one of them finds the labels of unlabelled images.
-        members = 1 if generators.convolutional(folder.dataset.image_shape) else 3
-        self.recipe = Recipe(
-            steps=steps,
-            latent_dim=latent_dim,
-            made_per_class=500,
-            members=members,
-            rounds=1,
-            classifier_steps=CLASSIFIER_STEPS,
-            moves=self.moves,
+        self.recipe = generators.recipe_for(
+            folder.dataset.image_shape, made_per_class=500, rounds=1, classifier_steps=CLASSIFIER_STEPS
         )
+        self.moves = self.recipe.moves
         self.ways = {
             name: way for name, way in WAYS.items() if way.source != UNLABELLED or folder.unlabelled is not None
         }

@@ -235,9 +235,11 @@ def low_data_section(subject):
         raise NotApplicable(f"{dataset.name} has no labels")
     if subject.split != "test":
         raise NotApplicable(f"{dataset.name} has no held-out images")
-    wanted = low_data.cells(options.sizes, options.seed, options.seeds)
+    dataset = low_data.shrunk(dataset, subject.directory.cache)
+    recipe = generators.recipe_for(dataset.image_shape)
+    wanted = low_data.cells(options.sizes, options.seed, options.seeds, dataset.image_shape)
     rows = subject.outputs.results / "low-data.jsonl"
-    accuracies = low_data.make(rows, dataset, generators.Recipe(), wanted)
+    accuracies = low_data.make(rows, dataset, recipe, wanted)
     picture = rows.with_suffix(".png")
     files.atomic_write(picture, low_data_picture.draw(accuracies, wanted))
     protocol = subject.protocol(
@@ -248,8 +250,8 @@ def low_data_section(subject):
         "says so; the run's own weights are not used",
         chosen_by=f"{low_data.HELD_OUT} further training images decide whether a classifier uses the made images",
         tested_on="the whole test split",
-        ways={name: way.text for name, way in low_data.WAYS.items()},
-        recipe=low_data.settings_of(dataset, generators.Recipe()),
+        ways={name: low_data.WAYS[name].text for name in low_data.ways_of(wanted)},
+        recipe=low_data.settings_of(dataset, recipe),
         rows=rows.name,
         picture=picture.name,
     )
