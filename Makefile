@@ -16,7 +16,7 @@ help:
 	@echo "              emulated CUDA, installation, every script, and further cases of the quick tests"
 	@echo "make lint    setup, then ruff"
 	@echo "make benchmark  setup, then measure every model against PyTorch and JAX in .venv-benchmark (20 minutes)"
-	@echo "              (make benchmark ARGS=--start-up, --commands, --scaling: what else can be measured)"
+	@echo "              (make benchmark ARGS=--start-up, --commands, --scaling, --rhvae: what else can be measured)"
 	@echo "              (make benchmark ARGS=--mpi: one process against two under mpirun)"
 	@echo "make mpi     check for what several processes need (mpirun, mpicc)"
 	@echo "make notebook  setup, then execute report/g-vae.ipynb in place"

@@ -130,6 +130,13 @@ BETA_VAE_WGAN = (
 )
 
 
+LOW_DATA_QUICK = "--sizes 5 --seeds 1"
+LOW_DATA = evaluation("low-data --sizes 10 50 100 --seeds 3", "low-data", minutes=200, quick=LOW_DATA_QUICK)
+LOW_DATA_IN_COLOUR = evaluation(
+    "low-data --sizes 50 200 --seeds 3", "low-data", minutes=100, quick="--sizes 5 --seeds 1"
+)
+
+
 def g_vae_pair(
     name, words, minutes, evaluated, judged=True, plain_words="", plain_minutes=None, quick=Experiment.quick
 ):
@@ -139,12 +146,9 @@ def g_vae_pair(
     plain_minutes: what the plain VAE has besides, and how long it takes if not as long.
     """
     plain, command = f"{name}-plain", f"g-vae.py {words}".rstrip()
-    judgement = (
-        evaluation(f"preservation --beside {plain} cvae", "preservation", minutes=3),
-        evaluation("low-data --sizes 10 50 100 --seeds 3", "low-data", minutes=200, quick="--sizes 5 --seeds 1"),
-    )
+    preserved = evaluation(f"preservation --beside {plain} cvae", "preservation", minutes=3)
     beside = (
-        *(judgement if judged else ()),
+        *((preserved, LOW_DATA) if judged else (LOW_DATA_IN_COLOUR,)),
         pictures(f"augment --beside {plain}", "augment.png"),
         pictures(f"axes --beside {plain}", "axes.png"),
         pictures(f"pca --beside {plain}", "pca.png"),
@@ -210,6 +214,7 @@ G_VAE_OF_FACES = (
         (
             RECONSTRUCTION,
             RECONSTRUCTED_FEW,
+            LOW_DATA_IN_COLOUR,
             pictures(f"augment {BESIDE_FACES} --directions class --strength 0.15 --rows 4", "augment-class.png"),
             pictures(f"axes --across Male --down Pale_Skin --rows 1 {BESIDE_FACES}", "axes-Male-Pale_Skin.png"),
             pictures("axes --across pca5 --down Smiling --rows 1", "axes-pca5-Smiling.png"),

@@ -5,6 +5,7 @@
     python tests/benchmarks/benchmark.py --commands
     python tests/benchmarks/benchmark.py --scaling
     python tests/benchmarks/benchmark.py --mpi
+    python tests/benchmarks/benchmark.py --rhvae
 
 Same initial weights, images, order, batch and noise for all; each framework in a process of its own, told over a pipe
 to run a block of steps while the others sleep; blocks interleaved A B A B; nine rounds after warm-up; medians. Ours is
@@ -37,7 +38,7 @@ results/benchmark.json:
 --device cuda writes benchmark-cuda.json and .png: ours and PyTorch on a GPU, with the floor of that GPU (its product
 and copy rates in float32). --start-up adds "start_up" (startup.py), --commands "commands" (whole_commands.py),
 --scaling writes results/scaling.json and .png (scaling.py), --mpi results/mpi-scaling.json and .md
-(mpi_scaling.py).
+(mpi_scaling.py), --rhvae results/rhvae.json (rhvae.py).
 """
 
 import argparse
@@ -107,6 +108,7 @@ def parse_arguments(arguments=None):
     parser.add_argument("--commands", action="store_true", help="only: vae.py on MNIST against pythae's pipeline")
     parser.add_argument("--scaling", action="store_true", help="only: against batch, data-set and image size")
     parser.add_argument("--mpi", action="store_true", help="only: one process against two under mpirun")
+    parser.add_argument("--rhvae", action="store_true", help="only: what images of pythae's RHVAE gain with few images")
     parser.add_argument("--data-dir", type=pathlib.Path, default=ROOT / "data")
     parser.add_argument("--out", type=pathlib.Path, help="folder of the results (default: results, if all is measured)")
     options = parser.parse_args(arguments)
@@ -117,8 +119,9 @@ def parse_arguments(arguments=None):
         parser.error("--rounds must be at least 1")
     if elsewhere := set(options.peers or ()) - set(EVERY[options.device]):
         parser.error(f"--peers {elsewhere.pop()}: not with --device {options.device}")
-    if options.device == "cuda" and (options.start_up or options.commands or options.scaling or options.mpi):
-        parser.error("--start-up, --commands, --scaling and --mpi measure the CPU: leave --device out")
+    for name in ("start_up", "commands", "scaling", "mpi", "rhvae"):
+        if options.device == "cuda" and getattr(options, name):
+            parser.error(f"--{name.replace('_', '-')} measures the CPU: leave --device out")
     return options
 
 
@@ -137,6 +140,11 @@ def main():
         import scaling
 
         scaling.measure(options, environment, folder, machine())
+        return
+    if options.rhvae:
+        import rhvae
+
+        write_json(folder / "rhvae.json", rhvae.measure(options, environment, folder, machine()))
         return
     if options.mpi:
         import mpi_scaling

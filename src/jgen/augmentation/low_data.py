@@ -220,17 +220,17 @@ def numbers(accuracies: dict[tuple, float], wanted: list[tuple]) -> dict:
         pairs = [(way, NONE) for way in ways if way != NONE]
         pairs += [(way, CLASSIC) for way in ways if way.startswith(CLASSIC) and way != CLASSIC]
         for way, base in pairs:
-            gains = {size: values - of[base][size] for size, values in of[way].items()}
-            measured[f"{judge}: gain of {way} over {base}"] = _gains(gains)
+            gained = {size: values - of[base][size] for size, values in of[way].items()}
+            measured[f"{judge}: gain of {way} over {base}"] = gains_of(gained)
     return measured
 
 
-def _gains(gains: dict[str, np.ndarray]) -> dict:
+def gains_of(gained: dict[str, np.ndarray]) -> dict:
     """Means of paired differences over seeds with half the width of their confidence interval (Student's t)."""
-    seeds = len(next(iter(gains.values())))
+    seeds = len(next(iter(gained.values())))
     halves = None
     if seeds > 1:
         away = stats.t.ppf(0.5 + CONFIDENCE / 2, seeds - 1)
-        halves = {size: away * stats.sem(values) for size, values in gains.items()}
+        halves = {size: away * stats.sem(values) for size, values in gained.items()}
     unit = f"percentage points, ± half a {CONFIDENCE:.0%} confidence interval, paired by seed"
-    return series({size: values.mean() for size, values in gains.items()}, unit, half_widths=halves)
+    return series({size: values.mean() for size, values in gained.items()}, unit, half_widths=halves)

@@ -15,7 +15,7 @@ from reproduction import experiments
 from reproduction.campaign import jobs, state
 
 # Measured by scripts below tests/, not by the campaign; published by these names.
-MEASURED = ("benchmark", "benchmark-cuda", "scaling", "mpi-scaling", "faults")
+MEASURED = ("benchmark", "benchmark-cuda", "scaling", "mpi-scaling", "rhvae", "faults")
 SUFFIXES = (".json", ".md", ".png")
 
 

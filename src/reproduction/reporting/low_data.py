@@ -14,6 +14,7 @@ RUN, SECTION = "g-vae-mnist", "low-data"
 WITH_VAE, WITH_UNLABELLED = "classic + VAE", "classic + unlabelled"
 WAY = "VAE"  # the one that sees the few images alone, without hand-written moves
 JUDGE = "CNN"
+RHVAE = "RHVAE of pythae (one model for each class, as pyraug has it; no hand-written moves)"
 
 
 def gain(way: str, judge: str = JUDGE) -> str:
@@ -51,35 +52,50 @@ def _with_interval(measured, size):
 def blocks(results, run=RUN):
     """What comes out in a sentence, the tables of both judges and the chart; what is missing where not measured."""
     try:
-        found = [_outcome(results.run(run)), *(_table(results.run(run), judge) for judge in JUDGES)]
-        series = {way: results.run(run).measured(SECTION, gain(way))["values"] for way in WAYS if way != NONE}
+        measured = results.run(run)
+        ways = _ways(measured)
+        series = {way: measured.measured(SECTION, gain(way))["values"] for way in ways}
     except NotRunYet:
         return [Missing("the low-data table", f"python src/evaluate.py {run} {SECTION}")]
-    return [*found, _chart(series)]
+    rhvae = _rhvae(results) if run == RUN else None
+    return [_outcome(measured, ways), *(_table(measured, ways, judge, rhvae) for judge in JUDGES), _chart(series, run)]
 
 
-def _outcome(run):
+def _ways(run):
+    """The ways that were measured, but for none. NotRunYet without any."""
+    run.measured(SECTION, f"{JUDGE}: {NONE}")
+    return [way for way in WAYS if way != NONE and run.has_number(SECTION, gain(way))]
+
+
+def _outcome(run, ways):
     """The gains at the fewest images per class, hand-written moves first."""
     size = next(iter(run.measured(SECTION, f"{JUDGE}: {NONE}")["values"]))
-    gains = {way: run.measured(SECTION, gain(way))["values"][size] for way in WAYS if way != NONE}
+    gains = {way: run.measured(SECTION, gain(way))["values"][size] for way in ways}
     with_vae, with_unlabelled = (gains[way] - gains[CLASSIC] for way in (WITH_VAE, WITH_UNLABELLED))
+    with_all = (
+        f"With all other training images instead of the 5,000, and every training two to three times as long, the gain "
+        f"is {gains['all unlabelled']:+.1f}. "
+        if "all unlabelled" in gains
+        else ""
+    )
     return Prose(
-        f"With {size} images per class, hand-written affine moves gain {gains[CLASSIC]:+.1f} points, images made by a "
-        f"VAE of the same few images {gains[WAY]:+.1f}, 5,000 unlabelled images, with the labels found for them, "
-        f"beside images made by VAEs {gains['unlabelled']:+.1f}. With all other training images instead of the 5,000, "
-        f"and every training two to three times as long, the gain is {gains['all unlabelled']:+.1f}. To the moves, the "
-        f"VAE's images add {with_vae:+.1f}, the unlabelled and made ones {with_unlabelled:+.1f}."
+        f"With {size} images per class, hand-written moves gain {gains[CLASSIC]:+.1f} points, images made by a VAE of "
+        f"the same few images {gains[WAY]:+.1f}, 5,000 unlabelled images, with the labels found for them, beside "
+        f"images made by VAEs {gains['unlabelled']:+.1f}. {with_all}To the moves, the VAE's images add "
+        f"{with_vae:+.1f}, the unlabelled and made ones {with_unlabelled:+.1f}."
     )
 
 
-def _table(run, judge):
+def _table(run, ways, judge, rhvae):
+    """The gains of each way; rhvae: the content of rhvae.json, or None."""
     plain = run.measured(SECTION, f"{judge}: {NONE}")["values"]
     head = ("augmentation", *(f"{size} images per class" for size in plain))
     rows = [(f"none ({WAYS[NONE].text})", *(f"{value:.1f} %" for value in plain.values()))]
-    for way in WAYS:
-        if way != NONE:
-            measured = run.measured(SECTION, gain(way, judge))
-            rows.append((f"{way} ({WAYS[way].text})", *(_with_interval(measured, size) for size in plain)))
+    for way in ways:
+        measured = run.measured(SECTION, gain(way, judge))
+        rows.append((f"{way} ({WAYS[way].text})", *(_with_interval(measured, size) for size in plain)))
+    if rhvae:
+        rows.append((RHVAE, *(_with_interval(rhvae["gains"][judge], size) for size in plain)))
     protocol = run.protocol(SECTION)
     caption = (
         f"Judge: {judge}. Accuracy without augmentation on all {protocol.get('images', 0):,} test images, and what "
@@ -89,10 +105,23 @@ def _table(run, judge):
     return Table(head, rows, caption)
 
 
-def _chart(gains):
+def _rhvae(results):
+    """The content of rhvae.json, or None where it was not measured."""
+    try:
+        return results.measured_file("rhvae.json", "make benchmark ARGS=--rhvae", _check_rhvae)
+    except NotRunYet:
+        return None
+
+
+def _check_rhvae(report):
+    for judge in JUDGES:
+        sum(report["gains"][judge]["values"].values())
+
+
+def _chart(gains, run):
     series = [
         charts.Series(way, [(float(size), value) for size, value in values.items()]) for way, values in gains.items()
     ]
     alt = "Gain in accuracy against images per class, a line for each way to augment"
     axes = (charts.Axis("images per class", scale="log"), charts.Axis("gain over none, points"))
-    return Chart("low-data", charts.lines(series, *axes, alt), alt, f"The gains of the judge {JUDGE}")
+    return Chart(f"low-data-{run}", charts.lines(series, *axes, alt), alt, f"The gains of the judge {JUDGE}")

@@ -8,7 +8,9 @@ import dataclasses
 import functools
 import pathlib
 
+from jgen.errors import UserError
 from jgen.evaluation import report
+from jgen.platform import files
 from jgen.runs import metrics, record
 from jgen.runs.directory import RunDirectory
 
@@ -90,6 +92,12 @@ class Run:
     def value(self, section, key):
         return self.measured(section, key)["value"]
 
+    def has_number(self, section, key):
+        try:
+            return bool(self.measured(section, key))
+        except NotRunYet:
+            return False
+
     def protocol(self, section):
         return self.evaluation.get(section, {}).get("protocol", {})
 
@@ -146,6 +154,19 @@ class Results:
         if not path.is_file():
             raise NotRunYet(str(path.relative_to(self.out)))
         return path
+
+    def measured_file(self, name, command, check):
+        """What a file of the benchmark holds, in which `check` finds what the page needs.
+
+        NotRunYet without the file; UserError where it cannot be read; `command` writes it.
+        """
+        path = self.path(name)
+        try:
+            found = files.read_json(path)
+            check(found)
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+            raise UserError(f"{path} cannot be read as a benchmark ({error!r}): {command} writes it anew") from None
+        return found
 
 
 @dataclasses.dataclass(frozen=True)

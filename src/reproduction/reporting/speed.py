@@ -5,8 +5,6 @@ Drawn from results/benchmark.json and results/scaling.json.
 
 from __future__ import annotations
 
-from jgen.errors import UserError
-from jgen.platform import files
 from reproduction.reporting import charts
 from reproduction.reporting.blocks import Chart, Gallery, Heading, Missing, Picture, Prose, Section, Table
 from reproduction.reporting.results import NotRunYet
@@ -33,22 +31,11 @@ HEAD = ("model", "ours, ms/step", *PEERS.values(), "best peer / ours", "aim", "s
 def section(results):
     missing = Missing("the benchmark", COMMAND, "Not measured yet")
     try:
-        report = _read(results, "benchmark.json", COMMAND, _check_benchmark)
+        report = results.measured_file("benchmark.json", COMMAND, _check_benchmark)
     except NotRunYet:
         return Section("speed", TITLE, (missing, *_scaling(results)))
     models = _blocks(report) if report.get("models") else (missing,)  # start-up can be measured alone
     return Section("speed", TITLE, (*models, *_start_up(report), *_scaling(results)))
-
-
-def _read(results, name, command, check):
-    """A file of the benchmark, in which `check` finds what the page needs."""
-    path = results.path(name)
-    try:
-        report = files.read_json(path)
-        check(report)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise UserError(f"{path} cannot be read as a benchmark ({error!r}): {command} writes it anew") from None
-    return report
 
 
 def _check_benchmark(report):
@@ -87,7 +74,7 @@ def _start_up(report):
 
 def _scaling(results):
     try:
-        report = _read(results, "scaling.json", f'{COMMAND} ARGS="--scaling"', _check_scaling)
+        report = results.measured_file("scaling.json", f'{COMMAND} ARGS="--scaling"', _check_scaling)
     except NotRunYet:
         return []
     alt = "Images a second and peak memory against batch size, data-set size and image size"
@@ -143,7 +130,7 @@ def _blocks(report):
 def at_a_glance(results):
     """Each model's step time beside that of its fastest peer, for the README and the top of the page; a list."""
     try:
-        models = _read(results, "benchmark.json", COMMAND, _check_benchmark).get("models")
+        models = results.measured_file("benchmark.json", COMMAND, _check_benchmark).get("models")
     except NotRunYet:
         return []
     return [Heading(TITLE), _overview(models)] if models else []

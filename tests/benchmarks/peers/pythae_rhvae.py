@@ -12,11 +12,12 @@ import tempfile
 
 import numpy as np
 import torch
+from pythae.data.datasets import BaseDataset
 from pythae.models import RHVAE, RHVAEConfig
 from pythae.samplers import RHVAESampler, RHVAESamplerConfig
 from pythae.trainers import BaseTrainer, BaseTrainerConfig
 
-EPOCHS, BATCH, LR = 300, 200, 1e-3
+EPOCHS, BATCH, LR = 200, 200, 1e-3
 
 
 def trained(x, folder, seed):
@@ -39,8 +40,6 @@ def trained(x, folder, seed):
         no_cuda=True,
         seed=seed,
     )
-    from pythae.data.datasets import BaseDataset
-
     dataset = BaseDataset(torch.from_numpy(x), torch.ones(len(x)))
     torch.manual_seed(seed)
     trainer = BaseTrainer(model=RHVAE(config), train_dataset=dataset, eval_dataset=None, training_config=training)
@@ -62,7 +61,7 @@ def main():
         with tempfile.TemporaryDirectory() as folder:
             model = trained(x, folder, options.seed)
         sampler = RHVAESampler(model=model, sampler_config=RHVAESamplerConfig())
-        images = sampler.sample(num_samples=options.per_class, batch_size=200)
+        images = sampler.sample(num_samples=options.per_class, batch_size=options.per_class)
         made.append(images.detach().clamp(0, 1).mul(255).round().to(torch.uint8).numpy())
     y = np.unique(few["y"]).repeat(options.per_class)
     np.savez(options.made, x=np.concatenate(made), y=y)

@@ -252,6 +252,23 @@ def test_a_gain_counts_above_its_interval(results, gains, expected):
     assert chart.svg.count("<circle") == 2 * (len(low_data.WAYS) - 1)
 
 
+def test_ways_that_were_not_measured_are_left_out_and_the_peer_has_a_row_of_its_own(results):
+    numbers, ways = {}, [way for way in low_data.WAYS if way != "all unlabelled"]
+    for judge in low_data.JUDGES:
+        numbers[f"{judge}: none"] = {"10": 80.0}
+        numbers |= {low_data.gain(way, judge): {"10": 1.0} for way in ways}
+    for name in (low_data.RUN, "g-vae-cifar10"):
+        write_run(results.out, name, evaluation={"low-data": numbers})
+    gains = {judge: {"values": {"10": 2.0}, "half_widths": {"10": 0.25}} for judge in low_data.JUDGES}
+    (results.folder / "rhvae.json").write_text(json.dumps({"gains": gains}))
+    for name, peers in ((low_data.RUN, [(low_data.RHVAE, "+2.00 ± 0.25")]), ("g-vae-cifar10", [])):
+        outcome, table, *_ = low_data.blocks(results, name)
+        assert table.rows[len(ways) :] == peers and "all other" not in outcome.text
+    (results.folder / "rhvae.json").write_text("{}")
+    with pytest.raises(UserError, match="cannot be read as a benchmark"):
+        low_data.blocks(results)
+
+
 def test_a_formula_becomes_mathml_and_a_fence():
     mistake = Mistake("what", "`code_with_underscores`", r"$$\frac{a}{b}$$", "effect")
     assert "```math\n\\frac{a}{b}\n```" in markdown._mistake(mistake)

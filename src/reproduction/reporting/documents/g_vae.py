@@ -148,6 +148,11 @@ def document(results):
             *preservation.retention_blocks(results),
             Heading("Does it help a classifier with few images?"),
             *low_data.blocks(results),
+            *(
+                block
+                for name, words in (("g-vae-cifar10", "CIFAR-10"), ("g-vae-celeba", "CelebA, four classes, 32x32"))
+                for block in (Prose(f"**{words}**"), *low_data.blocks(results, name))
+            ),
             *_explored(results, "MNIST", "g-vae-mnist", sharp=True),
             *preservation.class_moves_blocks(results),
             *_explored(results, "CIFAR-10", "g-vae-cifar10", sharp=False),

@@ -1,0 +1,90 @@
+"""Images made by pythae's RHVAE, one model for each class (pyraug's way), in the low-data table: results/rhvae.json.
+
+The choices of MNIST digits, the classifiers, and the choice by held-out images are those of
+`python src/evaluate.py NAME low-data`. Rows are kept in results/rhvae.jsonl: an interrupted measurement goes on.
+
+made_per_class     images that RHVAE makes for each class
+seeds, settings    of the table
+none, accuracy     {judge: {images per class: accuracy in %, mean over seeds}} without and with these images
+gains              {judge: {"values", "half_widths"}}: paired by seed, in points
+"""
+
+import os
+import pathlib
+import subprocess
+import tempfile
+import time
+from pipes import WorkerError
+
+import numpy as np
+from workers import HERE, PEERS_PYTHON
+
+from jgen import data
+from jgen.augmentation import generators, low_data
+from jgen.augmentation.small_classifiers import JUDGES, Labelled
+from jgen.platform import runtime
+
+SIZES, SEEDS, MADE = (10, 50), 3, 500
+NONE, RHVAE = "none", "RHVAE"
+
+
+class Cell(low_data.Cell):
+    """One choice of images; what the way "VAE" makes of them is made by RHVAE."""
+
+    def made(self, source, generator_moves):
+        if not hasattr(self, "_made"):
+            self._made = images(self.real, self.seed, self.per_class)
+        return self._made
+
+
+def images(few, seed, per_class):
+    """Labelled images that RHVAE makes from `few`. Raises WorkerError where it fails."""
+    with tempfile.TemporaryDirectory() as folder:
+        given, made = (pathlib.Path(folder) / name for name in ("few.npz", "made.npz"))
+        np.savez(given, x=few.x, y=few.y)
+        words = [PEERS_PYTHON, HERE / "peers/pythae_rhvae.py", given, made, "--per-class", per_class, "--seed", seed]
+        process = subprocess.run([*map(str, words)], capture_output=True, text=True, check=False)
+        if process.returncode:
+            raise WorkerError(f"pythae_rhvae.py ended with {process.returncode}:\n{process.stderr[-2000:]}")
+        with np.load(made, allow_pickle=False) as arrays:
+            return Labelled(arrays["x"], arrays["y"], few.n_classes)
+
+
+def measure(options, environment, folder, machine):
+    """The content of rhvae.json."""
+    os.environ.update(environment)
+    runtime.start("cpu")
+    dataset = data.load("mnist", options.data_dir)
+    recipe = generators.recipe_for(dataset.image_shape)
+    sizes, seeds, per_class = ((5,), 1, 20) if options.quick else (SIZES, SEEDS, MADE)
+    settings = {"made_per_class": per_class, **low_data.settings_of(dataset, recipe)}
+    table = low_data.Table(folder / "rhvae.jsonl", settings)
+    for seed in range(seeds):
+        for size in sizes:
+            cell = Cell(dataset, size, seed, recipe)
+            cell.per_class = per_class
+            for way, judge in ((way, judge) for way in (NONE, RHVAE) for judge in JUDGES):
+                row = (size, way, judge, seed)
+                if row in table.accuracies:
+                    continue
+                started = time.perf_counter()
+                accuracy, share = cell.accuracy("VAE" if way == RHVAE else way, judge)
+                table.add(row, accuracy, share, time.perf_counter() - started)
+                print(f"{size} per class, {way}, {judge}, seed {seed}: {accuracy:.2%}", flush=True)
+    return {"machine": machine, "made_per_class": per_class, "seeds": seeds, **_numbers(table, sizes, seeds)}
+
+
+def _numbers(table, sizes, seeds):
+    def of(way, judge):
+        return {
+            str(size): np.array([100 * table.accuracies[size, way, judge, seed] for seed in range(seeds)])
+            for size in sizes
+        }
+
+    found = {"none": {}, "accuracy": {}, "gains": {}}
+    for judge in JUDGES:
+        none, with_made = of(NONE, judge), of(RHVAE, judge)
+        found["none"][judge] = {size: values.mean() for size, values in none.items()}
+        found["accuracy"][judge] = {size: values.mean() for size, values in with_made.items()}
+        found["gains"][judge] = low_data.gains_of({size: with_made[size] - none[size] for size in none})
+    return found
