@@ -119,6 +119,8 @@ class Training:
         first = cases.first_step_of(block, count, self.job.steps_per_epoch)
         started, terms = time.perf_counter(), []
         for position in range(count):
+            if self.variant == "graphs":  # what earlier steps returned may be overwritten from here on
+                torch.compiler.cudagraph_mark_step_begin()
             found = self.update(order[position], first + position)
             terms.append({k: v.item() for k, v in found.items()} if self.variant == "eager" else found)
         terms = [{k: float(v) for k, v in found.items()} for found in terms]
