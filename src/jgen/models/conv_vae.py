@@ -6,6 +6,9 @@ As published, mu and sigma pass through ReLU, and the KL is taken between the *i
 nothing regularises the latents and N(0, I) is not where they lie. Both are kept under --as-published. The default
 differs in more: padded layers without the bottleneck of 64 numbers, LeakyReLU's slope 0.01 instead of 0.3, a fitted
 variance instead of the cross-entropy of grey values.
+
+`--architecture spatial` keeps the latents in place: a map of a few channels, as latent diffusion's autoencoder has it
+(Rombach et al., 2022, arXiv:2112.10752), gives sharp images back, also such as it was not trained on.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from jgen import networks
 from jgen.config import Training, option, units
 from jgen.losses import distributions
 from jgen.models.latent_model import LatentModel
-from jgen.training import distributed
+from jgen.training import distributed, schedules
 
 SMALLEST_VARIANCE = 1e-5  # below the rounding of 8-bit pixels
 
@@ -37,11 +40,17 @@ class Config(Training):
     variance: float = option(0.01, "variance of a pixel for --likelihood gaussian", above=0)
     architecture: str = option(
         "padded",
-        "padded: any size, linear mu and logvar; published: the document's layers",
-        choices=("padded", "published"),
+        "padded: any size, linear mu and logvar; published: the document's layers; spatial: residual layers, z a map",
+        choices=("padded", "published", "spatial"),
     )
     divergence: str = option(
         "prior", "prior: KL of the latents to N(0, I); images: the document's KL of pixels", choices=("prior", "images")
+    )
+    schedule: str = option("constant", "of the learning rate over the epochs", choices=("constant", "cosine"))
+    flip: str = option("off", "mirror training images at random", choices=("on", "off"))
+    shift: int = option(0, "move training images at random by up to so many pixels, mirrored at the border", at_least=0)
+    colour: float = option(
+        0.0, "change training images' distance from white at random, by up to this share", at_least=0, at_most=1
     )
 
 
@@ -65,6 +74,8 @@ class ConvVAE(LatentModel):
             self._require_published_size(height, width)
             encoder = networks.PublishedConvEncoder(shape.image_shape, config.latent_dim)
             decoder = networks.PublishedConvDecoder(config.latent_dim, shape.image_shape)
+        elif config.architecture == "spatial":
+            encoder, decoder = self._spatial(config, shape.image_shape)
         else:
             widths = config.widths[: networks.n_stages(height, width)]
             encoder = networks.ConvGaussianEncoder(shape.image_shape, widths, config.latent_dim)
@@ -76,9 +87,34 @@ class ConvVAE(LatentModel):
             "learned": "Gaussian of one fitted variance",
         }[config.likelihood]
 
+    def _spatial(self, config, image_shape):
+        """Encoder and decoder with residual blocks at the last, smallest size."""
+        height, width = networks.stage_sizes(image_shape, len(config.widths))[-1]
+        places = height * width
+        nearest = places * max(1, round(config.latent_dim / places))
+        message = f"a map of latents has {places} places after {len(config.widths)} stages: give --latent-dim {nearest}"
+        self.require(config.latent_dim % places == 0, message)
+        blocks = [0] * (len(config.widths) - 1) + [2]
+        layers = (image_shape, config.widths[0] // 2, config.widths, blocks)
+        return (
+            networks.SpatialEncoder(*layers, config.latent_dim),
+            networks.SpatialDecoder(config.latent_dim, *layers),
+        )
+
     def _require_published_size(self, height, width):
         fits = min(height, width) >= 127 and height % 16 == 0 and width % 16 == 0
         self.require(fits, f"the published layers need multiples of 16 from 128, not {height}x{width}: give --size 128")
+
+    @classmethod
+    def spread_over_epochs(cls, config):
+        return "the learning rate" if config.schedule != "constant" else ""
+
+    def begin_epoch(self, epoch, epochs):
+        self.optimizers["adam"].lr = self.config.lr * schedules.LEARNING_RATES[self.config.schedule](epoch, epochs)
+
+    def step(self, x, y, noise):
+        moved = networks.flip_and_shift(x, noise, self.config.flip == "on", self.config.shift, "mirror")
+        return super().step(networks.recoloured(moved, noise, self.config.colour), y, noise)
 
     def reconstruction(self, logits, x, error):
         """-log p(x|z) per image, [N]; error: the images' squared errors [N]."""

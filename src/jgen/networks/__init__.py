@@ -10,7 +10,14 @@ from jgen.networks.layers import interleaved, join
 from jgen.networks.mlp import MLP, GaussianEncoder, ImageDecoder
 from jgen.networks.normalisation import minibatches, normalises_batches
 from jgen.networks.published_conv import PublishedConvDecoder, PublishedConvEncoder
-from jgen.networks.residual import ResidualDecoder, ResidualEncoder, UNetDecoder
+from jgen.networks.residual import (
+    ResidualDecoder,
+    ResidualEncoder,
+    SpatialDecoder,
+    SpatialEncoder,
+    UNetDecoder,
+    stage_sizes,
+)
 from jgen.networks.state import (
     RunningMean,
     as_var,
@@ -25,7 +32,7 @@ from jgen.networks.state import (
     state_of,
     trainable,
 )
-from jgen.networks.transforms import flip_and_shift
+from jgen.networks.transforms import flip_and_shift, recoloured
 
 __all__ = [
     "MLP",
@@ -45,6 +52,8 @@ __all__ = [
     "ResidualDecoder",
     "ResidualEncoder",
     "RunningMean",
+    "SpatialDecoder",
+    "SpatialEncoder",
     "UNetDecoder",
     "as_var",
     "at_most",
@@ -61,9 +70,11 @@ __all__ = [
     "n_stages",
     "no_grad",
     "normalises_batches",
+    "recoloured",
     "repeated_labels",
     "running_statistics",
     "scalar",
+    "stage_sizes",
     "state_of",
     "trainable",
 ]

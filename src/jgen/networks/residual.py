@@ -60,8 +60,11 @@ class ResidualEncoder(nn.Module):
         self.stem = nn.Sequential(Conv(image_shape[0], stem, 3, padding=1, bias=False, images="in"), BatchNorm(stem))
         channels = (stem, *widths)
         self.stages = nn.Sequential(*[Down(*pair, n) for pair, n in zip(itertools.pairwise(channels), blocks)])
-        height, width = stage_sizes(image_shape, len(widths))[-1]
-        self.heads = Linear(widths[-1] * height * width, 2 * latent_dim)
+        self.heads = self._heads((widths[-1], *stage_sizes(image_shape, len(widths))[-1]), latent_dim)
+
+    @staticmethod
+    def _heads(last_shape, latent_dim):
+        return Linear(math.prod(last_shape), 2 * latent_dim)
 
     def features(self, x):
         """What each stage sees and gives, from the image inwards: the stem's and every stage's output."""
@@ -95,14 +98,50 @@ class ResidualDecoder(nn.Module):
 
     def __init__(self, latent_dim, image_shape, stem, widths, blocks):
         sizes = stage_sizes(image_shape, len(widths))
-        self.first = FirstFeatures(latent_dim, (widths[-1], *sizes[-1]))
+        self.first = self._first(latent_dim, (widths[-1], *sizes[-1]))
         channels = (stem, *widths)
         stages = [Up(channels[i + 1], channels[i], blocks[i], sizes[i]) for i in reversed(range(len(widths)))]
         self.stages = nn.Sequential(*stages)
         self.pixels = Conv(stem, image_shape[0], 3, padding=1, images="out")
 
+    _first = FirstFeatures
+
     def execute(self, z):
         return self.pixels(self.stages(self.first(z)))
+
+
+class SpatialEncoder(ResidualEncoder):
+    """Images [N, C, H, W] -> q(z|x) over [N, D], a map of the last stage's size whose D / (h w) channels stay in place.
+
+    A convolution makes them, so that a latent sees its surroundings only (Rombach et al., 2022, section 3.1).
+    """
+
+    @staticmethod
+    def _heads(last_shape, latent_dim):
+        channels, height, width = last_shape
+        return Conv(channels, 2 * latent_dim // (height * width), 3, padding=1)
+
+    def posterior(self, features):
+        return GaussianPosterior(self.heads(features[-1]).flat())
+
+
+class FirstMap(nn.Module):
+    """Latents [N, D] as a map -> the features that a decoder starts from, [N, C, h, w]."""
+
+    def __init__(self, latent_dim, shape):
+        channels, *size = shape
+        self.shape = (latent_dim // math.prod(size), *size)
+        self.convolution = Conv(self.shape[0], channels, 3, padding=1, bias=False)
+        self.norm = BatchNorm(channels)
+
+    def execute(self, z):
+        return self.norm(self.convolution(Features.from_flat(z, self.shape)))
+
+
+class SpatialDecoder(ResidualDecoder):
+    """SpatialEncoder's latents [N, D] -> logits of the pixels [N, C, H, W]."""
+
+    _first = FirstMap
 
 
 class UNetDecoder(nn.Module):

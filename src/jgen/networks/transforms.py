@@ -23,6 +23,15 @@ def flip_and_shift(x: jt.Var, noise: typing.Any, flip: bool = False, shift: int 
     return x.reindex([n, channels, height, width], ["i0", "i1", row, column], extras=[down, right, mirrored])
 
 
+def recoloured(x: jt.Var, noise: typing.Any, most: float) -> jt.Var:
+    """Multiply each channel's distance from white, of images [N, C, H, W], by a number from 1 - most to 1 + most."""
+    if not most:
+        return x
+    n, channels = x.shape[:2]
+    factors = 1 + most * (2 * noise.uniform(n * channels) - 1)  # [N C]
+    return (1 - (1 - x) * factors.reshape((n, channels, 1, 1))).clamp(0, 1)
+
+
 def _reflected(index, size):
     """The C expression `index` brought back into 0 .. size - 1 as from a mirror at either end."""
     return f"({index} < 0 ? -{index} : {index} < {size} ? {index} : {2 * (size - 1)} - {index})"
