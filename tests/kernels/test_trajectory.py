@@ -34,6 +34,7 @@ MODELS = {
     "cvae-mlp": (cvae.CVAE, {"net": "mlp", "hidden": (40,), "latent_dim": 8}),
     "cvae-conv": (cvae.CVAE, {"net": "conv", "widths": (6, 9), "latent_dim": 8}),
     "conv-vae": (conv_vae.ConvVAE, {"widths": (6, 9), "latent_dim": 12}),
+    "conv-vae-spatial": (conv_vae.ConvVAE, {"architecture": "spatial", "widths": (6, 9), "latent_dim": 24}),
     "g-vae": (g_vae.GVAE, {"stem": 4, "widths": (6, 9), "latent_dim": 12, "shift": 2}),
     "g-vae-unet": (g_vae.GVAE, {"stem": 4, "widths": (6, 9), "latent_dim": 12, "decoder": "unet"}),
     "iwae": (vae.VAE, {"arch": "iwae", "hidden": (20, 20), "latent_dim": 6, "samples": 3}),

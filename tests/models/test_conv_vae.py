@@ -82,6 +82,21 @@ def test_a_perfect_reconstruction_does_not_make_the_variance_vanish():
     assert loss == pytest.approx(PIXELS / 2 * np.log(2 * np.pi * SMALLEST_VARIANCE), rel=1e-4)
 
 
+def test_a_map_of_latents_needs_as_many_at_each_place():
+    with pytest.raises(UserError, match="has 20 places after 1 stages: give --latent-dim 40"):
+        make(architecture="spatial", latent_dim=37)
+
+
+def test_training_images_are_moved_and_held_out_ones_are_not(monkeypatch):
+    seen, x = [], var(images())
+    algorithm = make(flip="on", shift=2, colour=0.5)
+    monkeypatch.setattr(ConvVAE, "losses", lambda self, x, y, noise: (seen.append(x.numpy()), {"loss": x.mean()})[1])
+    monkeypatch.setattr(algorithm.optimizers["adam"], "step", lambda loss: None)
+    algorithm.step(x, None, Noise(0, 1, 0))
+    algorithm.validate(x, None, Noise(0, 1, 0))
+    assert not np.array_equal(seen[0], x.numpy()) and np.array_equal(seen[1], x.numpy())
+
+
 PUBLISHED = {name: ConvVAE.published[name][0] for name in ("architecture", "divergence", "likelihood")}
 
 

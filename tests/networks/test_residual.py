@@ -29,6 +29,24 @@ def test_any_size_comes_back_as_it_went_in(shape, decoder_class):
         assert tuple(decoder(mu, encoder.features(x)).shape) == tuple(x.shape)
 
 
+@pytest.mark.parametrize("shape", [(1, 41, 7), (3, 40, 12)])
+def test_a_spatial_code_keeps_its_place(shape):
+    height, width = networks.stage_sizes(shape, 2)[-1]
+    n_latents = 2 * height * width
+    encoder = networks.SpatialEncoder(shape, 2, WIDTHS, BLOCKS, n_latents)
+    decoder = networks.SpatialDecoder(n_latents, shape, 2, WIDTHS, BLOCKS)
+    x = jt.array(np.random.default_rng(0).random((2, *shape), dtype=np.float32))
+    with networks.evaluating({"encoder": encoder, "decoder": decoder}):
+        mu, logvar = (part.numpy() for part in encoder(x))
+        assert mu.shape == logvar.shape == (2, n_latents) and not np.array_equal(mu, logvar)
+        moved = mu.copy()
+        moved[:, 0] += 1  # of the first map, the upper left corner
+        before, after = (decoder(jt.array(z)).numpy() for z in (mu, moved))
+    assert before.shape == x.shape
+    changed = (before != after).any((0, 1))
+    assert changed[0, 0] and not changed[-1].any()
+
+
 def test_every_parameter_is_registered():
     encoder = networks.ResidualEncoder((1, 8, 8), 2, WIDTHS, (1, 2), latent_dim=3)
     names = {name for name, _ in encoder.named_parameters()}
@@ -98,3 +116,16 @@ def test_shifts_and_mirror_images_move_pixels_and_nothing_else(border, padding):
         seen.add(matches[0])
     assert len(seen) == 18
     assert networks.flip_and_shift(x, None) is x
+
+
+def test_recoloured_images_keep_white_and_their_shapes():
+    x = np.random.default_rng(2).random((64, 3, 4, 5), dtype=np.float32)
+    x[:, :, 0] = 1
+    changed = networks.recoloured(jt.array(x), Noise(0, 1, 0, random.NOISE), 0.2).numpy()
+    np.testing.assert_array_equal(changed[:, :, 0], 1)
+    factors = (1 - changed[:, :, 1:]) / (1 - x[:, :, 1:])
+    inside = changed[:, :, 1:] > 0
+    expected = np.broadcast_to(np.nanmax(np.where(inside, factors, np.nan), (2, 3), keepdims=True), factors.shape)
+    np.testing.assert_allclose(factors[inside], expected[inside], rtol=1e-3)
+    assert 0.8 <= factors[inside].min() < 0.85 and 1.15 < factors[inside].max() <= 1.2001
+    assert networks.recoloured(x, None, 0.0) is x
