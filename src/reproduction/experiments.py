@@ -94,10 +94,23 @@ AE_POKEMON = (
             RECONSTRUCTION,
             RECONSTRUCTED_FEW,
             RECONSTRUCTED_TRAIN,
-            MORPH,
             FollowUp(f"conv-vae.py {POKEMON} --name {{name}} --summary", ("network.svg",)),
         ),
         quick="--epochs 1 --latent-dim 100",
+    ),
+    Experiment(
+        "pokemon-spatial",
+        f"conv-vae.py {POKEMON} --architecture spatial --widths 32 64 128 --latent-dim 4096 --flip on --shift 8 "
+        "--colour 0.2 --schedule cosine --batch-size 8 --epochs 40",
+        45,
+        (
+            RECONSTRUCTION,
+            RECONSTRUCTED_FEW,
+            RECONSTRUCTED_TRAIN,
+            MORPH,
+        ),
+        quick="--epochs 1 --widths 4 8 16 --latent-dim 256",
+        grids=False,
     ),
     Experiment(
         "pokemon-as-published",
