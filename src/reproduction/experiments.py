@@ -107,7 +107,7 @@ AE_POKEMON = (
             RECONSTRUCTION,
             RECONSTRUCTED_FEW,
             RECONSTRUCTED_TRAIN,
-            MORPH,
+            pictures("morph", "morph-linear.png", "morph-linear.mp4"),
         ),
         quick="--epochs 1 --widths 4 8 16 --latent-dim 256",
         grids=False,
@@ -159,9 +159,13 @@ def g_vae_pair(
     plain_minutes: what the plain VAE has besides, and how long it takes if not as long.
     """
     plain, command = f"{name}-plain", f"g-vae.py {words}".rstrip()
-    preserved = evaluation(f"preservation --beside {plain} cvae", "preservation", minutes=3)
+    in_mnist = (evaluation(f"preservation --beside {plain} cvae", "preservation", minutes=3), LOW_DATA)
+    in_colour = (
+        LOW_DATA_IN_COLOUR,
+        pictures(f"augment --beside {plain} --directions class --strength 0.15", "augment-class.png"),
+    )
     beside = (
-        *((preserved, LOW_DATA) if judged else (LOW_DATA_IN_COLOUR,)),
+        *(in_mnist if judged else in_colour),
         pictures(f"augment --beside {plain}", "augment.png"),
         pictures(f"axes --beside {plain}", "axes.png"),
         pictures(f"pca --beside {plain}", "pca.png"),

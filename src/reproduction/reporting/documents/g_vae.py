@@ -84,13 +84,13 @@ MISTAKES = (
 PICTURES = {
     "reconstruct": ("Images over their reconstructions", "Originals over reconstructions, G-VAE"),
     "augment": (
-        "Originals in the centre column, moved by −3 to +3 sigma to the left and right; G-VAE, then the plain VAE",
-        "Augmentation: originals in the centre, steps of 0.5 sigma to both sides. G-VAE left, plain VAE right; the "
+        "Originals in a framed column, then moved by −3 to +3 sigma; G-VAE, then the plain VAE",
+        "Augmentation: originals framed, then −3 to +3 sigma in steps of 0.5. G-VAE left, plain VAE right; the "
         "last column of each is mu + N(0, I)",
     ),
     "morph-linear": ("One image turning into another", "Morph between two images, G-VAE"),
     "augment-class": (
-        "Originals in the centre column, moved by draws from their class's covariance; G-VAE, then the plain VAE",
+        "Originals in a framed column, then moved by draws from their class's covariance; G-VAE, then the plain VAE",
         "Augmentation: one draw of N(0, Σ) for each image, Σ the covariance of its class, by −0.9 to 0.9 of it. G-VAE "
         "left, plain VAE right; the last column of each is mu + N(0, I)",
     ),

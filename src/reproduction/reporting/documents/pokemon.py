@@ -152,13 +152,6 @@ WALKS = (
         "Straight line; the ends are the originals",
         wide=True,
     ),
-    _soft(
-        SPATIAL,
-        "explore/morph-spherical.png",
-        "One creature turning into another along an arc",
-        "Along an arc",
-        wide=True,
-    ),
 )
 FILMS = (
     _linked(CORRECTED, "Pokémon, corrected, 150 epochs"),
