@@ -142,6 +142,14 @@ def test_of_many_unlabelled_images_some_are_taken_with_their_files(tmp_path, mon
         )
 
 
+def test_only_labelled_images_decide_the_size(tmp_path, monkeypatch):
+    monkeypatch.setattr(labelled_folder, "MANY", 25)
+    folder = make_folder(tmp_path / "photos", ("a", "b"), 12, (64, 64))
+    make_folder(folder, ("unlabelled",), 8, (16, 8))
+    found = recommended.LabelledFolder(str(folder), "", str(tmp_path), 6)
+    assert found.dataset.image_shape[1:] == (labelled_folder.SMALL_SIDE,) * 2
+
+
 def test_unlabelled_images_of_class_folders_lose_their_classes(folder, tmp_path):
     images = make_folder(tmp_path / "others", ("a", "b", "unlabelled"), 4, (10, 8))
     found = recommended.LabelledFolder(str(folder), "", str(tmp_path), 6, str(images))

@@ -11,10 +11,10 @@ import numpy as np
 
 from jgen import data
 from jgen.augmentation.small_classifiers import Labelled
-from jgen.data import images, listing
+from jgen.data import arrange, images, listing
 from jgen.errors import UserError
 
-SMALL_SIDE, LARGE_SIDE, MANY = 32, 48, 1000  # longest side in pixels; the large one from MANY images on
+SMALL_SIDE, LARGE_SIDE, MANY = 32, 48, 1000  # longest side in pixels; the large one from MANY labelled images on
 MOST_UNLABELLED = 5000
 
 
@@ -92,9 +92,11 @@ def _folder(name: str, what: str, data_dir: str) -> pathlib.Path:
 
 
 def _size(source: str, folder: pathlib.Path) -> tuple[int, int]:
-    """(H, W) in multiples of 4: the images' median proportions, no larger than they are."""
+    """(H, W) in multiples of 4: the labelled images' median proportions, no larger than they are."""
     shapes = []
     for file in listing.scan(os.path.realpath(folder))[0]:
+        if any(arrange.is_unlabelled(part) for part in file.name.split("/")[:-1]):
+            continue
         with contextlib.suppress(Exception), images.decoding():  # what is wrong with it, `data.load` says
             shapes.append(images.stored_size(folder / file.name))
     if not shapes:
