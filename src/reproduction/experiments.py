@@ -150,22 +150,15 @@ LOW_DATA_IN_COLOUR = evaluation(
 )
 
 
-def g_vae_pair(
-    name, words, minutes, evaluated, judged=True, plain_words="", plain_minutes=None, quick=Experiment.quick
-):
+def g_vae_pair(name, words, minutes, evaluated, further, plain_words="", plain_minutes=None, quick=Experiment.quick):
     """The same VAE without a classifier, NAME-plain, and the G-VAE `name`, with what shows one beside the other.
 
-    evaluated: the evaluation of each. judged: whether there is an independent classifier of these images. plain_words,
-    plain_minutes: what the plain VAE has besides, and how long it takes if not as long.
+    evaluated: the evaluation of each; further: what the G-VAE has besides. plain_words, plain_minutes: the plain VAE's
+    own flags, and how long it takes if not as long.
     """
     plain, command = f"{name}-plain", f"g-vae.py {words}".rstrip()
-    in_mnist = (evaluation(f"preservation --beside {plain} cvae", "preservation", minutes=3), LOW_DATA)
-    in_colour = (
-        LOW_DATA_IN_COLOUR,
-        pictures(f"augment --beside {plain} --directions class --strength 0.15", "augment-class.png"),
-    )
     beside = (
-        *(in_mnist if judged else in_colour),
+        *further,
         pictures(f"augment --beside {plain}", "augment.png"),
         pictures(f"axes --beside {plain}", "axes.png"),
         pictures(f"pca --beside {plain}", "pca.png"),
@@ -231,6 +224,7 @@ G_VAE_OF_FACES = (
         (
             RECONSTRUCTION,
             RECONSTRUCTED_FEW,
+            evaluation(f"preservation {BESIDE_FACES}", "preservation", minutes=4),
             LOW_DATA_IN_COLOUR,
             pictures(f"augment {BESIDE_FACES} --directions class --strength 0.15 --rows 4", "augment-class.png"),
             pictures(f"axes --across Male --down Pale_Skin --rows 1 {BESIDE_FACES}", "axes-Male-Pale_Skin.png"),
@@ -243,13 +237,23 @@ G_VAE_OF_FACES = (
     ),
 )
 G_VAE = (
-    *g_vae_pair("g-vae-mnist", "--epochs 20", 40, G_VAE_EVALUATED),
+    *g_vae_pair(
+        "g-vae-mnist",
+        "--epochs 20",
+        40,
+        G_VAE_EVALUATED,
+        (evaluation("preservation --beside g-vae-mnist-plain cvae", "preservation", minutes=3), LOW_DATA),
+    ),
     *g_vae_pair(
         "g-vae-cifar10",
         "--data cifar10",
         120,
         ON_CIFAR10,
-        judged=False,
+        (
+            evaluation("preservation --beside g-vae-cifar10-plain", "preservation", minutes=3),
+            LOW_DATA_IN_COLOUR,
+            pictures("augment --beside g-vae-cifar10-plain --directions class --strength 0.15", "augment-class.png"),
+        ),
         # Few epochs for want of time: its pictures hardly change any more. With the G-VAE's own rate and borders its KL
         # divergence went to 1e8 in one of the first steps; after three epochs its error was still twice as large.
         plain_words="--epochs 5 --lr 1e-3 --border black --classifier-weight 20",  # the last plays no part

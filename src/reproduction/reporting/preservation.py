@@ -8,7 +8,7 @@ import typing
 import numpy as np
 
 from reproduction.reporting import charts
-from reproduction.reporting.blocks import Chart, Gallery, Heading, Missing, Picture, Prose
+from reproduction.reporting.blocks import Chart, Gallery, Heading, Missing, Picture, Prose, Table
 from reproduction.reporting.results import NotRunYet
 from reproduction.reporting.verdicts import Outcome, graded
 
@@ -158,6 +158,25 @@ def class_moves_blocks(results):
         caption = "One draw for each image, by −0.9 to 0.9 of it. G-VAE left, plain VAE right"
         blocks.append(Gallery((Picture(CLASS_PICTURE, alt, caption, wide=True),)))
     return blocks
+
+
+def class_moves_table(results, run, plain):
+    """What class moves of a pair of runs keep, step by step; a list of blocks, empty where it was not measured."""
+    rows = []
+    try:
+        measured = results.run(run).measured
+        for words, prefix in (("G-VAE", ""), ("plain VAE", f"{plain}: ")):
+            kept = measured(SECTION, f"{prefix}retention_where_reconstructed {CLASS_MOVES}")["values"]
+            moved = measured(SECTION, f"{prefix}pixel_distance {CLASS_MOVES}")["values"]
+            rows.append((words, *(f"{kept[step]:.1f} % at {moved[step]:.1f}" for step in kept)))
+    except NotRunYet:
+        return []
+    accuracy = results.run(run).protocol(SECTION)["classifier"]["test_accuracy"]
+    caption = (
+        f"Labels kept by draws from the class's covariance, and the pixel distance that they move an image, of the "
+        f"test images whose reconstruction the independent classifier reads rightly (it is right on {accuracy:.1%})"
+    )
+    return [Table(("model", *(f"±{step} of the spread" for step in kept)), rows, caption)]
 
 
 def kept_at_distance(run, values):

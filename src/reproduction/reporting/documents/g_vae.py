@@ -220,7 +220,8 @@ def _explored(results, data, name, sharp):
             pictures.append(Picture(parts, f"{alt} ({data})", caption, sharp=sharp and not smooth, wide=True))
     command = f"python src/explore.py {name} augment --beside {name}-plain"
     found = [Gallery(tuple(pictures))] if pictures else [Missing(f"the pictures of {name}", command)]
-    return [Heading(f"{data}: G-VAE beside the plain VAE"), *found]
+    kept = preservation.class_moves_table(results, name, f"{name}-plain") if name != preservation.RUN else []
+    return [Heading(f"{data}: G-VAE beside the plain VAE"), *kept, *found]
 
 
 def _unet(results):
