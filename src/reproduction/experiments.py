@@ -171,7 +171,7 @@ def g_vae_pair(name, words, minutes, evaluated, further, plain_words="", plain_m
             (evaluated,),
             quick=quick,
         ),
-        Experiment(name, command, minutes, (evaluated, MORPH, *beside), quick=quick),
+        Experiment(name, command, minutes, (evaluated, RECONSTRUCTED_FEW, MORPH, *beside), quick=quick),
     )
 
 

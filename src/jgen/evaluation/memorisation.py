@@ -13,12 +13,13 @@ from sklearn.metrics.pairwise import euclidean_distances
 
 from jgen.data import unit
 from jgen.evaluation.numbers import number, share
-from jgen.pictures import grid
+from jgen.pictures import captions
 
 NEIGHBOURS = 50
 QUANTILE = 0.01
 ROWS = 5000  # training images compared at a time, which bounds the memory
 SHOWN = 16  # columns of the picture
+ROW_NAMES = ("most isolated samples", "nearest in training", "first samples", "nearest in training")
 
 
 def nearest(images, train, count=NEIGHBOURS, progress=iter):
@@ -41,8 +42,8 @@ def nearest(images, train, count=NEIGHBOURS, progress=iter):
     return tuple(np.take_along_axis(table, order, axis=1) for table in (distances, positions))
 
 
-def measure(samples, held_out, train, progress=iter):
-    """({name: number}, picture uint8 [H, W, 3]) for samples and held-out images against training images."""
+def measure(samples, held_out, train, progress=iter, title=""):
+    """({name: number}, a picture uint8 [H, W, 3]) for samples and held-out images against training images."""
     distances, positions = nearest(samples, train, progress=progress)
     expected, _ = nearest(held_out, train, progress=progress)
     ratios, threshold = isolation(distances), np.quantile(isolation(expected), QUANTILE)
@@ -55,7 +56,7 @@ def measure(samples, held_out, train, progress=iter):
     worst = np.argsort(ratios, kind="stable")[:SHOWN]
     others = np.arange(min(SHOWN, len(samples)))
     rows = [block for chosen in (worst, others) for block in (samples[chosen], unit(train[positions[chosen, 0]]))]
-    return measured, grid.image_grid(np.concatenate(rows), len(worst))
+    return measured, captions.captioned_images(np.concatenate(rows), len(worst), title=title, row_names=ROW_NAMES)
 
 
 def isolation(distances):

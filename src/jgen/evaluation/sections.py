@@ -123,7 +123,11 @@ def memorisation_section(subject):
     samples = subject.samples[0][:MEMORISATION_IMAGES]
     held_out = subject.some(subject.held_out[0], len(samples))
     measured, picture = memorisation.measure(
-        samples, held_out, subject.dataset.x_train, subject.progress("nearest training images")
+        samples,
+        held_out,
+        subject.dataset.x_train,
+        subject.progress("nearest training images"),
+        f"{subject.run.title}   samples and the training images nearest to them",
     )
     path = subject.outputs.results / "neighbours.png"
     grid.write_png(path, picture)

@@ -159,24 +159,19 @@ def document(results):
             *_explored(results, "CelebA", "g-vae-celeba", sharp=False),
             Heading("The U-Net decoder"),
             *_unet(results),
-            Heading("The trainings as films, and reconstructions"),
+            Heading("The trainings as films"),
             Prose(
                 "At the document's KL weight of 2.5e-3 the latents lie far from N(0, I), as the KL in the table says. "
                 "What is drawn from N(0, I) is therefore a patchwork, of CIFAR-10 most of all: this model is for "
                 "moving images, not for inventing them."
             ),
-            Gallery(tuple(item for name, words, sharp in SHOWN for item in _shown(name, words, sharp))),
+            Gallery(tuple(_film(*shown) for shown in SHOWN)),
         ),
     )
 
 
-def _shown(name, words, sharp):
-    """The film of a training's samples, and its last reconstructions."""
-    alt = f"Images, each row of originals over its reconstructions: {words}"
-    return (
-        Film(("mp4", f"{name}.mp4"), f"{words}: samples from N(0, I)", (name, "samples.png"), linked=not sharp),
-        Picture((name, "recon.png"), alt, f"{words}: originals over reconstructions", sharp=sharp),
-    )
+def _film(name, words, sharp):
+    return Film(("mp4", f"{name}.mp4"), f"{words}: samples from N(0, I)", (name, "samples.png"), linked=not sharp)
 
 
 def _accuracies(results):
