@@ -83,7 +83,7 @@ def test_a_perfect_reconstruction_does_not_make_the_variance_vanish():
 
 
 def test_a_map_of_latents_needs_as_many_at_each_place():
-    with pytest.raises(UserError, match="has 20 places after 1 stages: give --latent-dim 40"):
+    with pytest.raises(UserError, match="give --latent-dim 320"):
         make(architecture="spatial", latent_dim=37)
 
 

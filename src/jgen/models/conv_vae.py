@@ -23,6 +23,7 @@ from jgen.models.latent_model import LatentModel
 from jgen.training import distributed, schedules
 
 SMALLEST_VARIANCE = 1e-5  # below the rounding of 8-bit pixels
+MAP_STAGES = 3  # a map of latents has an eighth of the image's height and width
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,13 +90,14 @@ class ConvVAE(LatentModel):
 
     def _spatial(self, config, image_shape):
         """Encoder and decoder with residual blocks at the last, smallest size."""
-        height, width = networks.stage_sizes(image_shape, len(config.widths))[-1]
-        places = height * width
-        nearest = places * max(1, round(config.latent_dim / places))
-        message = f"a map of latents has {places} places after {len(config.widths)} stages: give --latent-dim {nearest}"
-        self.require(config.latent_dim % places == 0, message)
-        blocks = [0] * (len(config.widths) - 1) + [2]
-        layers = (image_shape, config.widths[0] // 2, config.widths, blocks)
+        widths = config.widths[:MAP_STAGES]
+        places = math.prod(networks.stage_sizes(image_shape, len(widths))[-1])
+        self.require(
+            config.latent_dim % places == 0,
+            f"a map of latents has {places} places here, each with as many latents: give --latent-dim {16 * places}",
+        )
+        blocks = [0] * (len(widths) - 1) + [2]
+        layers = (image_shape, max(1, widths[0] // 2), widths, blocks)
         return (
             networks.SpatialEncoder(*layers, config.latent_dim),
             networks.SpatialDecoder(config.latent_dim, *layers),
