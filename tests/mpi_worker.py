@@ -26,7 +26,7 @@ from jgen.training.algorithm import Shape
 from jgen.training.noise import Noise
 
 EVENT_STEP = 31
-IMAGE = (1, 8, 8)
+IMAGE = (3, 8, 8)
 N, STEPS = 7, 3  # 7 rows: 3 for one process, 4 for the other
 CASES = {
     "ae": (AE, {"hidden": (6,), "latent_dim": 3, "noise": 0.3}),
@@ -35,7 +35,7 @@ CASES = {
         CVAE,
         {"net": "mlp", "hidden": (6,), "latent_dim": 3, "combine": "power", "reduction": "mean", "beta_weight": 0.7},
     ),
-    "conv-vae": (ConvVAE, {"widths": (4,), "latent_dim": 3}),
+    "conv-vae": (ConvVAE, {"widths": (4,), "latent_dim": 3, "flip": "on", "shift": 1, "colour": 0.1}),
 }
 
 

@@ -143,11 +143,7 @@ BETA_VAE_WGAN = (
 )
 
 
-LOW_DATA_QUICK = "--sizes 5 --seeds 1"
-LOW_DATA = evaluation("low-data --sizes 10 50 100 --seeds 3", "low-data", minutes=200, quick=LOW_DATA_QUICK)
-LOW_DATA_IN_COLOUR = evaluation(
-    "low-data --sizes 50 200 --seeds 3", "low-data", minutes=100, quick="--sizes 5 --seeds 1"
-)
+LOW_DATA = evaluation("low-data --sizes 10 50 100 --seeds 3", "low-data", minutes=200, quick="--sizes 5 --seeds 1")
 
 
 def g_vae_pair(name, words, minutes, evaluated, further, plain_words="", plain_minutes=None, quick=Experiment.quick):
@@ -205,7 +201,7 @@ FACES = (
     "--data celeba --size 64 --epochs 10 --batch-size 64 --lr 1e-3 --beta 0.5 --stem 16 --widths 32 64 128 "
     "--blocks 0 1 1 --decoder-blocks 0 0 0 --latent-dim 128"
 )
-ONE_FACE = "--epochs 1 --size 16 --widths 4 4 4 --latent-dim 32"
+ONE_FACE = "--epochs 1 --widths 4 4 4 --latent-dim 32"
 BESIDE_FACES = "--beside g-vae-celeba-plain"
 G_VAE_OF_FACES = (
     Experiment(
@@ -225,7 +221,6 @@ G_VAE_OF_FACES = (
             RECONSTRUCTION,
             RECONSTRUCTED_FEW,
             evaluation(f"preservation {BESIDE_FACES}", "preservation", minutes=4),
-            LOW_DATA_IN_COLOUR,
             pictures(f"augment {BESIDE_FACES} --directions class --strength 0.15 --rows 4", "augment-class.png"),
             pictures(f"axes --across Male --down Pale_Skin --rows 1 {BESIDE_FACES}", "axes-Male-Pale_Skin.png"),
             pictures("axes --across pca5 --down Smiling --rows 1", "axes-pca5-Smiling.png"),
@@ -251,7 +246,6 @@ G_VAE = (
         ON_CIFAR10,
         (
             evaluation("preservation --beside g-vae-cifar10-plain", "preservation", minutes=3),
-            LOW_DATA_IN_COLOUR,
             pictures("augment --beside g-vae-cifar10-plain --directions class --strength 0.15", "augment-class.png"),
         ),
         # Few epochs for want of time: its pictures hardly change any more. With the G-VAE's own rate and borders its KL

@@ -178,7 +178,7 @@ def test_too_large_a_size_is_refused_before_anything_is_trained(digits, made, tm
 
 def test_large_colour_images_are_shrunk_and_have_no_training_on_all_unlabelled_ones(tmp_path):
     x = np.zeros((6, 3, 64, 48), np.uint8)
-    faces = data.Dataset("faces", x[:4], np.arange(4) % 2, x[4:], np.arange(2), ("a", "b"), {"files": {}})
+    faces = data.Dataset("/a/b/fa ces[1]", x[:4], np.arange(4) % 2, x[4:], np.arange(2), ("a", "b"), {"files": {}})
     small = low_data.shrunk(faces, tmp_path)
     assert small.image_shape == (3, 32, 24) and low_data.shrunk(small, tmp_path) is small
     wanted = low_data.cells((10,), 0, 1, small.image_shape)

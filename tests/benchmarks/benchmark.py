@@ -49,6 +49,7 @@ import pathlib
 import platform
 import subprocess
 import sys
+import tempfile
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -144,6 +145,8 @@ def main():
     if options.rhvae:
         import rhvae
 
+        if options.quick and not options.out:
+            folder = pathlib.Path(tempfile.mkdtemp())
         write_json(folder / "rhvae.json", rhvae.measure(options, environment, folder, machine()))
         return
     if options.mpi:

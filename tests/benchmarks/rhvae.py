@@ -23,9 +23,11 @@ from jgen import data
 from jgen.augmentation import generators, low_data
 from jgen.augmentation.small_classifiers import JUDGES, Labelled
 from jgen.platform import runtime
+from jgen.platform.files import sha256
 
 SIZES, SEEDS, MADE = (10, 50), 3, 500
 NONE, RHVAE = "none", "RHVAE"
+PEER = HERE / "peers/pythae_rhvae.py"
 
 
 class Cell(low_data.Cell):
@@ -42,7 +44,7 @@ def images(few, seed, per_class):
     with tempfile.TemporaryDirectory() as folder:
         given, made = (pathlib.Path(folder) / name for name in ("few.npz", "made.npz"))
         np.savez(given, x=few.x, y=few.y)
-        words = [PEERS_PYTHON, HERE / "peers/pythae_rhvae.py", given, made, "--per-class", per_class, "--seed", seed]
+        words = [PEERS_PYTHON, PEER, given, made, "--per-class", per_class, "--seed", seed]
         process = subprocess.run([*map(str, words)], capture_output=True, text=True, check=False)
         if process.returncode:
             raise WorkerError(f"pythae_rhvae.py ended with {process.returncode}:\n{process.stderr[-2000:]}")
@@ -57,7 +59,7 @@ def measure(options, environment, folder, machine):
     dataset = data.load("mnist", options.data_dir)
     recipe = generators.recipe_for(dataset.image_shape)
     sizes, seeds, per_class = ((5,), 1, 20) if options.quick else (SIZES, SEEDS, MADE)
-    settings = {"made_per_class": per_class, **low_data.settings_of(dataset, recipe)}
+    settings = {"made_per_class": per_class, "peer_sha256": sha256(PEER), **low_data.settings_of(dataset, recipe)}
     table = low_data.Table(folder / "rhvae.jsonl", settings)
     for seed in range(seeds):
         for size in sizes:

@@ -87,14 +87,31 @@ def test_a_map_of_latents_needs_as_many_at_each_place():
         make(architecture="spatial", latent_dim=37)
 
 
-def test_training_images_are_moved_and_held_out_ones_are_not(monkeypatch):
-    seen, x = [], var(images())
-    algorithm = make(flip="on", shift=2, colour=0.5)
+@pytest.mark.parametrize("moves", [{"flip": "on"}, {"shift": 2}, {"colour": 0.5}])
+def test_training_images_are_moved_and_held_out_ones_are_not(monkeypatch, moves):
+    seen, x = [], var(0.5 + 0.5 * images())
+    algorithm = make(**moves)
     monkeypatch.setattr(ConvVAE, "losses", lambda self, x, y, noise: (seen.append(x.numpy()), {"loss": x.mean()})[1])
     monkeypatch.setattr(algorithm.optimizers["adam"], "step", lambda loss: None)
     algorithm.step(x, None, Noise(0, 1, 0))
     algorithm.validate(x, None, Noise(0, 1, 0))
     assert not np.array_equal(seen[0], x.numpy()) and np.array_equal(seen[1], x.numpy())
+    assert seen[0].min() >= 0.2  # what a shift uncovers is no black
+
+
+def test_a_shift_stays_within_the_image():
+    with pytest.raises(UserError, match="fewer pixels than the images' 7"):
+        make(shift=7)
+
+
+def test_the_learning_rate_falls_along_half_a_cosine():
+    algorithm = make(schedule="cosine")
+    rates = []
+    for epoch in (1, 6, 10):
+        algorithm.begin_epoch(epoch, 10)
+        rates.append(algorithm.optimizers["adam"].lr / TINY.lr)
+    np.testing.assert_allclose(rates, [1, 0.5, (1 + np.cos(0.9 * np.pi)) / 2], rtol=1e-9)
+    assert ConvVAE.spread_over_epochs(algorithm.config) and not ConvVAE.spread_over_epochs(TINY)
 
 
 PUBLISHED = {name: ConvVAE.published[name][0] for name in ("architecture", "divergence", "likelihood")}

@@ -21,6 +21,10 @@ TINY = {
     "cvae-mlp": (cvae.CVAE, cvae.Config(net="mlp", hidden=(5,), latent_dim=3, label_dim=2)),
     "cvae-conv": (cvae.CVAE, cvae.Config(net="conv", widths=(2, 3), latent_dim=3, label_dim=2)),
     "conv-vae": (conv_vae.ConvVAE, conv_vae.Config(widths=(2, 3), latent_dim=3)),
+    "conv-vae-spatial": (
+        conv_vae.ConvVAE,
+        conv_vae.Config(architecture="spatial", widths=(2, 3), latent_dim=12, flip="on", shift=1, colour=0.1),
+    ),
     "wgan": (wgan.WGAN, wgan.Config(hidden=(4, 5), critic_hidden=(5,), latent_dim=3, n_critic=2)),
     "wgan-gp": (wgan.WGAN, wgan.Config(penalty="gradient", hidden=(4, 5), critic_hidden=(5,), latent_dim=3)),
     "wgan-conv": (wgan.WGAN, wgan.Config(penalty="gradient", net="conv", widths=(2, 3), latent_dim=3, n_critic=2)),
@@ -94,7 +98,7 @@ def test_any_size_grey_or_colour_even_one_image(name, image_shape):
     with networks.evaluating(algorithm.networks):
         terms = algorithm.validate(x, y, noise)
         assert all(np.isfinite(value.item()) for value in terms.values())
-        z = jt.array(np.random.default_rng(0).standard_normal((8, 3), np.float32))
+        z = jt.array(np.random.default_rng(0).standard_normal((8, algorithm.latent_dim), np.float32))
         labels = jt.array(np.arange(8, dtype=np.int32) % 2)
         images = algorithm.sample(z, labels).numpy()
         assert images.shape == (8, *image_shape) and images.min() >= 0 and images.max() <= 1
@@ -102,7 +106,7 @@ def test_any_size_grey_or_colour_even_one_image(name, image_shape):
             assert tuple(grid.images.shape[1:]) == image_shape
         if algorithm.likelihood:
             mu, logvar = algorithm.encode(x, y)
-            assert tuple(mu.shape) == tuple(logvar.shape) == (1, 3)
+            assert tuple(mu.shape) == tuple(logvar.shape) == (1, algorithm.latent_dim)
             assert tuple(algorithm.log_likelihood(x, mu, y).shape) == (1,)
 
 
@@ -119,7 +123,7 @@ def test_weights_in_half_precision_bring_the_samples_back(name):
     trained, fresh = make(name), make(name, seed=3)
     steps(trained, 0, 2)
     fresh.load_weights({key: value.astype(np.float16) for key, value in trained.weights().items()})
-    z, y = jt.array(np.random.default_rng(0).standard_normal((4, 3), np.float32)), batch()[1]
+    z, y = jt.array(np.random.default_rng(0).standard_normal((4, trained.latent_dim), np.float32)), batch()[1]
     with networks.evaluating({**trained.networks}), networks.evaluating({**fresh.networks}):
         np.testing.assert_allclose(fresh.sample(z, y).numpy(), trained.sample(z, y).numpy(), atol=5e-3)
 

@@ -35,16 +35,19 @@ def test_a_spatial_code_keeps_its_place(shape):
     n_latents = 2 * height * width
     encoder = networks.SpatialEncoder(shape, 2, WIDTHS, BLOCKS, n_latents)
     decoder = networks.SpatialDecoder(n_latents, shape, 2, WIDTHS, BLOCKS)
-    x = jt.array(np.random.default_rng(0).random((2, *shape), dtype=np.float32))
+    x = np.random.default_rng(0).random((2, *shape), dtype=np.float32)
+    darker = x.copy()
+    darker[:, :, -1] = 0  # the last row of pixels
     with networks.evaluating({"encoder": encoder, "decoder": decoder}):
-        mu, logvar = (part.numpy() for part in encoder(x))
+        (mu, logvar), (other, _) = ([part.numpy() for part in encoder(jt.array(images))] for images in (x, darker))
         assert mu.shape == logvar.shape == (2, n_latents) and not np.array_equal(mu, logvar)
-        moved = mu.copy()
-        moved[:, 0] += 1  # of the first map, the upper left corner
-        before, after = (decoder(jt.array(z)).numpy() for z in (mu, moved))
+        moved = mu.reshape(2, 2, height, width).copy()
+        moved[:, 1, -1] += 1  # of the second map, the last row
+        before, after = (decoder(jt.array(z.reshape(2, -1))).numpy() for z in (mu, moved))
     assert before.shape == x.shape
-    changed = (before != after).any((0, 1))
-    assert changed[0, 0] and not changed[-1].any()
+    for first, second in ((mu.reshape(moved.shape), other.reshape(moved.shape)), (before, after)):
+        rows = (first != second).any((0, 1, 3))
+        assert rows[-1] and not rows[0]
 
 
 def test_every_parameter_is_registered():

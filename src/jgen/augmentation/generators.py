@@ -48,11 +48,11 @@ class Recipe:
     rounds: int = 2  # in which a classifier judges these images
     classifier_steps: int = STEPS
     most_codes: int | None = None  # of a class, that its density is fitted to: the first ones (None: all)
-    moves: tuple[str, ...] = ("affine",)  # of images, where a way says that somebody is trained under moves
+    moves: tuple[str, ...] = ("affine",)  # hand-written moves, for the ways that train under moves
 
 
 def recipe_for(image_shape: tuple[int, ...], **changes) -> Recipe:
-    """The recipe for images [C, H, W]: of convolutional VAEs, which take minutes, one, and not for as long."""
+    """The recipe for images [C, H, W]. Convolutional VAEs take minutes each: only one is trained, for fewer steps."""
     few = {"steps": 1500, "latent_dim": 24, "members": 1, "rounds": 1} if convolutional(image_shape) else {}
     moves = ("affine", "flip", "colour") if image_shape[0] == 3 else Recipe.moves
     return Recipe(**{**few, "moves": moves, **changes})

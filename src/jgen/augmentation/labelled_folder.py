@@ -14,7 +14,7 @@ from jgen.augmentation.small_classifiers import Labelled
 from jgen.data import arrange, images, listing
 from jgen.errors import UserError
 
-SMALL_SIDE, LARGE_SIDE, MANY = 32, 48, 1000  # longest side in pixels; the large one from MANY labelled images on
+SMALL_SIDE, LARGE_SIDE, MANY = 32, 48, 1000  # longest side in pixels; the large one from MANY training images on
 MOST_UNLABELLED = 5000
 
 
@@ -92,13 +92,11 @@ def _folder(name: str, what: str, data_dir: str) -> pathlib.Path:
 
 
 def _size(source: str, folder: pathlib.Path) -> tuple[int, int]:
-    """(H, W) in multiples of 4: the labelled images' median proportions, no larger than they are."""
+    """(H, W) in multiples of 4: the training images' median proportions, no larger than they are."""
     shapes = []
-    for file in listing.scan(os.path.realpath(folder))[0]:
-        if any(arrange.is_unlabelled(part) for part in file.name.split("/")[:-1]):
-            continue
+    for name in arrange.arrange(file.name for file in listing.scan(os.path.realpath(folder))[0]).train:
         with contextlib.suppress(Exception), images.decoding():  # what is wrong with it, `data.load` says
-            shapes.append(images.stored_size(folder / file.name))
+            shapes.append(images.stored_size(folder / name))
     if not shapes:
         raise UserError(f"no images in {source}: it needs a folder for each class")
     height, width = np.median(shapes, 0)

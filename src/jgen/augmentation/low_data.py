@@ -56,10 +56,11 @@ LARGEST = 32  # pixels of the longer side; larger images are shrunk
 
 
 def shrunk(dataset: Dataset, cache: Path) -> Dataset:
-    """`dataset` with images of at most LARGEST pixels a side: small classifiers and quick generators are measured."""
+    """`dataset` with images of at most LARGEST pixels a side, so that small classifiers and generators stay quick."""
     _, *size = dataset.image_shape
     scale = LARGEST / max(size)
-    return dataset if scale >= 1 else fit(dataset, tuple(round(side * scale) for side in size), None, cache, print)
+    smaller = tuple(max(1, round(side * scale)) for side in size)
+    return dataset if scale >= 1 else fit(dataset, smaller, None, cache, print)
 
 
 def choose(labels: np.ndarray, n_classes: int, per_class: int, seed: int) -> np.ndarray:

@@ -89,7 +89,7 @@ def _by_class(parts, depth, loose):
     """The Plan of a folder without a split of its own."""
     beside = set(loose)
     inside = [name for name in parts if name not in beside]
-    unlabelled = [name for name in inside if len(parts[name]) > depth + 1 and is_unlabelled(parts[name][depth])]
+    unlabelled = [name for name in inside if len(parts[name]) > depth + 1 and _is_unlabelled(parts[name][depth])]
     apart = set(unlabelled)
     labelled = [name for name in inside if name not in apart]
     found = {name: parts[name][depth] if len(parts[name]) > depth + 1 else None for name in labelled}
@@ -122,7 +122,7 @@ def _by_folder(parts, depth, folders):
     for name, path in parts.items():
         below = path[depth + 1 :]
         if len(path) == depth + 1 or path[depth] not in folders:
-            if len(path) > depth + 1 and is_unlabelled(path[depth]):
+            if len(path) > depth + 1 and _is_unlabelled(path[depth]):
                 unlabelled.append(name)
             else:
                 left_out[name] = f"outside {folders[0]}/ and {folders[1]}/"
@@ -130,7 +130,7 @@ def _by_folder(parts, depth, folders):
         side = folders.index(path[depth])
         while len(below) > 1 and below[0] == path[depth]:  # train/train/…, as some archives unpack
             below = below[1:]
-        if len(below) > 1 and is_unlabelled(below[0]) and side == 0:
+        if len(below) > 1 and _is_unlabelled(below[0]) and side == 0:
             unlabelled.append(name)
         else:
             sides[side].append(name)
@@ -200,8 +200,7 @@ def _folded(name):
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
-def is_unlabelled(folder: str) -> bool:
-    """Whether a folder of this name, beside class folders, holds images without labels."""
+def _is_unlabelled(folder):
     return _folded(folder) in UNLABELLED_FOLDERS
 
 

@@ -6,6 +6,8 @@ import dataclasses
 import hashlib
 import json
 import os
+import pathlib
+import re
 from collections.abc import Callable
 
 import numpy as np
@@ -31,7 +33,8 @@ def fit(
     if (channels, *size) == dataset.image_shape:
         return dataset
     label = f"{size[0]}x{size[1]}x{channels}"
-    identity = json.dumps([_VERSION, dataset.name, dataset.source["files"], label], sort_keys=True)
+    earlier = [dataset.source[key] for key in ("converted_to",) if key in dataset.source]
+    identity = json.dumps([_VERSION, dataset.name, dataset.source["files"], label, *earlier], sort_keys=True)
     key = hashlib.sha256(identity.encode()).hexdigest()[:16]
     count = len(dataset.x_train) + len(dataset.x_test)
 
@@ -42,7 +45,8 @@ def fit(
             _convert_all((dataset.x_train, dataset.x_test), size, channels, file, bar)
         return {}
 
-    rows, _ = cache.rows(cache_dir, f"{dataset.name}-{label}", key, build, log)
+    prefix = re.sub(r"[^\w.]+", "-", pathlib.Path(dataset.name).name)  # a folder's name is its path
+    rows, _ = cache.rows(cache_dir, f"{prefix}-{label}", key, build, log)
     split = len(dataset.x_train)
     source = {**dataset.source, "converted_to": label}
     return dataclasses.replace(dataset, x_train=rows[:split], x_test=rows[split:], source=source)

@@ -37,7 +37,9 @@ class Evaluation:
     samples: int = option(200, "importance samples an image for the NLL", at_least=1)
     binarise: str = option("as-trained", "black-and-white targets", choices=("as-trained", *config.BINARISATIONS))
     n: int = option(10_000, "samples of the model, and real images beside them", "-n", at_least=2)
-    classifier: str = option("", "weights of another classifier, for images that are not 28x28 grey digits", path=True)
+    classifier: str = option(
+        "", "weights of another classifier (default: the package's, for MNIST, CIFAR-10, CelebA at 64x64)", path=True
+    )
     beside: tuple[str, ...] = option((), "with preservation: further runs, measured on the same images")
     sizes: tuple[int, ...] = option((10, 50, 100), "with low-data: training images per class", at_least=1)
     seeds: int = option(5, "with low-data: how many seeds, from --seed on", at_least=1)

@@ -8,7 +8,7 @@ differs in more: padded layers without the bottleneck of 64 numbers, LeakyReLU's
 variance instead of the cross-entropy of grey values.
 
 `--architecture spatial` keeps the latents in place: a map of a few channels, as latent diffusion's autoencoder has it
-(Rombach et al., 2022, arXiv:2112.10752), gives sharp images back, also such as it was not trained on.
+(Rombach et al., 2022, arXiv:2112.10752). It reconstructs images sharply, including images it was not trained on.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ MAP_STAGES = 3  # a map of latents has an eighth of the image's height and width
 class Config(Training):
     latent_dim: int = units(1000, "dimensions of z")
     widths: tuple[int, ...] = units(
-        (32, 64, 64, 64, 64), "channels of the stages, from the image inwards; small images use the first"
+        (32, 64, 64, 64, 64),
+        "channels of the stages, from the image inwards; small images use the first, spatial the first three",
     )
     likelihood: str = option(
         "learned",
@@ -41,17 +42,22 @@ class Config(Training):
     variance: float = option(0.01, "variance of a pixel for --likelihood gaussian", above=0)
     architecture: str = option(
         "padded",
-        "padded: any size, linear mu and logvar; published: the document's layers; spatial: residual layers, z a map",
+        "padded: any size, linear mu and logvar; published: the document's layers; spatial: residual layers, latents "
+        "arranged as a map",
         choices=("padded", "published", "spatial"),
     )
     divergence: str = option(
         "prior", "prior: KL of the latents to N(0, I); images: the document's KL of pixels", choices=("prior", "images")
     )
-    schedule: str = option("constant", "of the learning rate over the epochs", choices=("constant", "cosine"))
+    schedule: str = option(
+        "constant",
+        "learning rate over the epochs: constant, or falling to 0 along half a cosine",
+        choices=("constant", "cosine"),
+    )
     flip: str = option("off", "mirror training images at random", choices=("on", "off"))
     shift: int = option(0, "move training images at random by up to so many pixels, mirrored at the border", at_least=0)
     colour: float = option(
-        0.0, "change training images' distance from white at random, by up to this share", at_least=0, at_most=1
+        0.0, "scale each channel's distance from white by 1 - X to 1 + X, at random", at_least=0, at_most=1
     )
 
 
@@ -71,6 +77,8 @@ class ConvVAE(LatentModel):
     def __init__(self, config, shape):
         super().__init__(config, shape)
         height, width = shape.image_shape[1:]
+        smallest = min(height, width)
+        self.require(config.shift < smallest, f"--shift needs fewer pixels than the images' {smallest}")
         if config.architecture == "published":
             self._require_published_size(height, width)
             encoder = networks.PublishedConvEncoder(shape.image_shape, config.latent_dim)

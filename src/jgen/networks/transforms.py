@@ -28,7 +28,7 @@ def recoloured(x: jt.Var, noise: typing.Any, most: float) -> jt.Var:
     if not most:
         return x
     n, channels = x.shape[:2]
-    factors = 1 + most * (2 * noise.uniform(n * channels) - 1)  # [N C]
+    factors = 1 + most * (2 * noise.uniform(n, channels) - 1)  # [N, C]
     return (1 - (1 - x) * factors.reshape((n, channels, 1, 1))).clamp(0, 1)
 
 

@@ -12,7 +12,7 @@ from jgen.networks.activations import LeakyReLU, ReLU, Tanh
 from jgen.networks.convolutions import Conv, ConvTranspose
 from jgen.networks.normalisation import BatchNorm
 from jgen.networks.published_conv import SameTranspose
-from jgen.networks.residual import FirstFeatures, ResidualBlock, Up
+from jgen.networks.residual import FirstFeatures, FirstMap, ResidualBlock, Up
 from jgen.platform.files import atomic_write
 from jgen.platform.runtime import nn
 from jgen.runs.finished import FinishedRun
@@ -179,11 +179,12 @@ _WRITERS = {
     SameTranspose: _in_a_row("convolution"),
     Up: _in_a_row("blocks", "convolution", "norm"),
     FirstFeatures: _in_a_row("linear", "shape", "norm"),
+    FirstMap: _in_a_row("shape", "convolution", "norm"),
     networks.MLP: _in_a_row("layers"),
     networks.ImageDecoder: _in_a_row("body", "image_shape"),
     networks.Generator: _in_a_row("layers", "image_shape"),
     networks.ConvGenerator: _in_a_row("head", "first_shape", "layers"),
     networks.ConvDecoder: _in_a_row("head", "first_shape", "convolutions"),
     networks.PublishedConvDecoder: _in_a_row("dense", "first_shape", "layers"),
-    networks.ResidualDecoder: _in_a_row("first", "stages", "pixels"),
+    networks.ResidualDecoder: _in_a_row("first", "stages", "pixels"),  # and SpatialDecoder
 }

@@ -50,13 +50,16 @@ def _with_interval(measured, size):
 
 
 def blocks(results, run=RUN):
-    """What comes out in a sentence, the tables of both judges and the chart; what is missing where not measured."""
+    """What comes out in a sentence, the tables of both judges and the chart; what is missing where not measured.
+
+    Tables of other runs than RUN are no part of the campaign: nothing is missing without them.
+    """
     try:
         measured = results.run(run)
         ways = _ways(measured)
         series = {way: measured.measured(SECTION, gain(way))["values"] for way in ways}
     except NotRunYet:
-        return [Missing("the low-data table", f"python src/evaluate.py {run} {SECTION}")]
+        return [Missing("the low-data table", f"python src/evaluate.py {run} {SECTION}")] if run == RUN else []
     rhvae = _rhvae(results) if run == RUN else None
     return [_outcome(measured, ways), *(_table(measured, ways, judge, rhvae) for judge in JUDGES), _chart(series, run)]
 

@@ -173,8 +173,9 @@ def class_moves_table(results, run, plain):
         return []
     accuracy = results.run(run).protocol(SECTION)["classifier"]["test_accuracy"]
     caption = (
-        f"Labels kept by draws from the class's covariance, and the pixel distance that they move an image, of the "
-        f"test images whose reconstruction the independent classifier reads rightly (it is right on {accuracy:.1%})"
+        "Draws from the class's covariance: the share of test images that keep their class, of those whose "
+        'reconstruction the independent classifier reads rightly, and after "at" the mean pixel distance of all '
+        f"images from their reconstructions. The classifier is right on {accuracy:.1%} of the test images"
     )
     return [Table(("model", *(f"±{step} of the spread" for step in kept)), rows, caption)]
 

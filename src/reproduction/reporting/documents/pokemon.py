@@ -58,7 +58,8 @@ CLAIMS = (
         "Equidistant steps between two latents give a gradual change of the picture.",
         ManualVerdict(
             Verdict.REPRODUCED,
-            "the morph below changes gradually; its middle is a mixture of both creatures rather than a third one",
+            "the morph below, of the model with a map of latents, changes gradually; in its middle both creatures are "
+            "seen at once, not a third one",
             {"needed": SPATIAL_ERROR},
         ),
         "从满月到半月等距采样, 应该能观察到由满月逐渐变到半月的所有月相",
@@ -149,7 +150,7 @@ WALKS = (
         SPATIAL,
         "explore/morph-linear.png",
         "One creature turning into another in equal steps",
-        "Straight line; the ends are the originals",
+        "The map of latents, a straight line; the ends are the originals",
         wide=True,
     ),
 )
@@ -190,7 +191,7 @@ def document(results):
             *_errors(results),
             Gallery(BEFORE_AND_AFTER, large=True),
             Heading("A walk from one creature to another"),
-            Gallery((Film((SPATIAL, "explore", "morph-linear.mp4"), "There and back in equal steps"),)),
+            Gallery((Film((SPATIAL, "explore", "morph-linear.mp4"), "The map of latents: there and back"),)),
             Gallery(WALKS),
             Heading("The trainings as films"),
             Gallery(FILMS),
