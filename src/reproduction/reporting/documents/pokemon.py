@@ -154,10 +154,6 @@ WALKS = (
         wide=True,
     ),
 )
-FILMS = (
-    _linked(CORRECTED, "Pokémon, corrected, 150 epochs"),
-    _linked(PRINTED, "Pokémon as printed, 80 epochs"),
-)
 ON_MNIST = (
     _linked("ae", "Autoencoder, 30 epochs: originals over reconstructions"),
     _linked("dae", "Denoising autoencoder, 30 epochs: clean, noisy, restored"),
@@ -193,8 +189,6 @@ def document(results):
             Heading("A walk from one creature to another"),
             Gallery((Film((SPATIAL, "explore", "morph-linear.mp4"), "The map of latents: there and back"),)),
             Gallery(WALKS),
-            Heading("The trainings as films"),
-            Gallery(FILMS),
             Heading("Autoencoder and denoising autoencoder on MNIST"),
             Gallery(ON_MNIST),
         ),
