@@ -7,7 +7,7 @@ PYTEST := $(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile --
 .PHONY: help setup demo reproduce test test-all lint notebook benchmark mpi
 
 help:
-	@echo "make setup   create .venv and install requirements.txt"
+	@echo "make setup   create .venv, install requirements.txt, and let Jittor compile itself (4 minutes at first)"
 	@echo "make demo    setup, then train a beta-VAE and make its film (5 minutes at first, then 2)"
 	@echo "make reproduce  setup, then train and measure what results/ lacks (hours), and build report/"
 	@echo "              (make reproduce ARGS=--quick: everything small, in minutes)"
@@ -25,7 +25,7 @@ setup:
 	@PYTHON="$(PYTHON)" sh .ci/setup
 
 demo: setup
-	@echo "demo: trains a beta-VAE and makes the film of it: about 4 minutes at first, for Jittor compiles itself; then 2"
+	@echo "demo: trains a beta-VAE and makes the film of it: about 2 minutes"
 	$(BIN)/python src/beta-vae.py -b 0.1
 
 reproduce: setup
