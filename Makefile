@@ -7,11 +7,11 @@ PYTEST := $(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile --
 .PHONY: help setup demo reproduce test test-all lint notebook benchmark mpi
 
 help:
-	@echo "make setup   create .venv, install requirements.txt, and let Jittor compile itself (4 minutes at first)"
-	@echo "make demo    setup, then train a beta-VAE and make its film (5 minutes at first, then 2)"
+	@echo "make setup   create .venv, install requirements.txt, and let Jittor compile itself (3 minutes at first)"
+	@echo "make demo    setup, then train a beta-VAE and make its film (4 minutes at first, then 1)"
 	@echo "make reproduce  setup, then train and measure what results/ lacks (hours), and build report/"
 	@echo "              (make reproduce ARGS=--quick: everything small, in minutes)"
-	@echo "make test    setup, then run the quick tests (9 minutes at first, then 2)"
+	@echo "make test    setup, then run the quick tests (6 minutes at first, then 2)"
 	@echo "make test-all  the same, then the slow ones (15 minutes): browser, MPI, notebooks,"
 	@echo "              emulated CUDA, installation, every script, and further cases of the quick tests"
 	@echo "make lint    setup, then ruff"
@@ -25,7 +25,7 @@ setup:
 	@PYTHON="$(PYTHON)" sh .ci/setup
 
 demo: setup
-	@echo "demo: trains a beta-VAE and makes the film of it: about 2 minutes"
+	@echo "demo: trains a beta-VAE and makes the film of it: about a minute"
 	$(BIN)/python src/beta-vae.py -b 0.1
 
 reproduce: setup
