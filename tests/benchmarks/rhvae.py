@@ -33,8 +33,10 @@ PEER = HERE / "peers/pythae_rhvae.py"
 class Cell(low_data.Cell):
     """One choice of images; what the way "VAE" makes of them is made by RHVAE."""
 
+    _made = None
+
     def made(self, source, generator_moves):
-        if not hasattr(self, "_made"):
+        if self._made is None:
             self._made = images(self.real, self.seed, self.per_class)
         return self._made
 
