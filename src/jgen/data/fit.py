@@ -33,9 +33,10 @@ def fit(
     if (channels, *size) == dataset.image_shape:
         return dataset
     label = f"{size[0]}x{size[1]}x{channels}"
-    earlier = [dataset.source[key] for key in ("converted_to",) if key in dataset.source]
-    identity = json.dumps([_VERSION, dataset.name, dataset.source["files"], label, *earlier], sort_keys=True)
-    key = hashlib.sha256(identity.encode()).hexdigest()[:16]
+    identity = [_VERSION, dataset.name, dataset.source["files"], label]
+    if "converted_to" in dataset.source:  # other pixels than of the files themselves
+        identity.append(dataset.source["converted_to"])
+    key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
     count = len(dataset.x_train) + len(dataset.x_test)
 
     def build(path):

@@ -19,8 +19,8 @@ import math
 from jgen import networks
 from jgen.config import Training, option, units
 from jgen.losses import distributions
-from jgen.models.latent_model import LatentModel
-from jgen.training import distributed, schedules
+from jgen.models.latent_model import ScheduledModel
+from jgen.training import distributed
 
 SMALLEST_VARIANCE = 1e-5  # below the rounding of 8-bit pixels
 MAP_STAGES = 3  # a map of latents has an eighth of the image's height and width
@@ -61,7 +61,7 @@ class Config(Training):
     )
 
 
-class ConvVAE(LatentModel):
+class ConvVAE(ScheduledModel):
     name = "conv-vae"
     summary = "Convolutional VAE for images of any size, Gaussian pixels with a fitted variance"
     Config = Config
@@ -114,13 +114,6 @@ class ConvVAE(LatentModel):
     def _require_published_size(self, height, width):
         fits = min(height, width) >= 127 and height % 16 == 0 and width % 16 == 0
         self.require(fits, f"the published layers need multiples of 16 from 128, not {height}x{width}: give --size 128")
-
-    @classmethod
-    def spread_over_epochs(cls, config):
-        return "the learning rate" if config.schedule != "constant" else ""
-
-    def begin_epoch(self, epoch, epochs):
-        self.optimizers["adam"].lr = self.config.lr * schedules.LEARNING_RATES[self.config.schedule](epoch, epochs)
 
     def step(self, x, y, noise):
         moved = networks.flip_and_shift(x, noise, self.config.flip == "on", self.config.shift, "mirror")

@@ -15,8 +15,7 @@ import types
 from jgen import networks
 from jgen.config import Training, option, units
 from jgen.losses import distributions, isda
-from jgen.models.latent_model import LatentModel
-from jgen.training import schedules
+from jgen.models.latent_model import ScheduledModel
 from jgen.training.algorithm import Grid
 
 ON_OFF = ("on", "off")
@@ -76,7 +75,7 @@ CELEBA = types.MappingProxyType(
 _TWO_HOURS = "so that two hours on two cores are enough"
 
 
-class GVAE(LatentModel):
+class GVAE(ScheduledModel):
     name = "g-vae"
     summary = "G-VAE: a residual VAE with a linear classifier on mu, trained with the ISDA loss"
     Config = Config
@@ -131,11 +130,10 @@ class GVAE(LatentModel):
     @classmethod
     def spread_over_epochs(cls, config):
         grows = config.classifier == "on" and config.isda == "on" and config.covariance != "encoder"
-        return "the learning rate" if config.schedule == "cosine" else "ISDA's strength" if grows else ""
+        return super().spread_over_epochs(config) or ("ISDA's strength" if grows else "")
 
     def begin_epoch(self, epoch, epochs):
-        factor = schedules.LEARNING_RATES[self.config.schedule](epoch, epochs)
-        self.optimizers["adam"].lr = self.config.lr * factor
+        super().begin_epoch(epoch, epochs)
         if self.per_class:
             self.strength = isda.strength(_given(self.config.strength, 0.5), epoch, epochs)
         else:

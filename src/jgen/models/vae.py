@@ -16,7 +16,7 @@ import dataclasses
 from jgen import networks
 from jgen.config import Training, option, units
 from jgen.losses import distributions
-from jgen.models.latent_model import LatentModel
+from jgen.models.latent_model import ScheduledModel
 from jgen.training import schedules
 from jgen.training.algorithm import LayerChain
 
@@ -44,7 +44,7 @@ class Config(Training):
         object.__setattr__(self, "latent_dim", self.latent_dim or latent_dim)
 
 
-class VAE(LatentModel):
+class VAE(ScheduledModel):
     name = "vae"
     summary = "Variational autoencoder, 784-400-20 (Kingma & Welling, 2013); with --samples IWAE (Burda et al., 2015)"
     Config = Config
@@ -61,14 +61,6 @@ class VAE(LatentModel):
     @classmethod
     def decoder_chain(cls, config):
         return LayerChain("decoder.body.layers", ARCHITECTURES[config.arch][2])
-
-    @classmethod
-    def spread_over_epochs(cls, config):
-        return "the learning rate" if config.schedule != "constant" else ""
-
-    def begin_epoch(self, epoch, epochs):
-        factor = schedules.LEARNING_RATES[self.config.schedule](epoch, epochs)
-        self.optimizers["adam"].lr = self.config.lr * factor
 
     def losses(self, x, y, noise):
         """Minus the ELBO, from one sample of z for each image."""
