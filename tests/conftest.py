@@ -46,8 +46,9 @@ def pytest_collection_modifyitems(items):
 def compiles_while_others_compile():
     """A worker of pytest-xdist locks a file of its own, not Jittor's, or all others would wait while it compiles.
 
-    Two that need the same kernel write the same bytes, and compilation.COMPILE puts it in place when it is whole. Only
-    a source file that one reads in the microseconds in which the other writes it again could fail a test.
+    Two that need the same kernel write the same bytes, and compilation.COMPILE puts it in place when it is whole.
+    Jittor's flag rewrite_op would write a kernel's source again in every process; another that reads it in that
+    moment finds it empty and fails.
     """
     from jgen.platform.runtime import jt
 
@@ -55,6 +56,7 @@ def compiles_while_others_compile():
         lock = pathlib.Path(jt.compiler.cache_path, f"{os.environ['PYTEST_XDIST_WORKER']}.lock")
         lock.touch()
         jt.compiler.core.set_lock_path(str(lock))
+        jt.flags.rewrite_op = 0
 
 
 def make_folder(root, classes, per_class, shape, grey=False):
