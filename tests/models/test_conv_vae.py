@@ -11,6 +11,7 @@ from jgen import networks
 from jgen.errors import UserError
 from jgen.losses import distributions
 from jgen.models.conv_vae import SMALLEST_VARIANCE, Config, ConvVAE
+from jgen.models.latent_model import means
 from jgen.networks.features import Features
 from jgen.networks.published_conv import SameTranspose
 from jgen.platform.runtime import jt
@@ -147,7 +148,7 @@ def test_the_published_loss_is_keras_and_leaves_the_latents_unregularised():
     """KLD + binary_crossentropy over the last axis, the channels: one summed, the other averaged; then the mean."""
     shape = Shape((3, 128, 128))
     published, x = make(shape, **{**PUBLISHED, "latent_dim": 4}), images(2, shape)
-    terms = {name: value.item() for name, value in published.losses(var(x), None, Noise(0, 1, 0)).items()}
+    terms = {name: value.item() for name, value in means(published.losses(var(x), None, Noise(0, 1, 0))).items()}
     mu, logvar = published.encode(var(x))
     z = distributions.reparameterise(mu, logvar, Noise(0, 1, 0).normal(2, 4))
     prediction = np.clip(published.sample(z).numpy().astype(np.float64), 1e-7, 1)

@@ -52,7 +52,7 @@ class AE(LatentModel):
 
     def losses(self, x, y, noise):
         code, _ = self.encode(self.corrupted(x, noise))  # [N, D]
-        return {"loss": distributions.squared_error_of_logits(self.decoder(code), x).mean()}
+        return {"loss": distributions.squared_error_of_logits(self.decoder(code), x)}
 
     def encode(self, x, y=None):
         """x -> (code [N, D], None): the code is a point."""

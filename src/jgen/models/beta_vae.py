@@ -15,7 +15,7 @@ import dataclasses
 from jgen import networks
 from jgen.config import Training, option, units
 from jgen.losses import distributions
-from jgen.models.latent_model import LatentModel
+from jgen.models.latent_model import LatentModel, means
 from jgen.training import schedules
 from jgen.training.algorithm import LayerChain
 
@@ -69,7 +69,6 @@ class BetaVAE(LatentModel):
         return "the rise of beta" if config.warm_up else ""
 
     def begin_epoch(self, epoch, epochs):
-        # A Var, because Jittor compiles another kernel for a Python number that passes through 0 or 1.
         self.beta = networks.scalar(beta_of(self.config, epoch, epochs))
 
     @classmethod
@@ -95,8 +94,8 @@ class BetaVAE(LatentModel):
     def losses(self, x, y, noise):
         q = self.encoder(x)
         z = q.sample(noise.normal(x.shape[0], self.latent_dim))  # [N, D]
-        mse = self.squared_error(z, x).mean() / self.n_pixels
-        kl = q.kl().mean() / self.latent_dim
+        mse = self.squared_error(z, x) / self.n_pixels
+        kl = q.kl() / self.latent_dim
         return {"loss": mse + self.beta * kl, "mse": mse, "kl": kl}
 
     def squared_error(self, z, x):
@@ -104,8 +103,8 @@ class BetaVAE(LatentModel):
         return distributions.squared_error_of_logits(self.decoder(z), x)
 
     def validate(self, x, y, noise):
-        mse_of_mean = self.squared_error(self.encoder(x).mu, x).mean() / self.n_pixels
-        return {**self.losses(x, y, noise), "mse_of_mean": mse_of_mean}
+        mse_of_mean = self.squared_error(self.encoder(x).mu, x) / self.n_pixels
+        return means({**self.losses(x, y, noise), "mse_of_mean": mse_of_mean})
 
     def log_likelihood(self, x, z, y=None):
         return distributions.gaussian_log_likelihood(self.squared_error(z, x), self.n_pixels)

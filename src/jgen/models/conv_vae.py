@@ -137,15 +137,15 @@ class ConvVAE(ScheduledModel):
         z = q.sample(noise.normal(x.shape[0], self.latent_dim))  # [N, D]
         logits = self.decoder(z)  # [N, C, H, W]
         error = distributions.squared_error_of_logits(logits, x)  # [N]
-        reconstruction = self.reconstruction(logits, x, error).mean()
-        kl = q.kl().mean()
+        reconstruction = self.reconstruction(logits, x, error)
+        kl = q.kl()
         loss = reconstruction + kl
         if self.config.divergence == "images":
             channels, height, width = self.shape.image_shape
-            between = distributions.kl_between_images(x, distributions.sigmoid(logits)).mean()
+            between = distributions.kl_between_images(x, distributions.sigmoid(logits))
             # Keras averages the cross-entropy over channels, sums the KL over them, and averages both over pixels.
             loss = (reconstruction / channels + between) / (height * width)
-        return {"loss": loss, "reconstruction": reconstruction, "kl": kl, "mse": error.mean() / self.n_pixels}
+        return {"loss": loss, "reconstruction": reconstruction, "kl": kl, "mse": error / self.n_pixels}
 
     def log_likelihood(self, x, z, y=None):
         logits = self.decoder(z)

@@ -15,7 +15,7 @@ import dataclasses
 from jgen import networks
 from jgen.config import Training, option, units
 from jgen.losses import combination, distributions
-from jgen.models.latent_model import LatentModel
+from jgen.models.latent_model import LatentModel, means
 from jgen.training import distributed
 from jgen.training.algorithm import Grid, LayerChain
 
@@ -90,7 +90,7 @@ class CVAE(LatentModel):
         kl = q.kl()  # [N]
         a, b = self._over_the_batch(cross_entropy, kl)
         loss = combination.FORMS[self.config.combine](a, b, self.config.alpha, self.config.beta_weight)
-        return {"loss": loss, "reconstruction": cross_entropy.mean(), "kl": kl.mean()}
+        return {"loss": loss, "reconstruction": cross_entropy, "kl": kl}
 
     def _over_the_batch(self, cross_entropy, kl):
         """A and B of the whole minibatch, also where several processes share it: the forms are not linear."""
@@ -104,7 +104,7 @@ class CVAE(LatentModel):
         return {**terms, "loss": terms["loss"] / noise.minibatch_size(x.shape[0])}  # logged per image, as its terms are
 
     def validate(self, x, y, noise):
-        return {name: value for name, value in self.losses(x, y, noise).items() if name != "loss"}
+        return means({name: value for name, value in self.losses(x, y, noise).items() if name != "loss"})
 
     def explain_divergence(self):
         if self.config.combine == "linear":

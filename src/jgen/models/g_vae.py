@@ -15,7 +15,7 @@ import types
 from jgen import networks
 from jgen.config import Training, option, units
 from jgen.losses import distributions, isda
-from jgen.models.latent_model import ScheduledModel
+from jgen.models.latent_model import ScheduledModel, means
 from jgen.training.algorithm import Grid
 
 ON_OFF = ("on", "off")
@@ -135,9 +135,10 @@ class GVAE(ScheduledModel):
     def begin_epoch(self, epoch, epochs):
         super().begin_epoch(epoch, epochs)
         if self.per_class:
-            self.strength = isda.strength(_given(self.config.strength, 0.5), epoch, epochs)
+            strength = isda.strength(_given(self.config.strength, 0.5), epoch, epochs)
         else:
-            self.strength = _given(self.config.strength, 1.0)
+            strength = _given(self.config.strength, 1.0)
+        self.strength = networks.scalar(strength)
 
     def step(self, x, y, noise):
         moved = networks.flip_and_shift(x, noise, self.config.flip == "on", self.config.shift, self.config.border)
@@ -147,13 +148,13 @@ class GVAE(ScheduledModel):
         features = self.encoder.features(x)
         q = self.encoder.posterior(features)
         z = q.sample(noise.normal(x.shape[0], self.latent_dim))  # [N, D]
-        reconstruction = distributions.squared_error_of_logits(self.logits(z, features=features), x).mean()
-        kl = q.kl().mean()
+        reconstruction = distributions.squared_error_of_logits(self.logits(z, features=features), x)
+        kl = q.kl()
         loss = reconstruction + self.config.beta * kl
         terms = {"reconstruction": reconstruction, "kl": kl}
         if self.can_classify:
             logits = self.classifier(q.mu)  # [N, C]
-            terms["classification"] = isda.cross_entropy(self._augmented(logits, q, y), y).mean()
+            terms["classification"] = isda.cross_entropy(self._augmented(logits, q, y), y)
             terms["accuracy"] = accuracy(logits, y)
             loss = loss + self.config.classifier_weight * terms["classification"]
         return {"loss": loss, **terms}
@@ -169,20 +170,20 @@ class GVAE(ScheduledModel):
             quadratic = isda.for_labels(isda.quadratic_of_classes(weight, estimate.covariance), y)
         else:
             quadratic = isda.quadratic_of_examples(weight, q.variance, y)
-        return isda.augmented(logits, quadratic, networks.scalar(self.strength))
+        return isda.augmented(logits, quadratic, self.strength)
 
     def validate(self, x, y, noise):
         features = self.encoder.features(x)
         q = self.encoder.posterior(features)
         terms = {
-            "reconstruction": distributions.squared_error_of_logits(self.logits(q.mu, features=features), x).mean(),
-            "kl": q.kl().mean(),
+            "reconstruction": distributions.squared_error_of_logits(self.logits(q.mu, features=features), x),
+            "kl": q.kl(),
         }
         if self.can_classify:
             logits = self.classifier(q.mu)
-            terms["classification"] = isda.cross_entropy(logits, y).mean()
+            terms["classification"] = isda.cross_entropy(logits, y)
             terms["accuracy"] = accuracy(logits, y)
-        return terms
+        return means(terms)
 
     def logits(self, z, y=None, features=None):
         """features: the encoder's, of the images that z belongs to; only the U-Net looks at them."""
@@ -206,9 +207,9 @@ class GVAE(ScheduledModel):
 
 
 def accuracy(logits, y):
-    """The share of rows whose largest logit is the label's alone: a tie is no hit."""
+    """1 for each row whose largest logit is the label's alone, else 0 (a tie is no hit), [N]."""
     chosen = isda.one_hot(y, logits.shape[1])
-    return ((logits * chosen).sum(1) > (logits - 1e30 * chosen).max(1)).float32().mean()
+    return ((logits * chosen).sum(1) > (logits - 1e30 * chosen).max(1)).float32()
 
 
 def _given(value, default):

@@ -16,6 +16,11 @@ from jgen.training.noise import Noise
 Var = typing.Any  # a jittor.Var
 
 
+def means(terms: dict[str, Var]) -> dict[str, Var]:
+    """Terms of a loss for each image, [N] -> their means over the minibatch, [1]; scalars stay."""
+    return {name: value.mean() if len(value) > 1 else value for name, value in terms.items()}
+
+
 class LatentModel(Algorithm):
     """Images x -> q(z|x) -> latents z [N, D] -> logits of the pixels.
 
@@ -43,7 +48,11 @@ class LatentModel(Algorithm):
 
     @abc.abstractmethod
     def losses(self, x: Var, y: Var, noise: Noise) -> dict[str, Var]:
-        """The "loss" that training minimises and its terms, scalars, for x [N, C, H, W] and y [N] or None."""
+        """The "loss" that training minimises and its terms for x [N, C, H, W] and y [N] or None.
+
+        A value for each image, [N], whose mean over the minibatch counts: Jittor then fuses all of a loss's arithmetic
+        into one kernel. What is no mean over images is a scalar [1].
+        """
 
     def posterior(self, x: Var, y: Var = None) -> typing.Any:
         """q(z|x) of images x [N, C, H, W]."""
@@ -54,12 +63,12 @@ class LatentModel(Algorithm):
         return self.decoder(z)
 
     def step(self, x, y, noise):
-        terms = self.losses(x, y, noise)
+        terms = means(self.losses(x, y, noise))
         self.optimizers["adam"].step(terms["loss"])
         return terms
 
     def validate(self, x, y, noise):
-        return self.losses(x, y, noise)
+        return means(self.losses(x, y, noise))
 
     def encode(self, x, y=None):
         return tuple(self.posterior(x, y))

@@ -66,29 +66,29 @@ class VAE(ScheduledModel):
         """Minus the ELBO, from one sample of z for each image."""
         q = self.encoder(x)
         z = q.sample(noise.normal(x.shape[0], self.latent_dim))  # [N, D]
-        reconstruction = -self.log_likelihood(x, z).mean()
-        kl = q.kl().mean()
+        reconstruction = -self.log_likelihood(x, z)
+        kl = q.kl()
         return {"loss": reconstruction + kl, "reconstruction": reconstruction, "kl": kl}
 
     def importance_weighted_loss(self, x, noise):
-        """Minus the importance weighted bound, from K samples of z for each image."""
+        """Minus the importance weighted bound, [N], from K samples of z for each image."""
         q = self.encoder(x)
         n, samples = x.shape[0], self.config.samples
         epsilon = noise.normal(n, samples, self.latent_dim)  # [N, K, D]
         z = q.sample(epsilon)  # [N, K, D]
         log_likelihood = self.log_likelihood(x, z.reshape((n * samples, -1)))  # [N K]
         log_weights = log_likelihood.reshape((n, samples)) + q.log_prior_ratio(z, epsilon)  # [N, K]
-        return -distributions.log_mean_exp(log_weights).mean()
+        return -distributions.log_mean_exp(log_weights)
 
     def step(self, x, y, noise):
         if self.config.samples == 1:
             return super().step(x, y, noise)
-        loss = self.importance_weighted_loss(x, noise)
+        loss = self.importance_weighted_loss(x, noise).mean()
         self.optimizers["adam"].step(loss)
         return {"loss": loss}
 
     def validate(self, x, y, noise):
-        terms = self.losses(x, y, noise)
+        terms = super().validate(x, y, noise)
         if self.config.samples > 1:  # the loss of training is another bound
             terms["elbo"] = -terms.pop("loss")
         return terms

@@ -24,8 +24,8 @@ def as_var(array: np.ndarray) -> jt.Var:
 
 
 def scalar(value: float) -> jt.Var:
-    """A number as a Var [1]."""
-    return jt.array(np.float32([value]))
+    """A number as a Var [1], executed at once: Jittor compiles a kernel for the value of a pending 0 or 1."""
+    return jt.array(np.float32([value])).sync()
 
 
 def concatenate(blocks: list[jt.Var]) -> jt.Var:
