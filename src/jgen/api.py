@@ -84,7 +84,8 @@ class Run:
         x: [N, C, H, W], float in [0, 1] or uint8. y: class numbers [N], for a conditional model. Raises UserError for
         images of another shape, or a model without an encoder.
         """
-        self._require_encoder()
+        if not self.finished.algorithm.has_encoder:
+            raise UserError(f"{self.name} is of model {self.finished.algorithm.name}, which has no encoder")
         x = np.asarray(x)
         if x.ndim != 4 or x.shape[1:] != self.image_shape:
             raise UserError(f"{self.name} encodes images [N, {', '.join(map(str, self.image_shape))}], got {x.shape}")
@@ -105,12 +106,8 @@ class Run:
         frames = directory.grids("epoch")
         if not frames:
             raise UserError(f"{self.name} has neither a film nor the grids to make one: train it again")
-        film.stitch(frames, directory.own.video, fps=film.frames_per_second(len(frames)))
+        film.stitch(frames, directory.own.video)
         return directory.own.video
-
-    def _require_encoder(self) -> None:
-        if "encoder" not in self.finished.algorithm.networks:
-            raise UserError(f"{self.name} is of model {self.finished.algorithm.name}, which has no encoder")
 
     def _labels(self, y, n):
         algorithm = self.finished.algorithm

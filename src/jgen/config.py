@@ -98,37 +98,36 @@ class Run:
 class _OneLineParser(argparse.ArgumentParser):
     """Errors as one line, without the whole usage in front."""
 
+    def __init__(self, prog, description):
+        def formatter(prog):
+            return argparse.HelpFormatter(prog, max_help_position=30, width=100)
+
+        # --help is in the last group of flags.
+        super().__init__(prog, description=description, formatter_class=formatter, allow_abbrev=False, add_help=False)
+
     def error(self, message):
         self.exit(2, f"{self.prog}: error: {printable(message)} (--help lists the flags)\n")
 
 
 def parser_for(prog, description, groups):
     """A parser whose flags are the fields of `groups`: {title: dataclass or list of its fields}."""
-    parser = _OneLineParser(**_texts(prog, description))
+    parser = _OneLineParser(prog, description)
     _add_groups(parser, groups)
     return parser
 
 
 def parser_of_kinds(prog, description, common, kinds):
     """A parser for `prog NAME KIND …`: each of `kinds`, {name: options class}, adds its flags to those of `common`."""
-    parser = _OneLineParser(**_texts(prog, description))
+    parser = _OneLineParser(prog, description)
     _add_groups(parser, {"options": (common, fields_of(common))})
     parsers = parser.add_subparsers(dest="kind", required=True, metavar="KIND", title="kinds (each has its own --help)")
     inherited = [field for field in fields_of(common) if field.metadata["flags"] is not None]
     for name, cls in kinds.items():
         summary = cls.__doc__.strip().splitlines()[0]
-        one = parsers.add_parser(name, help=summary, **_texts(f"{prog} NAME {name}", summary))
+        one = parsers.add_parser(name, help=summary, prog=f"{prog} NAME {name}", description=summary)
         # Twice, so that --out may stand before or after the kind.
         _add_groups(one, {"options": (cls, [*fields_of(cls, without=(common,)), *inherited])})
     return parser
-
-
-def _texts(prog, description):
-    def formatter(prog):
-        return argparse.HelpFormatter(prog, max_help_position=30, width=100)
-
-    texts = {"prog": prog, "description": description, "formatter_class": formatter}
-    return {**texts, "allow_abbrev": False, "add_help": False}  # --help is in the last group of flags
 
 
 def _add_groups(parser, groups):
@@ -165,12 +164,9 @@ def _add_flag(group, field, hint):
         return
     if many:
         keywords["nargs"] = "+"
-    placeholder = {int: "N", float: "X", str: "TEXT"}[kind]
-    if metadata["choices"]:
-        keywords["choices"] = metadata["choices"]
-    else:
-        keywords["metavar"] = placeholder
-    group.add_argument(*names, type=_checked(kind, metadata), **keywords)
+    choices = metadata["choices"]
+    shown = {"choices": choices} if choices else {"metavar": {int: "N", float: "X", str: "TEXT"}[kind]}
+    group.add_argument(*names, type=_checked(kind, metadata), **shown, **keywords)
 
 
 def _shown(value):

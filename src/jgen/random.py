@@ -8,7 +8,6 @@ a 31-bit LCG whose state cannot be saved.)
 from __future__ import annotations
 
 import array
-import collections.abc
 import contextlib
 import dataclasses
 
@@ -21,7 +20,7 @@ INIT, ORDER, NOISE, LATENTS, SAMPLES, SPLIT, PREVIEW, EVALUATION, BINARISATION, 
 def stream(seed: int, purpose: int, *keys: int) -> np.random.Generator:
     """The generator of (seed, purpose, *keys): non-negative ints, e.g. stream(0, NOISE, epoch, step).
 
-    One purpose takes equally many keys everywhere, for zeros at the end do not count: (0, 2, 1) is (0, 2, 1, 0).
+    Give a purpose the same number of keys everywhere: (0, 2, 1) and (0, 2, 1, 0) are one stream.
     """
     words = (seed, purpose, *keys)
     with contextlib.suppress(OverflowError):  # NumPy itself splits what is longer, and refuses what is negative
@@ -41,17 +40,5 @@ class Rows:
         return self.stop - self.start
 
     def of(self, array: np.ndarray) -> np.ndarray:
-        """These rows of what is there for the whole minibatch."""
+        """These rows of an array of the whole minibatch."""
         return array[self.start : self.stop]
-
-
-def draw(distribution: collections.abc.Callable, shape: tuple[int, ...], rows: Rows | None = None) -> np.ndarray:
-    """distribution(shape); or these `rows` of what it draws for the whole minibatch. The first axis of shape is rows.
-
-    Raises ValueError for a shape of another number of rows.
-    """
-    if rows is None:
-        return distribution(shape)
-    if shape[0] != len(rows):
-        raise ValueError(f"random numbers of shape {shape} for {len(rows)} rows: the first axis must be the rows")
-    return rows.of(distribution((rows.total, *shape[1:])))

@@ -131,7 +131,7 @@ def test_directions_are_what_they_are_called():
     sigma = np.array([[0.1, 0.9, 0.5, 0.2]], np.float32)
     np.testing.assert_array_equal(latents.strongest(sigma, 0.5), [[0, np.float32(0.9), np.float32(0.5), 0]])
     np.testing.assert_array_equal(latents.strongest(sigma, 0.1), [[0, np.float32(0.9), 0, 0]])
-    assert directions.signed_steps(5, 0.5) == [0.5, -0.5, 1.0, -1.0, 1.5]
+    assert directions.steps("one", 5, 0.5) == [0.5, -0.5, 1.0, -1.0, 1.5]
     mu = np.random.default_rng(0).normal(size=(500, 4)).astype(np.float32) * [1, 5, 2, 0.1] + 7
     axes, deviations = latents.principal_axes(mu.astype(np.float32), 2)
     np.testing.assert_allclose(np.abs(axes), [[0, 1, 0, 0], [0, 0, 1, 0]], atol=0.1)

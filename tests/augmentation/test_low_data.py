@@ -5,7 +5,7 @@ import pytest
 
 from covering import quick_first
 from jgen import data
-from jgen.augmentation import generators, low_data, low_data_picture, small_classifiers, spreading
+from jgen.augmentation import generators, low_data, small_classifiers, spreading
 from jgen.augmentation.generators import Recipe
 from jgen.augmentation.small_classifiers import Labelled
 from jgen.errors import UserError
@@ -196,6 +196,6 @@ def test_gains_are_paired_by_seed():
     assert gain["values"]["10"] == pytest.approx(10) and gain["half_widths"]["10"] == pytest.approx(0, abs=1e-9)
     vae = measured["CNN: gain of VAE over none"]  # -10, -10, 20: a standard error of 10, and t = 4.30
     assert vae["values"]["10"] == pytest.approx(0, abs=1e-9) and vae["half_widths"]["10"] == pytest.approx(43.03, 1e-3)
-    assert low_data_picture.draw(accuracies, wanted).startswith(b"\x89PNG")
+    assert low_data.draw(accuracies, wanted).startswith(b"\x89PNG")
     alone = low_data.numbers(accuracies, low_data.cells((10,), 0, 1, SHAPE))
     assert "half_widths" not in alone["CNN: gain of VAE over none"]

@@ -79,7 +79,7 @@ def test_metrics_and_evaluations_with_huge_numbers(tmp_path):
     directory.metrics.write_text(f'{{"epoch": 1, "loss": {huge}}}\n{{"epoch": 2, "loss": 1}}\n')
     with pytest.raises(UserError, match="line 1"):
         metrics.read_epochs(directory.metrics)
-    report.path_of(directory).write_text(f'{{"a": {{"protocol": {{}}, "numbers": {{"x": {{"value": {huge}}}}}}}}}')
+    directory.evaluation.write_text(f'{{"a": {{"protocol": {{}}, "numbers": {{"x": {{"value": {huge}}}}}}}}}')
     with pytest.raises(UserError, match="cannot be read"):
         report.read(directory)
 
@@ -114,7 +114,7 @@ def test_what_a_stranger_wrote_does_not_reach_the_terminal(tmp_path, capsys, tra
     directory = RunDirectory(tmp_path, "a")
     directory.results.mkdir(parents=True)
     protocol = {"data": "\x1b[31mred", "warning": "<script>alert(1)</script> 3 < 4"}
-    report.path_of(directory).write_text(json.dumps({"a": {"protocol": protocol, "numbers": {}}}))
+    directory.evaluation.write_text(json.dumps({"a": {"protocol": protocol, "numbers": {}}}))
     read = report.read(directory)["a"]["protocol"]
     assert read == {"data": "?[31mred", "warning": "‹script>alert(1)‹/script> 3 < 4"}
 

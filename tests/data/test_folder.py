@@ -189,7 +189,7 @@ data.load(str(folder), folder.parent, (16, 16), log=lambda line: None)  # what i
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 dataset = data.load(str(folder), folder.parent, (128, 128), log=lambda line: None)
 for epoch in range(2):
-    for batch in data.batches(len(dataset.x_train), 8, 0, epoch):
+    for batch in loader.batches(len(dataset.x_train), 8, 0, epoch):
         data.gather(dataset.x_train, batch)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, dataset.x_train.nbytes // 1024)
 """

@@ -38,15 +38,6 @@ def test_an_incomplete_batch_is_kept_only_if_it_is_the_only_one(n, batch_size, s
     assert all(len(batch) == min(n, batch_size) for batch in batches)
 
 
-def test_impossible_batches_are_refused():
-    for arguments in ((10, 0), (-1, 4)):
-        with pytest.raises(ValueError):
-            loader.steps_per_epoch(*arguments)
-    for start in (-1, 3):
-        with pytest.raises(ValueError):
-            loader.batches(8, 4, 0, 0, start=start)
-
-
 @pytest.mark.parametrize("resident", [2**28, 0])
 def test_gathered_rows_are_an_own_copy_from_memory_and_from_a_map(tmp_path, noise, monkeypatch, resident):
     monkeypatch.setattr(loader, "_RESIDENT", resident)  # 0: the map's pages are given back after every batch

@@ -1,3 +1,4 @@
+import os
 import threading
 
 import pytest
@@ -5,13 +6,20 @@ import pytest
 from jgen.data import parallel
 
 
+@pytest.fixture
+def cpus(monkeypatch):
+    """cpus(n): this process may use n CPUs."""
+    return lambda n: monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(n)))
+
+
 @pytest.mark.parametrize("count", [0, 1, 7, 100])
-@pytest.mark.parametrize("workers", [None, 1, 3])
-def test_results_come_in_order(count, workers):
-    assert list(parallel.ordered_map(lambda i: i * i, range(count), workers)) == [i * i for i in range(count)]
+@pytest.mark.parametrize("n_cpus", [1, 3, 100])
+def test_results_come_in_order(cpus, count, n_cpus):
+    cpus(n_cpus)
+    assert list(parallel.ordered_map(lambda i: i * i, range(count))) == [i * i for i in range(count)]
 
 
-def test_few_items_are_under_way():
+def test_few_items_are_under_way(cpus):
     taken = []
 
     def items():
@@ -19,7 +27,8 @@ def test_few_items_are_under_way():
             taken.append(i)
             yield i
 
-    results = parallel.ordered_map(lambda i: i, items(), workers=2)
+    cpus(2)
+    results = parallel.ordered_map(lambda i: i, items())
     next(results)
     assert len(taken) <= 8
     results.close()

@@ -7,7 +7,7 @@ from scipy.stats import multivariate_normal, norm
 
 from jgen import networks
 from jgen.evaluation import likelihood
-from jgen.losses.distributions import bernoulli_log_likelihood, gaussian_log_likelihood, repeat, squared_error
+from jgen.losses.distributions import bernoulli_log_likelihood, flat, gaussian_log_likelihood, repeat
 
 PIXELS, LATENTS = 12, 3
 
@@ -32,8 +32,8 @@ class LinearGaussian:
 
     def log_likelihood(self, x, z, y=None):
         mean = networks.as_var((z.numpy() @ self.w.T).astype(np.float32).reshape(-1, 1, 3, 4))
-        x = repeat(x, mean.shape[0] // x.shape[0])
-        return gaussian_log_likelihood(squared_error(mean, x), PIXELS, float(np.log(self.variance)))
+        difference = flat(mean - repeat(x, mean.shape[0] // x.shape[0]))
+        return gaussian_log_likelihood((difference * difference).sum(1), PIXELS, float(np.log(self.variance)))
 
     def draw(self, n):
         generator = np.random.default_rng(1)

@@ -13,7 +13,7 @@ from jgen import data
 from jgen.cli import tool, training
 from jgen.data import images
 from jgen.exploration import dimensions, pictures_morph
-from jgen.exploration.job import KINDS, PICTURES, explore, write_film
+from jgen.exploration.job import KINDS, PICTURES, explore
 from jgen.models.ae import AE
 from jgen.models.cvae import CVAE
 from jgen.models.vae import VAE
@@ -200,14 +200,15 @@ def test_any_image_file_is_resized_as_the_data_are(look, tmp_path):
     assert code == 0 and (cell(files["morph-linear.png"], 0, 0) == 255).all()
 
 
-def test_a_long_film_keeps_every_frame(tmp_path, monkeypatch):
+def test_a_long_film_keeps_every_frame(look, monkeypatch):
     """300 frames of a morph, there and back with 12 held at either end, are longer than a training's film may be."""
     encoded = []
     monkeypatch.setattr(film, "_encode", lambda images, count, path, size, fps: encoded.extend(images))
     monkeypatch.setattr(film, "_SHORTER_SIDE", 16)
     frames = np.zeros((648, 16, 16, 3), np.uint8)
     frames[..., 0], frames[..., 1] = (part[:, None, None] for part in np.divmod(np.arange(648), 256))
-    write_film(tmp_path / "morph.mp4", frames)
+    monkeypatch.setattr(pictures_morph, "pictures", lambda run, dataset, options: {"morph.mp4": frames})
+    assert look("vae", "morph")[0] == 0
     seen = [int(frame[0, 0, :2] @ np.array([256, 1])) for frame in encoded]
     assert seen == [*range(648), *[647] * 23]  # the last one held for a second
 

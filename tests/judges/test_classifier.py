@@ -7,9 +7,10 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from covering import quick_first
-from jgen import data
+from jgen import data, networks
 from jgen.errors import UserError
 from jgen.judges import classifier, training
+from jgen.judges.network import NETWORKS
 
 
 def test_two_judges_of_different_architecture_and_seed_come_with_the_package():
@@ -84,6 +85,11 @@ def test_mirroring_takes_half_of_the_images_left_to_right():
     mirrored = training.mirrored(x, np.random.default_rng(0))
     changed = (mirrored == x[..., ::-1]).all((1, 2, 3))
     assert (changed | (mirrored == x).all((1, 2, 3))).all() and 0.4 < changed.mean() < 0.6
+
+
+@pytest.mark.parametrize("kind", NETWORKS.values())
+def test_one_width_is_that_of_every_layer(kind):
+    assert kind((1, 28, 28), 3, (16,))(networks.as_var(np.zeros((2, 1, 28, 28), np.float32))).shape == [2, 3]
 
 
 @pytest.mark.slow

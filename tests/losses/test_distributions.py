@@ -1,10 +1,13 @@
 """Divergences and likelihoods against their closed forms, SciPy's densities and Monte Carlo."""
 
+import contextlib
+
 import numpy as np
 import pytest
 from scipy import stats
 
 import reference
+from jgen import kernels
 from jgen.losses import distributions
 from jgen.platform.runtime import jt
 
@@ -25,8 +28,9 @@ def test_kl_equals_its_monte_carlo_estimate():
 def test_kl_equals_its_closed_form_and_is_zero_at_the_prior_alone():
     got = distributions.kl_to_standard_normal(jt.array(MU), jt.array(LOGVAR)).numpy()
     np.testing.assert_allclose(got, reference.kl(MU.astype(np.float64), LOGVAR.astype(np.float64)), rtol=1e-5)
-    per_dimension = distributions.kl_per_dimension(jt.array(MU), jt.array(LOGVAR)).numpy()
-    np.testing.assert_allclose(per_dimension.sum(1), got, rtol=1e-6)
+    columns = (jt.array(array.reshape(-1, 1)) for array in (MU, LOGVAR))
+    per_dimension = distributions.kl_to_standard_normal(*columns).numpy()
+    np.testing.assert_allclose(per_dimension.reshape(MU.shape).sum(1), got, rtol=1e-6)
     assert (per_dimension > 0).all()
     zeros = jt.array(np.zeros((2, 3), np.float32))
     np.testing.assert_array_equal(distributions.kl_to_standard_normal(zeros, zeros).numpy(), 0)
@@ -61,7 +65,7 @@ def test_reparameterised_samples_have_the_mean_and_the_variance():
 def test_the_gaussian_likelihood_is_scipys_density(logvar, as_var):
     x, mean = np.random.default_rng(3).random((2, 4, 2, 3, 1)).astype(np.float32)
     given = jt.array(np.float32([logvar])) if as_var else logvar
-    error = distributions.squared_error(jt.array(mean), jt.array(x))
+    error = jt.array(((x - mean) ** 2).reshape(4, -1).sum(1))
     got = distributions.gaussian_log_likelihood(error, 6, given).numpy()
     expected = stats.norm.logpdf(x, mean, np.exp(logvar / 2)).reshape(4, -1).sum(1)
     np.testing.assert_allclose(got, expected, rtol=1e-5)
@@ -86,13 +90,16 @@ def test_extreme_logits_neither_overflow_nor_lose_the_gradient():
     value = distributions.bernoulli_log_likelihood(logits, x)
     assert value.item() == pytest.approx(-1000 - 50 - np.log(2) - 50 - 1000, rel=1e-6)
     np.testing.assert_allclose(jt.grad(value.sum(), logits).numpy(), [[1, 1, 0.5, -1, -1]], atol=1e-6)
-    np.testing.assert_allclose(distributions.sigmoid(logits).numpy(), [[0, 0, 0.5, 1, 1]], atol=1e-6)
+    np.testing.assert_allclose(logits.sigmoid().numpy(), [[0, 0, 0.5, 1, 1]], atol=1e-6)
 
 
-def test_the_squared_error_sums_over_pixels_and_keeps_examples_apart():
-    x, y = np.random.default_rng(6).random((2, 3, 2, 2, 2)).astype(np.float32)
-    got = distributions.squared_error(jt.array(x), jt.array(y)).numpy()
-    np.testing.assert_allclose(got, ((x - y) ** 2).reshape(3, -1).sum(1), rtol=1e-6)
+@pytest.mark.parametrize("fused", [True, False])
+def test_the_squared_error_sums_over_pixels_and_keeps_examples_apart(fused):
+    generator = np.random.default_rng(6)
+    logits, y = generator.normal(size=(3, 2, 2, 2)), generator.random((3, 2, 2, 2))
+    with contextlib.nullcontext() if fused else kernels.composed():
+        got = distributions.squared_error_of_logits(*(jt.array(array.astype(np.float32)) for array in (logits, y)))
+    np.testing.assert_allclose(got.numpy(), ((reference.sigmoid(logits) - y) ** 2).reshape(3, -1).sum(1), rtol=1e-6)
 
 
 def test_the_documents_kl_between_images_is_keras_formula_and_may_be_negative():

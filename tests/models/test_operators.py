@@ -15,7 +15,7 @@ STEPS = 10  # two rounds of the WGAN's generator
     ("algorithm_class", "most"), [(ae.AE, 10), (vae.VAE, 12), (beta_vae.BetaVAE, 13), (cvae.CVAE, 22), (wgan.WGAN, 12)]
 )
 def test_a_step_runs_few_operators(algorithm_class, most):
-    """Layers, losses and the optimizer take a kernel or two each; a loss's arithmetic beside them is one or two more."""
+    """Layers, losses and the optimizer take a kernel or two each; a loss takes one or two more."""
     mlp = {"net": "mlp"} if algorithm_class is cvae.CVAE else {}
     algorithm = algorithm_class(algorithm_class.Config(**mlp), Shape((1, 8, 8), n_classes=3))
     algorithm.begin_epoch(1, 2)

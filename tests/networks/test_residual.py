@@ -31,7 +31,7 @@ def test_any_size_comes_back_as_it_went_in(shape, decoder_class):
 
 @pytest.mark.parametrize("shape", [(1, 41, 7), (3, 40, 12)])
 def test_a_spatial_code_keeps_its_place(shape):
-    height, width = networks.stage_sizes(shape, 2)[-1]
+    height, width = networks.halved_sizes(*shape[1:], 2)[-1]
     n_latents = 2 * height * width
     encoder = networks.SpatialEncoder(shape, 2, WIDTHS, BLOCKS, n_latents)
     decoder = networks.SpatialDecoder(n_latents, shape, 2, WIDTHS, BLOCKS)

@@ -51,8 +51,7 @@ def test_a_film_keeps_its_size_when_titles_differ_in_length():
         "short",
         "a title of so many words that it does not fit into one line of a picture as narrow as this one is",
     ]
-    caption = captions.film_captions(titles, (28, 28), legend="below")
-    frames = [caption(i, x) for i in range(2)]
+    frames = [captions.captioned(x, (28, 28), title=title, legend="below", titles=titles) for title in titles]
     assert frames[0].shape == frames[1].shape and (frames[0] != frames[1]).any()
 
 
@@ -63,12 +62,6 @@ def test_wide_column_names_are_written_upwards_and_long_names_are_cut():
     assert upwards.shape[0] > level.shape[0] and upwards.shape[1] == level.shape[1]
     longer = [captions.captioned_images(x, 3, row_names=[n * "m"]).shape[1] for n in (50, 500)]
     assert longer[0] == longer[1]
-
-
-def test_titles_tell_the_epoch_the_losses_and_what_moves():
-    rows = [{"epoch": 1, "loss": 2.0, "kl": 3.0, "seconds": 9}, {"epoch": 2, "loss": 1.0, "test_loss": None}]
-    titles = captions.epoch_titles("vae", rows, 20, lambda epoch: {"beta": epoch / 10})
-    assert titles == ["vae   epoch 1 of 20   loss 2   beta 0.1", "vae   epoch 2 of 20   loss 1   beta 0.2"]
 
 
 def test_characters_that_no_font_has_become_codes_with_a_note(capsys, monkeypatch):

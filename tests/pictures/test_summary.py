@@ -93,8 +93,8 @@ def test_every_convolution_is_a_box_of_its_own():
 @pytest.mark.slow
 def test_the_drawing_is_deterministic():
     columns = [summary.columns_of(network) for network in make(wgan.WGAN)[1]]
-    svg = network_drawing.draw(columns, "svg")
-    assert svg == network_drawing.draw(columns, "svg") and b"<svg" in svg
+    svg = network_drawing.draw(columns)
+    assert svg == network_drawing.draw(columns) and b"<svg" in svg
 
 
 def test_the_flag_makes_no_run_and_leaves_one_alone(train, tmp_path):

@@ -106,8 +106,17 @@ def test_the_same_frames_make_the_same_bytes(folder):
 
 
 def test_one_frame(folder):
-    assert stitch(write_frames(folder, 1), folder / "run.mp4")["frames"] == 12
+    assert stitch(write_frames(folder, 1), folder / "run.mp4", fps=12)["frames"] == 12
     assert len(read_film(folder / "run.mp4")[1]) == 12
+
+
+@pytest.mark.parametrize(("count", "fps"), quick_first([(1, 2), (20, 4), (70, 12)]))
+def test_fewer_frames_are_shown_more_slowly(folder, count, fps):
+    assert stitch(write_frames(folder, count), folder / "run.mp4") == {
+        "frames": count + fps - 1,
+        "fps": fps,
+        "size": (640, 480),
+    }
 
 
 def damage(path, how):
@@ -165,7 +174,7 @@ except UserError as error:
 def test_lost_frames_are_noticed(folder, monkeypatch):
     monkeypatch.setattr(imageio_ffmpeg, "count_frames_and_secs", lambda path: (11, 1.0))
     with pytest.raises(UserError, match="11 of 12 frames"):
-        stitch(write_frames(folder, 1), folder / "run.mp4")
+        stitch(write_frames(folder, 1), folder / "run.mp4", fps=12)
     assert not (folder / "run.mp4").exists()
 
 

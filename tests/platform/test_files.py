@@ -223,6 +223,17 @@ def test_longest_name_that_the_disk_allows(tmp_path):
     assert path.read_bytes() == b"x"
 
 
+def test_json_can_be_read_by_people_and_comes_back(tmp_path):
+    path, value = tmp_path / "a.json", {"word": "猫 ±", "file": "a\udcff", "numbers": [0.1, -3, None]}
+    files.write_json(path, value)
+    assert files.read_json(path) == value
+    assert path.read_text(encoding="utf-8").splitlines()[1] == ' "word": "猫 ±",'
+    for number in (float("nan"), float("inf")):
+        with pytest.raises(ValueError):
+            files.write_json(path, number)
+    assert files.read_json(path) == value
+
+
 def test_the_package_is_light():
     """No import of a heavy module, so that --help answers at once."""
     program = """

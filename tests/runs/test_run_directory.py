@@ -61,7 +61,7 @@ def test_places(tmp_path):
 def test_good_names(tmp_path, name):
     run = RunDirectory(tmp_path, name)
     touch(run.config, run.grid("epoch", 1), run.video)
-    assert run.exists()
+    assert run.files()
 
 
 BAD_NAMES = [
@@ -118,7 +118,7 @@ def test_clear_takes_the_run_and_nothing_else(tmp_path):
     touch(*mine, *yours)
     assert set(run.files()) == set(mine)
     run.clear()
-    assert not run.exists()
+    assert not run.files()
     assert all(path.exists() for path in yours)
 
 
@@ -128,7 +128,7 @@ def test_lock_is_exclusive_and_released(tmp_path):
         with run.lock(), pytest.raises(UserError, match=f"process {os.getpid()}"), run.lock():
             pass
     with RunDirectory(tmp_path, "other").lock(), run.lock():
-        assert not run.exists(), "a lock is not a run"
+        assert not run.files(), "a lock is not a run"
 
 
 def test_lock_hides_no_error_of_the_block(tmp_path):

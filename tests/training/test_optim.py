@@ -29,10 +29,16 @@ def _learning_rate(step):
     return 1e-3 * (1 + np.cos(step / 10))
 
 
+def _apply(optimizer, grads):
+    """A step whose loss has these gradients, arrays in the order of the parameters."""
+    grads = [jt.array(grad).sync() for grad in grads]
+    optimizer.step(sum((grad * p).sum() for grad, p in zip(grads, optimizer.params, strict=True)))
+
+
 def _train(optimizer, first=1, last=STEPS):
     for step in range(first, last + 1):
         optimizer.lr = _learning_rate(step)
-        optimizer.apply([jt.array(grad) for grad in _gradients(step)])
+        _apply(optimizer, _gradients(step))
 
 
 def _assert_close(params, expected):
@@ -77,7 +83,7 @@ def test_rmsprop_is_its_definition_in_float64(clip):
 
 def test_adams_first_step_is_the_learning_rate_in_the_gradients_direction():
     p = jt.array(np.array([1.0, 1.0, 1.0], np.float32))
-    optim.Adam([p], lr=0.25).apply([jt.array(np.array([3.0, -0.01, 0.0], np.float32))])
+    _apply(optim.Adam([p], lr=0.25), [np.array([3.0, -0.01, 0.0], np.float32)])
     np.testing.assert_allclose(p.numpy(), [0.75, 1.25, 1.0], rtol=1e-5)
 
 
@@ -85,7 +91,7 @@ def test_nan_passes_through_the_clip():
     p = jt.array(np.ones(20, np.float32))
     grad = np.zeros(20, np.float32)
     grad[[0, 18]] = np.nan
-    optim.RMSprop([p], lr=0.1, clip=0.01).apply([jt.array(grad)])
+    _apply(optim.RMSprop([p], lr=0.1, clip=0.01), [grad])
     np.testing.assert_array_equal(np.isnan(p.numpy()), np.isnan(grad))
 
 
@@ -186,10 +192,10 @@ def test_one_kernel_takes_150_tensors():
     params = [jt.array(w) for w in _weights(shapes)]
     grads = _weights(shapes, scale=1.0)
     optimizer = optim.Adam(params, lr=0.01)
-    optimizer.apply([jt.array(grad) for grad in grads])
+    _apply(optimizer, grads)
     kernels = _kernels()
     optimizer.lr = 0.02
-    optimizer.apply([jt.array(grad) for grad in grads])
+    _apply(optimizer, grads)
     assert _kernels() == kernels
     for p, w, grad in zip(params, _weights(shapes), grads):
         step1 = adam.reference(grad, w, 0.0, 0.0, 1, 0.01)
@@ -220,7 +226,7 @@ def test_state_is_named_by_parameter_and_is_a_copy():
     assert {name: value.shape for name, value in state.items()} == {
         "m.0": (2, 3), "m.1": (5,), "v.0": (2, 3), "v.1": (5,), "t": (1,),
     }  # fmt: skip
-    optimizer.apply([jt.ones([2, 3]), jt.ones([5])])
+    _apply(optimizer, [np.ones((2, 3), np.float32), np.ones(5, np.float32)])
     assert not state["m.0"].any() and state["t"] == [0]
     assert optimizer.state()["m.0"].all() and optimizer.state()["t"] == [1]
 
@@ -239,7 +245,7 @@ def test_state_is_named_by_parameter_and_is_a_copy():
 )
 def test_load_state_is_strict_and_changes_nothing_when_it_refuses(name, value):
     optimizer = optim.Adam([jt.array(np.ones(2, np.float32))], lr=0.1)
-    optimizer.apply([jt.ones([2])])
+    _apply(optimizer, [np.ones(2, np.float32)])
     before = optimizer.state()
     state = {key: entry + 1 for key, entry in before.items() if key != name}
     if value is not None:
@@ -250,7 +256,7 @@ def test_load_state_is_strict_and_changes_nothing_when_it_refuses(name, value):
         np.testing.assert_array_equal(entry, before[key])
 
 
-def test_unfit_parameters_and_gradients_are_refused_by_name():
+def test_unfit_parameters_are_refused_by_name():
     good = jt.array(np.ones(3, np.float32)).name("good")
     with pytest.raises(ValueError, match="no parameters"):
         optim.Adam([], lr=0.1)
@@ -260,11 +266,6 @@ def test_unfit_parameters_and_gradients_are_refused_by_name():
         optim.RMSprop([jt.array(np.ones(2), dtype="float64")], lr=0.1)
     with pytest.raises(ValueError, match="twice"):
         optim.RMSprop([good, good], lr=0.1)
-    optimizer = optim.RMSprop([good], lr=0.1)
-    with pytest.raises(ValueError, match="2 gradients for 1"):
-        optimizer.apply([good, good])
-    with pytest.raises(ValueError, match="'good'"):
-        optimizer.apply([jt.ones([4])])
 
 
 def test_a_network_in_eval_mode_is_refused_not_silently_left_untrained():

@@ -6,10 +6,9 @@ along_run          with a run: images moved along its latents
 directions         which way to move an image's latents, and how far
 classic            hand-written moves: affine, flip, crop, colour
 labelled_folder    the images of such a folder, at the size that is looked at
-ways               who makes further images, and which images are moved by hand-written moves
-generators         small VAEs of few labelled images, with or without unlabelled ones
+generators         ways to augment, and small VAEs of few labelled images, with or without unlabelled ones
 spreading          labels of a few images spread to all
 small_classifiers  the classifiers that augmentation is measured by
-low_data           the experiment: images per class x way x judge x seed; low_data_picture draws it
+low_data           the experiment: images per class x way x judge x seed, and its picture
 manifest           where every image of an augmented folder comes from
 """

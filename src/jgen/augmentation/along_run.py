@@ -81,7 +81,7 @@ def _unfinished(target: pathlib.Path, record: dict) -> list[dict]:
         return manifest.read(target)
     if target.is_dir() and any(target.iterdir()):
         raise UserError(f"{target} is not empty: choose a new folder")
-    files.atomic_write(path, (json.dumps(record, indent=1) + "\n").encode())
+    files.write_json(path, record)
     return []
 
 

@@ -42,16 +42,13 @@ def parse_share(kind: str) -> float | None:
     return int(match[1]) / 100
 
 
-def signed_steps(count: int, size: float) -> list[float]:
-    """`count` steps in units of sigma: size, -size, 2 size, -2 size, …"""
-    return [size * (i // 2 + 1) * (1 - 2 * (i % 2)) for i in range(count)]
-
-
 def steps(kind: str, count: int, size: float) -> list[float]:
-    """The steps of an image's `count` results: equal for directions that are drawn anew, else growing to both sides."""
+    """The steps of an image's `count` results: size, -size, 2 size, -2 size, …; equal for directions drawn anew."""
     if kind in ("mix", "sample"):
         return [1.0] * count
-    return [size] * count if kind in ONE_STEP else signed_steps(count, size)
+    if kind in ONE_STEP:
+        return [size] * count
+    return [size * (i // 2 + 1) * (1 - 2 * (i % 2)) for i in range(count)]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Small VAEs trained on a few labelled images, and images drawn from their classes' densities.
+"""Ways to augment, and the small VAEs, trained on a few labelled images, that make further images.
 
 Without further images, a conditional VAE is trained on the labelled ones; the latents of a class then follow a Gaussian
 with the mean of its codes and their covariance plus the mean posterior variance. With unlabelled images, VAEs are
@@ -17,12 +17,9 @@ import numpy as np
 from jgen import data, networks, random
 from jgen.augmentation import classic, spreading
 from jgen.augmentation.small_classifiers import STEPS, Labelled, batches, probabilities, trained
-from jgen.models.conv_vae import Config as ConvConfig
 from jgen.models.conv_vae import ConvVAE
 from jgen.models.cvae import CVAE
-from jgen.models.cvae import Config as CVAEConfig
 from jgen.models.vae import VAE
-from jgen.models.vae import Config as VAEConfig
 from jgen.runs import density, latents
 from jgen.training import schedules
 from jgen.training.algorithm import Algorithm, Shape
@@ -31,6 +28,7 @@ from jgen.training.noise import Noise
 MOST_PIXELS_OF_MLP = 1024  # larger images are left to convolutions
 MEMBER = 1000  # between the seeds of VAEs that are trained on the same images
 SHARE_OF_FURTHER = 0.8  # of the batches of a classifier that judges unlabelled images
+FEW, UNLABELLED, ALL_UNLABELLED = "few", "unlabelled", "all unlabelled"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,15 +114,15 @@ def convolutional(image_shape: tuple[int, ...]) -> bool:
 def _conditional(real: Labelled, recipe: Recipe, seed: int) -> CVAE:
     shape = Shape(tuple(real.x.shape[1:]), real.n_classes)
     net = "conv" if convolutional(shape.image_shape) else "mlp"
-    config = CVAEConfig(net=net, latent_dim=recipe.latent_dim, hidden=(recipe.hidden,), widths=recipe.widths, seed=seed)
-    return CVAE(config, shape)
+    sizes = {"latent_dim": recipe.latent_dim, "hidden": (recipe.hidden,), "widths": recipe.widths}
+    return CVAE(CVAE.Config(net=net, seed=seed, **sizes), shape)
 
 
 def _unconditional(image_shape: tuple[int, ...], recipe: Recipe, seed: int) -> VAE | ConvVAE:
     shape = Shape(tuple(image_shape), 0)
     if not convolutional(image_shape):
-        return VAE(VAEConfig(latent_dim=recipe.latent_dim, hidden=(recipe.hidden,), seed=seed), shape)
-    config = ConvConfig(latent_dim=recipe.latent_dim, widths=recipe.widths, likelihood="bernoulli", seed=seed)
+        return VAE(VAE.Config(latent_dim=recipe.latent_dim, hidden=(recipe.hidden,), seed=seed), shape)
+    config = ConvVAE.Config(latent_dim=recipe.latent_dim, widths=recipe.widths, likelihood="bernoulli", seed=seed)
     return ConvVAE(config, shape)
 
 
@@ -145,3 +143,31 @@ def _drawn(model: Algorithm, of_class: tuple[density.Mixture, ...], per_class: i
     z = density.Densities(of_class[0], of_class).draw(len(y), random.stream(seed, random.SAMPLES), y)
     made = latents.decode(model, z, y=y if model.conditional else None)
     return Labelled(np.rint(np.clip(made, 0, 1) * 255).astype(np.uint8), y, n_classes)
+
+
+@dataclasses.dataclass(frozen=True)
+class Way:
+    """source: FEW, a VAE of the labelled images; UNLABELLED or ALL_UNLABELLED, VAEs of unlabelled ones too; "", none.
+
+    generator_moves: the VAEs, and the classifier that judges unlabelled images, are trained under moves.
+    classifier_moves: so is the classifier that uses the images.
+    """
+
+    text: str
+    source: str = ""
+    generator_moves: bool = False
+    classifier_moves: bool = False
+
+    def made(
+        self, real: Labelled, unlabelled: np.ndarray | None, recipe: Recipe, seed: int, per_class: int | None = None
+    ) -> Labelled | None:
+        """Images made in this way, `per_class` drawn ones of each class (default: the recipe's number) first.
+
+        None where nobody makes any. The recipe's moves apply under `generator_moves`.
+        """
+        per_class = per_class or recipe.made_per_class
+        if not self.generator_moves:
+            recipe = dataclasses.replace(recipe, moves=())
+        if self.source == FEW:
+            return made_of_few(real, recipe, seed, per_class)
+        return made_with_unlabelled(real, unlabelled, recipe, seed, per_class) if self.source else None

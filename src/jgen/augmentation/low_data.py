@@ -21,13 +21,13 @@ from tqdm import tqdm
 
 from jgen import data, random
 from jgen.augmentation import generators
-from jgen.augmentation.generators import Recipe
+from jgen.augmentation.generators import ALL_UNLABELLED, FEW, UNLABELLED, Recipe, Way
 from jgen.augmentation.small_classifiers import JUDGES, Labelled, hits, trained
-from jgen.augmentation.ways import ALL_UNLABELLED, FEW, UNLABELLED, Way
 from jgen.data.dataset import Dataset
 from jgen.data.fit import fit
 from jgen.errors import UserError
 from jgen.evaluation.numbers import series
+from jgen.pictures import figures
 from jgen.platform import files
 from jgen.runs import metrics
 
@@ -76,22 +76,19 @@ def choose(labels: np.ndarray, n_classes: int, per_class: int, seed: int) -> np.
 
 
 class Cell:
-    """The images of one choice: few labelled, held-out and unlabelled ones; generators are trained once each."""
+    """One draw of few labelled images, with held-out and unlabelled ones. Each generator is trained once."""
 
     def __init__(self, dataset: Dataset, per_class: int, seed: int, recipe: Recipe):
         rows = choose(dataset.y_train, dataset.n_classes, per_class, seed)
         rest = np.setdiff1d(np.arange(len(dataset.y_train)), rows)
         rest = random.stream(seed, random.EVALUATION, CHOICE + 1).permutation(rest)
-        self.real, self.held_out = (self._part(dataset, part) for part in (rows, rest[:HELD_OUT]))
+        train = Labelled(dataset.x_train, dataset.y_train, dataset.n_classes)
+        self.real, self.held_out = train.of(rows), train.of(np.sort(rest[:HELD_OUT]))
         self.rows = {UNLABELLED: rest[HELD_OUT : HELD_OUT + N_UNLABELLED], ALL_UNLABELLED: rest[HELD_OUT:]}
         self.x_train = dataset.x_train
         self.test = Labelled(dataset.x_test, dataset.y_test, dataset.n_classes)
         self.share = SHARE_OF_FEW if per_class <= AT_MOST else SHARE
         self.recipe, self.seed = recipe, seed
-
-    @staticmethod
-    def _part(dataset, rows):
-        return Labelled(data.gather(dataset.x_train, np.sort(rows)), dataset.y_train[np.sort(rows)], dataset.n_classes)
 
     def unlabelled(self, source: str) -> np.ndarray | None:
         """The images without labels that generators of `source` see."""
@@ -235,3 +232,28 @@ def gains_of(gained: dict[str, np.ndarray]) -> dict:
         halves = {size: away * stats.sem(values) for size, values in gained.items()}
     unit = f"percentage points, ± half a {CONFIDENCE:.0%} confidence interval, paired by seed"
     return series({size: values.mean() for size, values in gained.items()}, unit, half_widths=halves)
+
+
+def draw(accuracies: dict[tuple, float], wanted: list[tuple]) -> bytes:
+    """Paired gains with confidence intervals against images per class; PNG bytes."""
+    measured = numbers(accuracies, wanted)
+    sizes = sorted({cell[0] for cell in wanted})
+    figure = figures.figure(figsize=(6.2 * len(JUDGES), 4.6), layout="constrained")
+    panels = figure.subplots(1, len(JUDGES), squeeze=False)[0]
+    for axes, judge in zip(panels, JUDGES):
+        for i, way in enumerate(way for way in ways_of(wanted) if way != NONE):
+            gain = measured[f"{judge}: gain of {way} over {NONE}"]
+            moved = [int(size) * 1.03 ** (i - 3) for size in gain["values"]]  # side by side, on the logarithmic axis
+            errors = list(gain["half_widths"].values()) if "half_widths" in gain else None
+            values = list(gain["values"].values())
+            axes.errorbar(moved, values, errors, color=f"C{i}", marker="o", markersize=4, capsize=3, label=way)
+        axes.axhline(0, color="0.5", linewidth=1)
+        axes.set_title(f"judge: {judge}")
+        axes.set_xscale("log")
+        axes.set_xticks(sizes, [str(size) for size in sizes], minor=False)
+        axes.minorticks_off()
+        axes.set_xlabel("labelled training images per class")
+        axes.grid(alpha=0.3)
+    panels[0].set_ylabel(f"gain in test accuracy, points, {CONFIDENCE:.0%} intervals")
+    panels[-1].legend(fontsize=8)
+    return figures.png(figure)

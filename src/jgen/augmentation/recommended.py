@@ -18,9 +18,9 @@ from PIL import Image
 
 from jgen import random
 from jgen.augmentation import classic, generators, manifest
+from jgen.augmentation.generators import FEW, UNLABELLED, Way
 from jgen.augmentation.labelled_folder import MANY, LabelledFolder
 from jgen.augmentation.small_classifiers import hits, trained
-from jgen.augmentation.ways import FEW, UNLABELLED, Way
 from jgen.errors import UserError
 from jgen.platform import files, runtime
 
@@ -52,7 +52,7 @@ def augment(options, target: pathlib.Path) -> None:
     study = Study(folder, options.seed, pathlib.Path(options.out) / "intermediate" / ".cache")
     verdict = study.verdict()
     written = _write(study, WAYS[verdict["use"]], options.n, target)
-    files.atomic_write(target / VERDICT, _as_json(verdict))
+    files.write_json(target / VERDICT, verdict)
     print(f"{verdict['line']}\n{written} images in {target}" if written else f"{verdict['line']}\nno images written")
 
 
@@ -64,7 +64,6 @@ class Study:
         self.recipe = generators.recipe_for(
             folder.dataset.image_shape, made_per_class=500, rounds=1, classifier_steps=CLASSIFIER_STEPS
         )
-        self.moves = self.recipe.moves
         self.ways = {
             name: way for name, way in WAYS.items() if way.source != UNLABELLED or folder.unlabelled is not None
         }
@@ -92,7 +91,7 @@ class Study:
             "judged_images": n,
             "minutes": round((time.perf_counter() - started) / 60, 1),
         }
-        files.atomic_write(self.path, _as_json(verdict))
+        files.write_json(self.path, verdict)
         return verdict
 
     def _measure(self) -> dict[str, np.ndarray]:
@@ -113,7 +112,7 @@ class Study:
         real = self.folder.real
         rest = real.of(np.setdiff1d(np.arange(len(real.y)), fold))
         made = way.made(rest, self.folder.unlabelled, self.recipe, self.seed)
-        moves = self.moves if way.classifier_moves else ()
+        moves = self.recipe.moves if way.classifier_moves else ()
         network = trained("CNN", rest, made, SHARE, moves, self.seed, CLASSIFIER_STEPS)
         return hits(network, real.of(fold)).astype(float)
 
@@ -141,10 +140,6 @@ def _error(differences: np.ndarray) -> float:
     return 100 * differences.std() / np.sqrt(len(differences))
 
 
-def _as_json(verdict: dict) -> bytes:
-    return (json.dumps(verdict, indent=1) + "\n").encode()
-
-
 def _write(study: Study, way: Way, n: int, target: pathlib.Path) -> int:
     """Write `n` images in a way for each image of the folder, in its size, and the manifest; returns how many.
 
@@ -166,8 +161,8 @@ def _write(study: Study, way: Way, n: int, target: pathlib.Path) -> int:
                 values = (file, f"density of {name}", name, "sample", "1", "", study.seed, "")
             else:
                 generator = random.stream(study.seed, random.AUGMENTATION, i, 1 + k)
-                pixels = classic.moved(original[None], study.moves, generator)[0]
-                values = (file, folder.dataset.files[i], name, "", "", " ".join(study.moves), study.seed, "")
+                pixels = classic.moved(original[None], study.recipe.moves, generator)[0]
+                values = (file, folder.dataset.files[i], name, "", "", " ".join(study.recipe.moves), study.seed, "")
             manifest.write_image(target / file, pixels)
             rows.append(dict(zip(manifest.COLUMNS, values)))
     if way.source == UNLABELLED:

@@ -12,10 +12,10 @@ from jgen import data, networks, random
 from jgen.augmentation import classic
 from jgen.losses import isda
 from jgen.platform.runtime import nn
+from jgen.runs import latents
 from jgen.training import optim, schedules
 
 FEATURES = 96
-BATCH = 500
 STEPS, BATCH_SIZE, LR = 400, 64, 2e-3
 WIDTHS = (16, 32, 64)
 
@@ -29,7 +29,7 @@ class Labelled:
     n_classes: int
 
     def of(self, rows: np.ndarray) -> Labelled:
-        return Labelled(self.x[rows], self.y[rows], self.n_classes)
+        return Labelled(data.gather(self.x, rows), self.y[rows], self.n_classes)
 
     def and_also(self, other: Labelled) -> Labelled:
         return Labelled(np.concatenate([self.x, other.x]), np.concatenate([self.y, other.y]), self.n_classes)
@@ -96,12 +96,7 @@ def trained(
 
 def probabilities(network: nn.Module, x: np.ndarray) -> np.ndarray:
     """Class probabilities float32 [N, K] of images uint8 [N, C, H, W]."""
-    found = []
-    with networks.evaluating({"classifier": network}):
-        for start in range(0, len(x), BATCH):
-            logits = network(networks.as_var(data.unit(x[start : start + BATCH])))
-            found.append(nn.softmax(logits, 1).numpy())
-    return np.concatenate(found)
+    return latents.batched({"classifier": network}, lambda x: (nn.softmax(network(x), 1),), x)[0]
 
 
 def hits(network: nn.Module, test: Labelled) -> np.ndarray:

@@ -29,8 +29,8 @@ def balanced(probabilities: np.ndarray, labels: np.ndarray, n_classes: int) -> n
     """Probabilities [N, K], scaled so that each class has the share of all images that it has among `labels`.
 
     Class mass normalisation (Zhu, Ghahramani & Lafferty, 2003): without it the class whose neighbourhoods are densest
-    takes the images between two classes. Rows add up to 1. A row of zeros, of an image that no label reached or on
-    which two opinions contradict each other, is scaled as a uniform one.
+    takes the images between two classes. Rows add up to 1. A row of zeros (no label reached the image, or two opinions
+    contradict each other) counts as uniform.
     """
     shares = np.bincount(labels, minlength=n_classes) / len(labels)
     known = np.where(probabilities.sum(1, keepdims=True) > 0, probabilities, 1 / n_classes)

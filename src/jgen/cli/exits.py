@@ -24,7 +24,7 @@ def require_packages():
     """Exit with one line where a package that every script imports is missing."""
     for name in REQUIRED:
         if importlib.util.find_spec(name) is None:
-            sys.exit(_report(pathlib.Path(sys.argv[0]).name, f"the package {name} is missing: {INSTALL}"))
+            fail(pathlib.Path(sys.argv[0]).name, f"the package {name} is missing: {INSTALL}")
 
 
 class Terminated(KeyboardInterrupt):
@@ -43,19 +43,22 @@ def _exit_cleanly(program, job):
         with _signals_raise(), supervisor.stopping(supervisor.Stop.ON_REQUEST):
             _do(job)
     except UserError as error:
-        sys.exit(_report(program, str(error)))
+        fail(program, str(error))
     except ModuleNotFoundError as error:
         if error.name and error.name.split(".")[0] == "jgen":
             raise
-        sys.exit(_report(program, f"the package {error.name} is missing: {INSTALL}"))
+        fail(program, f"the package {error.name} is missing: {INSTALL}")
     except MemoryError as error:
-        sys.exit(_report(program, f"not enough memory ({error}): ask for less, or for smaller layers"))
+        fail(program, f"not enough memory ({error}): ask for less, or for smaller layers")
     except KeyboardInterrupt as stop:
         processes.let_the_first_report()
         print(f"\n{program}: stopped. {str(stop) or 'The same command starts it again'}", file=sys.stderr)
         sys.exit(128 + (signal.SIGTERM if isinstance(stop, Terminated) else signal.SIGINT))
     except RuntimeError:
-        _report_a_full_cache(program)
+        try:
+            runtime.require_room()
+        except UserError as full:  # a kernel could not be compiled: the disk of Jittor's cache is full
+            fail(program, str(full))
         raise
     except BrokenPipeError:
         sys.stderr.close()
@@ -63,24 +66,19 @@ def _exit_cleanly(program, job):
     except OSError as error:  # the system's refusal, wherever it was met: never a mistake of the program
         where = f" {error.filename}:" if error.filename else ""
         reason = (error.strerror or str(error)).lower()
-        sys.exit(_report(program, f"the system refused:{where} {reason}; mend that and start again"))
+        fail(program, f"the system refused:{where} {reason}; mend that and start again")
     except ValueError as error:
         if not re.search("array is too big|Maximum allowed dimension", str(error)):  # NumPy's, above 2^63 bytes
             raise
-        sys.exit(_report(program, f"not enough memory ({error}): ask for less"))
-
-
-def _report_a_full_cache(program):
-    """Exit with one line where a kernel could not be compiled because the disk of Jittor's cache is full."""
-    try:
-        runtime.require_room()
-    except UserError as error:
-        sys.exit(_report(program, str(error)))
+        fail(program, f"not enough memory ({error}): ask for less")
 
 
 def fail(program: str, message: str) -> typing.NoReturn:
     """Exit with code 2 and one line."""
-    sys.exit(_report(program, message))
+    processes.let_the_first_report()
+    line = " ".join(f"{program}: error: {message}{processes.place()}".splitlines())
+    print(printable(line), file=sys.stderr)
+    sys.exit(2)
 
 
 def _make_printable():
@@ -138,13 +136,6 @@ def _signals_raise():
     finally:
         for number, handler in earlier.items():
             signal.signal(number, handler)
-
-
-def _report(program, message):
-    processes.let_the_first_report()
-    line = " ".join(f"{program}: error: {message}{processes.place()}".splitlines())
-    print(printable(line), file=sys.stderr)
-    return 2
 
 
 require_packages()

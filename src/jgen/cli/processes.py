@@ -22,7 +22,10 @@ def require_one_process(program: str) -> None:
 
 @contextlib.contextmanager
 def first_parses():
-    """Within, and on stdout from now on, the first process alone speaks; if the command line is wrong, it says so."""
+    """Silence all processes but the first: stderr in the block, stdout for good.
+
+    The first reports a wrong command line.
+    """
     errors = sys.stderr
     if not distributed.is_first():
         sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115 -- for as long as the process lives

@@ -55,16 +55,13 @@ def words_of(algorithm_class: type[Algorithm], flags: dict[str, typing.Any]) -> 
 def training_parser(algorithm_class: type[Algorithm]) -> argparse.ArgumentParser:
     """The parser of the script that trains `algorithm_class`: its settings, the training's and the run's."""
     config = algorithm_class.Config
+    shared = {field.name for field in dataclasses.fields(Training)}
     groups = {
         "model": (config, fields_of(config, without=(Training,))),
-        "training": (config, [field for field in fields_of(config) if _is_training(field)]),
+        "training": (config, [field for field in fields_of(config) if field.name in shared]),
         "run": (Run, fields_of(Run)),
     }
     return parser_for(f"{algorithm_class.name}.py", algorithm_class.summary, groups)
-
-
-def _is_training(field):
-    return field.name in {base.name for base in dataclasses.fields(Training)}
 
 
 def _prepare(algorithm_class, namespace, words):

@@ -38,7 +38,6 @@ def stitch(options):
             "training; train again, or copy the grids there"
         )
     caption = finished.wording(directory).of_film(epochs, options.kind) if len(frames) == len(epochs) else None
-    fps = film.frames_per_second(len(frames))
-    made = film.stitch(frames, target, seconds=options.seconds, fps=fps, caption=caption)
+    made = film.stitch(frames, target, seconds=options.seconds, caption=caption)
     print(f"run: {directory.described}")
     print(f"{target}: {made['frames']} frames, {made['size'][0]}x{made['size'][1]}, {made['fps']} per second")

@@ -5,29 +5,17 @@ NumPy and Pillow only: nothing here starts Jittor.
 
 from __future__ import annotations
 
+import importlib
 import os
 import pathlib
 from collections.abc import Callable
 
-from jgen.data import binarise, identity
+from jgen.data import binarise
 from jgen.data.dataset import Dataset
-from jgen.data.loader import batches, gather, steps_per_epoch, unit
+from jgen.data.loader import gather, unit
 from jgen.errors import UserError
 
-__all__ = [
-    "Dataset",
-    "batches",
-    "binarise",
-    "find_folder",
-    "gather",
-    "identity",
-    "is_celeba",
-    "load",
-    "steps_per_epoch",
-    "unit",
-]
-
-NAMES = ("mnist", "mnist5k", "cifar10")
+NAMES = ("mnist", "mnist5k", "cifar10")  # of modules here, each with load(data_dir, log)
 
 
 def load(
@@ -56,7 +44,8 @@ def load(
     if name in NAMES:
         from jgen.data.fit import fit
 
-        return fit(_load_named(name, data_dir, log), size, channels, cache_dir, log)
+        loaded = importlib.import_module(f"jgen.data.{name}").load(data_dir, log)
+        return fit(loaded, size, channels, cache_dir, log)
     if is_celeba(name):
         from jgen.data import celeba
 
@@ -69,16 +58,6 @@ def load(
 def is_celeba(name: str) -> bool:
     """Whether `name` is celeba or celeba:ATTRIBUTES; a folder of that name is given as ./celeba."""
     return name.partition(":")[0] == "celeba"
-
-
-def _load_named(name, data_dir, log):
-    if name == "cifar10":
-        from jgen.data import cifar10
-
-        return cifar10.load(data_dir, log)
-    from jgen.data import mnist, mnist5k
-
-    return mnist.load(data_dir, log) if name == "mnist" else mnist5k.load()
 
 
 def find_folder(name: str, data_dir: str | os.PathLike) -> pathlib.Path:

@@ -98,7 +98,8 @@ def _by_class(parts, depth, loose):
     if None in found.values() or len(classes) < 2:
         if len(classes) > 1:
             count = sum(name is None for name in found.values())
-            notes.append(f"no classes, for {_images(count)} beside the folders {_listed(classes)}")
+            lie = "1 image lies" if count == 1 else f"{count} images lie"
+            notes.append(f"no classes, for {lie} beside the folders {_listed(classes)}")
         labelled, unlabelled, left_out, labels, classes = list(parts), [], {}, None, ()
     else:
         _refuse_twins(classes)
@@ -207,10 +208,6 @@ def _is_unlabelled(folder):
 def _listed(names: Sequence[str], most: int = 10) -> str:
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(f"{printable(name)}/" for name in names[:most]) + more
-
-
-def _images(count):
-    return "1 image lies" if count == 1 else f"{count} images lie"
 
 
 def _held_out(names, labels):

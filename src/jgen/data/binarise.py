@@ -23,7 +23,7 @@ _STATIC_SEED = 0  # not the run's seed: the images are a data set of their own
 def sampled(x: np.ndarray, generator: np.random.Generator, rows: random.Rows | None = None) -> np.ndarray:
     """uint8 [N, ...] in 0 .. 255 -> 0 or 255, white with probability x / 255.
 
-    Where x are only the `rows` (random.Rows) of a minibatch, they get what they would get in the whole of it.
+    rows: x are only these rows of a minibatch; they get the same values as in the whole.
     """
     result = np.empty(x.shape, np.uint8)
     first, total = (rows.start, rows.total) if rows is not None else (0, len(x))

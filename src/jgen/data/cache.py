@@ -27,12 +27,11 @@ class RowFile:
         self.shape, self.count = tuple(shape), 0
         files.delete(path)
         self._file = open(path, "xb")  # noqa: SIM115 - closed by __exit__; x: never through a link
-        self._header_length = self._write_header()
+        self._write_header()
 
     def _write_header(self):
         header = {"descr": "|u1", "fortran_order": False, "shape": (self.count, *self.shape)}
         np.lib.format.write_array_header_1_0(self._file, header)
-        return self._file.tell()
 
     def append(self, row: np.ndarray) -> None:
         """Add uint8 `row` of the file's row shape."""
@@ -48,9 +47,7 @@ class RowFile:
         with self._file:
             if kind is None:
                 self._file.seek(0)
-                # NumPy pads the header so that the first dimension can grow in place.
-                if self._write_header() != self._header_length:
-                    raise RuntimeError("this NumPy does not reserve room in the header of a .npy file")
+                self._write_header()  # as long as before: NumPy pads it so that the first dimension can grow in place
                 self._file.flush()
                 os.fsync(self._file.fileno())
 

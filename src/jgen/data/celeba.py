@@ -64,8 +64,6 @@ def load(
             "decoded images": {"sha256": digest},
         },
         "split": f"that of {found.partition.name}; its validation images are left out",
-        "train": len(train),
-        "test": len(test),
     }
     n = len(train)
     return Dataset(name, rows[:n], y[:n], rows[n:], y[n:], class_names(chosen), source)

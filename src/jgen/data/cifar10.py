@@ -45,8 +45,6 @@ def load(data_dir: pathlib.Path, log: Callable) -> Dataset:
         "checksums": "official" if official else "not official",
         "files": {name: {"md5": md5, "official": md5 == OFFICIAL_MD5[name]} for name, md5 in sums.items()},
         "split": "CIFAR-10's own",
-        "train": len(x_train),
-        "test": len(x_test),
     }
     return Dataset("cifar10", x_train, y_train, x_test, y_test, classes, source)
 

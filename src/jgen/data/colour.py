@@ -35,7 +35,7 @@ def _means_opaque(image):
 
 
 def _eight_bits(image, depth):
-    """The image with 8 bits a value, and so its transparent colour, which Pillow leaves as the PNG file has it."""
+    """8 bits a value; the transparent colour too, which Pillow leaves at the PNG's own depth."""
     transparent = image.info.get("transparency")
     if image.mode.startswith("I"):  # Pillow's own conversion would clip them at 255
         values = np.asarray(image).clip(0, 65535)

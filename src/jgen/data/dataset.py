@@ -1,4 +1,4 @@
-"""What every data set looks like once it is loaded."""
+"""What every data set looks like once it is loaded, and whether it is the one that a run was trained on."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import zlib
 
 import numpy as np
 
-from jgen.errors import printable
+from jgen.errors import UserError, printable
 
 _NAMED = 10  # classes that a line names
 
@@ -19,7 +19,7 @@ class Dataset:
     """Images as uint8 and labels as int64, for training and testing. Arrays may be read-only memory maps.
 
     `name` is what was really loaded, which differs from what was asked for after a fallback. `source` says where it
-    came from, in JSON-able values: files, checksums, counts, notes. `files` are the names of an image folder's files in
+    came from, in JSON-able values: files, checksums, notes. `files` are the names of an image folder's files in
     the order of training, test and unlabelled rows, below the folder; () for other data sets.
     """
 
@@ -52,6 +52,34 @@ class Dataset:
         """0 when unlabelled."""
         return len(self.classes)
 
+    @property
+    def record(self) -> dict:
+        """What config.json says of the data: `source`, the counts, the name and the classes."""
+        counts = {"train": len(self.x_train), "test": len(self.x_test)}
+        return {**self.source, **counts, "name": self.name, "classes": list(self.classes)}
+
+    def difference(self, recorded: dict) -> str:
+        """What tells it from the data set that config.json's table "data" records, in a few words; '' for the same one.
+
+        Counts, classes and the files' checksums are compared, not names: folders move, archives are packed anew.
+        """
+        found = self.record
+        for key, what in (("train", "training images"), ("test", "test images")):
+            if key in recorded and recorded[key] != found[key]:
+                return f"{found[key]} {what} instead of {recorded[key]}"
+        if "classes" in recorded and recorded["classes"] != found["classes"]:
+            return "other classes"
+        if "files" in recorded and _checksums(recorded["files"]) != _checksums(found["files"]):
+            return "other images, by their checksums"
+        return ""
+
+    def require_same(self, recorded: dict, run: str) -> None:
+        """Raise UserError unless the checksums in config.json's table "data" prove it to be the data set of `run`."""
+        if not any(_checksums(recorded.get("files"))):
+            raise UserError(f"config.json of {run} holds no checksums: nothing proves that {self.name} is its data")
+        if found := self.difference(recorded):
+            raise UserError(f"{self.name} is not what {run} was trained on: {found}")
+
     def fingerprint(self) -> list:
         """In JSON's types, what tells it from another data set; it does not depend on where the files lie."""
         counts = [len(self.x_train), len(self.x_test), *self.image_shape, *self.classes]
@@ -76,3 +104,11 @@ class Dataset:
         named = [f"{printable(name)} {train}+{test}" for name, train, test in zip(self.classes[:_NAMED], *counts)]
         more = f" and {self.n_classes - _NAMED} more" if self.n_classes > _NAMED else ""
         return f"{rule}; classes (training+test images): {', '.join(named)}{more}"
+
+
+def _checksums(files):
+    """The checksums in a table {file: {"sha256" or "md5": …}}, sorted; "" for a file that has none."""
+    if not isinstance(files, dict):
+        return []
+    tables = [table if isinstance(table, dict) else {} for table in files.values()]
+    return sorted(str(next((table[name] for name in ("sha256", "md5") if name in table), "")) for table in tables)

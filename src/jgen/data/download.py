@@ -73,21 +73,17 @@ def _answering(file_name):
 def _fetch_one(name, directory, mirrors, verify):
     failures = []
     for mirror in mirrors:
-        handle, temporary = tempfile.mkstemp(prefix=f".{name}.", suffix=".tmp", dir=directory)
-        os.close(handle)
-        try:
-            _retrieve(mirror + name + ".gz", temporary, name)
-            verify(temporary, name)
-            os.chmod(temporary, 0o644)  # mkstemp's files are private
-            os.replace(temporary, directory / (name + ".gz"))
-            return
-        except UserError:
-            failures.append(f"{_host(mirror)}: what it sent is not MNIST's {name}")
-        except OSError as error:  # requests' errors are OSErrors as well
-            failures.append(f"{_host(mirror)}: {_brief(error)}")
-        finally:
-            if os.path.exists(temporary):
-                os.unlink(temporary)
+        with tempfile.TemporaryDirectory(prefix=f".{name}.", dir=directory) as folder:
+            received = os.path.join(folder, name)
+            try:
+                _retrieve(mirror + name + ".gz", received, name)
+                verify(received, name)
+                os.replace(received, directory / (name + ".gz"))
+                return
+            except UserError:
+                failures.append(f"{_host(mirror)}: what it sent is not MNIST's {name}")
+            except OSError as error:  # requests' errors are OSErrors as well
+                failures.append(f"{_host(mirror)}: {_brief(error)}")
     raise DownloadError("; ".join(failures))
 
 

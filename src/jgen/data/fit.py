@@ -37,13 +37,21 @@ def fit(
     if "converted_to" in dataset.source:  # other pixels than of the files themselves
         identity.append(dataset.source["converted_to"])
     key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
-    count = len(dataset.x_train) + len(dataset.x_test)
+    parts = (dataset.x_train, dataset.x_test)
+    count = sum(map(len, parts))
+
+    def convert(chunk):
+        return np.stack([images.convert(pixels, size, channels) for pixels in chunk])
 
     def build(path):
         log(f"converting {count} images of {dataset.name} to {label}; done once")
         cache.require_space(path.parent, count * channels * size[0] * size[1])
+        chunks = (part[i : i + _CHUNK] for part in parts for i in range(0, len(part), _CHUNK))
         with cache.RowFile(path, (channels, *size)) as file, tqdm(total=count, unit="image") as bar:
-            _convert_all((dataset.x_train, dataset.x_test), size, channels, file, bar)
+            for converted in parallel.ordered_map(convert, chunks):
+                for row in converted:
+                    file.append(row)
+                bar.update(len(converted))
         return {}
 
     prefix = re.sub(r"[^\w.]+", "-", pathlib.Path(dataset.name).name)  # a folder's name is its path
@@ -51,14 +59,3 @@ def fit(
     split = len(dataset.x_train)
     source = {**dataset.source, "converted_to": label}
     return dataclasses.replace(dataset, x_train=rows[:split], x_test=rows[split:], source=source)
-
-
-def _convert_all(parts, size, channels, file, bar):
-    def convert(chunk):
-        return np.stack([images.convert(pixels, size, channels) for pixels in chunk])
-
-    chunks = (part[i : i + _CHUNK] for part in parts for i in range(0, len(part), _CHUNK))
-    for converted in parallel.ordered_map(convert, chunks):
-        for row in converted:
-            file.append(row)
-        bar.update(len(converted))

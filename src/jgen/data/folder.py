@@ -71,8 +71,6 @@ def _dataset(name, rows, plan, skipped, sha256):
         "origin": "image folder",
         "files": {"decoded images": {"sha256": sha256}},
         "split": plan.split,
-        "train": n,
-        "test": len(plan.test),
         "skipped": len(skipped),
         "skipped_first": {printable(file): why for file, why in list(skipped.items())[:_NAMED]},
     }

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import gzip
-import math
+import hashlib
 import os
+import zlib
 
 import numpy as np
 
@@ -13,29 +14,20 @@ from jgen.errors import UserError
 LARGEST = 47_040_016  # bytes of MNIST's largest file
 
 
-def decompressed(path: str | os.PathLike) -> bytes:
-    """The bytes at `path`, gunzipped if they start as gzip's do, whatever the suffix; at most one more than MNIST has.
+def read(path: str | os.PathLike, sha256: str, what: str, remedy: str) -> np.ndarray:
+    """The uint8 array in the IDX file at `path`, gunzipped if it starts as gzip's do, whatever the suffix.
 
-    Raises what open and gzip raise: OSError, EOFError, zlib.error.
+    Raises UserError unless the decompressed bytes have this SHA-256, which also says that they are well formed.
     """
-    with open(path, "rb") as file:
-        compressed = file.read(2) == b"\x1f\x8b"
-    with gzip.open(path, "rb") if compressed else open(path, "rb") as file:
-        return file.read(LARGEST + 1)
-
-
-def parse(data: bytes, path: str | os.PathLike) -> np.ndarray:
-    """The uint8 array in IDX bytes: two zeros, type 8, the number of dimensions, each in 4 bytes, then the values.
-
-    Raises UserError, which names `path`, if `data` holds something else.
-    """
-    if len(data) < 4 or data[:3] != b"\0\0\x08":
-        raise UserError(f"{path} is not an IDX file of unsigned bytes")
-    start = 4 + 4 * data[3]
-    shape = tuple(int(side) for side in np.frombuffer(data[4:start], ">u4")) if len(data) >= start else ()
-    if len(shape) != data[3] or len(data) - start != math.prod(shape) or not 1 <= len(shape) <= 3:
-        raise UserError(f"{path} is truncated: its header promises {shape or 'more'} values; replace it")
     try:
-        return np.frombuffer(data, np.uint8, offset=start).reshape(shape)
-    except ValueError as error:  # no value, but sides whose product NumPy cannot count
-        raise UserError(f"{path} is no array of images or labels ({error}); replace it") from None
+        with open(path, "rb") as file:
+            compressed = file.read(2) == b"\x1f\x8b"
+        with gzip.open(path, "rb") if compressed else open(path, "rb") as file:
+            data = file.read(LARGEST + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise UserError(f"{path} is missing, truncated or damaged ({error}); {remedy}") from error
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise UserError(f"{path} is not {what}: its SHA-256 is another ({len(data):,} bytes); {remedy}")
+    # Two zeros, type 8, the number of dimensions, each in 4 bytes, then the values.
+    start = 4 + 4 * data[3]
+    return np.frombuffer(data, np.uint8, offset=start).reshape(np.frombuffer(data[4:start], ">u4"))

@@ -107,7 +107,7 @@ def resize(image: Image.Image, size: tuple[int, int]) -> np.ndarray:
     height, width = size
     if image.size != (width, height):
         scale = min(image.width / width, image.height / height)
-        # Less the same margin on either side; rounding must not put the box outside the image, which Pillow refuses.
+        # The same margin on both sides, never below 0: Pillow refuses a box outside the image.
         left, top = max(0.0, (image.width - scale * width) / 2), max(0.0, (image.height - scale * height) / 2)
         box = (left, top, image.width - left, image.height - top)
         image = image.resize((width, height), Image.Resampling.LANCZOS, box=box, reducing_gap=3.0)

@@ -24,7 +24,6 @@ KEPT_BY_SYSTEMS = {
     "lost+found",
     "__pycache__",
 }
-_KEPT = "a folder of the system's own"
 
 
 class File(NamedTuple):
@@ -85,7 +84,7 @@ class _Walk:
             return
         if entry.is_dir(follow_symlinks=False):
             if ignored(entry.name):
-                self.skipped[name] = _KEPT
+                self.skipped[name] = "a folder of the system's own"
             else:
                 pending.append(name + "/")
             return

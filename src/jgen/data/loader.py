@@ -15,8 +15,6 @@ _RESIDENT = 2**28  # bytes of a memory map that may stay in this process's memor
 
 def steps_per_epoch(n: int, batch_size: int) -> int:
     """How many batches `batches` yields for n images from the epoch's start."""
-    if n < 0 or batch_size < 1:
-        raise ValueError(f"n must be at least 0 and batch_size at least 1, got {n} and {batch_size}")
     return max(n // batch_size, min(n, 1))
 
 
@@ -26,11 +24,9 @@ def batches(n: int, batch_size: int, seed: int, epoch: int, start: int = 0) -> I
     The order is a function of (seed, epoch) alone, so an epoch can be entered at any step. An incomplete last batch is
     dropped unless it is the only one, so that batch statistics and gradients are equally noisy at every step.
     """
-    steps = steps_per_epoch(n, batch_size)
-    if not 0 <= start <= steps:
-        raise ValueError(f"start must be 0 to {steps}, got {start}")
     order = random.stream(seed, random.ORDER, epoch).permutation(n)
-    return (order[step * batch_size : (step + 1) * batch_size] for step in range(start, steps))
+    steps = range(start, steps_per_epoch(n, batch_size))
+    return (order[step * batch_size : (step + 1) * batch_size] for step in steps)
 
 
 def unit(images: np.ndarray) -> np.ndarray:
@@ -55,7 +51,6 @@ def gather(x: np.ndarray, indices: np.ndarray) -> np.ndarray:
     rows = np.empty((len(indices), *x.shape[1:]), x.dtype)
     rows[ascending] = np.take(np.asarray(x), indices[ascending], axis=0)
     if len(mapping) > _RESIDENT:
-        # Give the touched pages back: they stay in the system's cache but no longer count as this process's
-        # memory, which would otherwise grow to the size of the data set within an epoch.
+        # Else this process's memory grows to the data set's size within an epoch; the pages stay in the system's cache.
         mapping.madvise(mmap.MADV_DONTNEED)
     return rows

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import os
 import pathlib
-import zlib
 from collections.abc import Callable
 
 import numpy as np
 
 from jgen.data import idx, mnist5k
 from jgen.data.dataset import Dataset
-from jgen.errors import UserError
 
 # SHA-256 of the decompressed bytes: each mirror compresses them in its own way.
 FILES = {
@@ -40,14 +37,11 @@ def load(data_dir: pathlib.Path, log: Callable) -> Dataset:
         except download.DownloadError as error:
             return _embedded(data_dir, str(error), log)
     paths = {name: find(data_dir, name) for name in FILES}
-    checked = {name: read_checked(path, name) for name, path in paths.items()}
-    x_train, y_train, x_test, y_test = (idx.parse(checked[name], paths[name]) for name in FILES)
+    x_train, y_train, x_test, y_test = (read_checked(path, name) for name, path in paths.items())
     source = {
         "origin": "MNIST",
         "files": {str(paths[name].relative_to(data_dir)): {"sha256": FILES[name]} for name in FILES},
         "split": "MNIST's own",
-        "train": len(x_train),
-        "test": len(x_test),
     }
     labels = (y_train.astype(np.int64), y_test.astype(np.int64))
     return Dataset("mnist", x_train[:, None], labels[0], x_test[:, None], labels[1], mnist5k.DIGITS, source)
@@ -59,7 +53,7 @@ def _embedded(data_dir, reason, log):
         f"MNIST is not in {data_dir} and cannot be downloaded ({reason}): using mnist5k instead, the 5,000 of its "
         f"images that come with this package. For all 70,000, put {names} into {data_dir / 'mnist'}"
     )
-    dataset = mnist5k.load()
+    dataset = mnist5k.load(data_dir, log)
     source = {**dataset.source, "fallback_for": "mnist", "fallback_reason": reason}
     return dataclasses.replace(dataset, source=source)
 
@@ -74,13 +68,6 @@ def find(data_dir: pathlib.Path, name: str) -> pathlib.Path | None:
     return None
 
 
-def read_checked(path: str | os.PathLike, name: str) -> bytes:
-    """The decompressed bytes of MNIST file `name` at `path`. Raises UserError if they are not MNIST's."""
-    remedy = "delete it to have it downloaded again, or replace it"
-    try:
-        data = idx.decompressed(path)
-    except (OSError, EOFError, zlib.error) as error:
-        raise UserError(f"{path} is truncated or damaged ({error}); {remedy}") from error
-    if hashlib.sha256(data).hexdigest() != FILES[name]:
-        raise UserError(f"{path} is not MNIST's {name}: its SHA-256 is another ({len(data):,} bytes); {remedy}")
-    return data
+def read_checked(path: str | os.PathLike, name: str) -> np.ndarray:
+    """The uint8 array in MNIST's file `name` at `path`. Raises UserError for anything else."""
+    return idx.read(path, FILES[name], f"MNIST's {name}", "delete it to have it downloaded again, or replace it")

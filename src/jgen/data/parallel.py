@@ -11,16 +11,14 @@ from typing import TypeVar
 Item, Result = TypeVar("Item"), TypeVar("Result")
 
 
-def ordered_map(
-    function: Callable[[Item], Result], items: Iterable[Item], workers: int | None = None
-) -> Iterator[Result]:
-    """Yield function(item) for each of `items`, in their order, from `workers` threads (default: one per CPU).
+def ordered_map(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    """Yield function(item) for each of `items`, in their order, from one thread per CPU.
 
     Threads suffice, for Pillow releases the interpreter's lock while it decodes and resizes; Jittor's SIGCHLD handler
-    ends the program when a worker process dies. At most four results per worker are held, so memory does not grow with
+    ends the program when a worker process dies. At most four results per thread are held, so memory does not grow with
     the number of items.
     """
-    workers = workers or min(len(os.sched_getaffinity(0)), 16)
+    workers = min(len(os.sched_getaffinity(0)), 16)
     pool = concurrent.futures.ThreadPoolExecutor(workers, thread_name_prefix="jgen-images")
     pending = collections.deque()
     try:

@@ -10,8 +10,8 @@ inception             the Inception network of FID and KID, with weights that th
 labels                class histogram and entropy, agreement with the label asked for
 memorisation          nearest training images
 critic                WGAN's curve, gap and clipped weights
-preservation          whether moved latents keep their class, and how far the images move; preservation_picture
-second_opinion        the numbers of two judges as one table, with a warning where they differ
-numbers, report       a number with its error; evaluation.json and the printed table
-compare               several runs in one table and one picture, compare_picture
+preservation          whether moved latents keep their class, and how far the images move
+numbers               a number with its error, and the numbers of two judges as one table
+report                evaluation.json and the printed table
+compare               several runs in one table and one picture
 """

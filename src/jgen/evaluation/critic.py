@@ -6,12 +6,11 @@ import numpy as np
 from scipy.ndimage import median_filter
 
 from jgen import networks
-from jgen.data import unit
 from jgen.evaluation.numbers import number
 from jgen.pictures import figures
 from jgen.platform import files
+from jgen.runs import latents
 
-BATCH = 500
 WIDTH = 9  # epochs under the median filter
 
 
@@ -44,11 +43,8 @@ def draw_curve(path, epochs, values, filtered):
 
 def scores(algorithm, images):
     """The critic's score of each image [N, C, H, W] in [0, 1] or uint8 -> [N] float64."""
-    values = []
-    with networks.evaluating(algorithm.networks):
-        for start in range(0, len(images), BATCH):
-            values.append(algorithm.score(networks.as_var(unit(images[start : start + BATCH]))).numpy().reshape(-1))
-    return np.concatenate(values).astype(np.float64)
+    (values,) = latents.batched(algorithm.networks, lambda x: (algorithm.score(x),), images)
+    return values.reshape(-1).astype(np.float64)
 
 
 def measure(algorithm, train, held_out, fake):

@@ -7,9 +7,9 @@ import pathlib
 import time
 
 from jgen import config
+from jgen.cli import tool
 from jgen.config import option
 from jgen.errors import UserError
-from jgen.platform.files import ROOT
 
 WHAT = (
     "all", "reconstruction", "likelihood", "distances", "labels", "memorisation", "critic", "fid", "preservation",
@@ -17,8 +17,8 @@ WHAT = (
 )  # fmt: skip
 
 
-@dataclasses.dataclass(frozen=True)
-class Evaluation:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Evaluation(tool.RunDataOptions):
     """Measure a finished run, each number with its protocol, into results/NAME/evaluation.json."""
 
     name: str = config.argument("name of the run, such as beta-vae", default="")
@@ -48,10 +48,6 @@ class Evaluation:
     )
     seed: int = option(0, "seed of latents, importance samples and subsets", at_least=0)
     verbose: bool = option(False, "print every number and its protocol, not only what is good and what is bad")
-    data: str = option("", "where the run's images are now, if they have moved since its training", path=True)
-    data_dir: str = option(str(ROOT / "data"), "folder that holds the data sets", path=True)
-    out: str = option(str(ROOT), "folder that holds results/ and intermediate/", path=True)
-    device: str = option("auto", "where to compute", choices=("auto", "cpu", "cuda"))
 
 
 def evaluate(options, published=lambda name: {}):

@@ -14,6 +14,7 @@ from scipy.special import logsumexp
 
 from jgen import networks, random
 from jgen.evaluation.numbers import mean, number
+from jgen.runs import latents
 
 ROWS = 2000  # latents decoded at a time, which bounds the memory
 FEW_EFFECTIVE = 10  # of an image's samples, by their weights; below, the estimate's bias outweighs its spread
@@ -32,35 +33,12 @@ class Estimates:
     samples: int
 
 
-def posterior(algorithm, x, y=None):
-    """mu, logvar of q(z|x), each [N, D], for float images [N, C, H, W] in [0, 1]; logvar None for a point code."""
-    parts = []
-    with networks.evaluating(algorithm.networks):
-        for rows in _slices(len(x), ROWS):
-            mu, logvar = algorithm.encode(networks.as_var(x[rows]), _labels(y, rows))
-            parts.append((mu.numpy(), None if logvar is None else logvar.numpy()))
-    mu = np.concatenate([mu for mu, _ in parts])
-    return mu, None if parts[0][1] is None else np.concatenate([logvar for _, logvar in parts])
-
-
-def reconstruct(algorithm, x, y=None):
-    """The decoded posterior means, [N, C, H, W] in [0, 1]."""
-    images = []
-    with networks.evaluating(algorithm.networks):
-        for rows in _slices(len(x), ROWS):
-            labels = _labels(y, rows)
-            here = networks.as_var(x[rows])
-            mu, _ = algorithm.encode(here, labels)
-            images.append(algorithm.decode(mu, here, labels).numpy())
-    return np.clip(np.concatenate(images), 0, 1)
-
-
 def estimate(algorithm, x, y=None, samples=200, seed=0, progress=iter):
     """Importance sampling with `samples` latents an image. x [N, C, H, W] in [0, 1], y [N] or None -> Estimates.
 
     An image's noise is keyed by (seed, its position), so batching does not change the numbers.
     """
-    mu, logvar = posterior(algorithm, x, y)
+    mu, logvar = latents.encode(algorithm, x, y)
     group = max(1, ROWS // samples)
     log_likelihood, log_marginal, effective = np.empty((3, len(x)))
     with networks.evaluating(algorithm.networks):
@@ -86,10 +64,12 @@ def _log_likelihoods(algorithm, x, y, rows, mu, logvar, noise):
     spread = np.exp(0.5 * logvar[rows])[:, None]
     z = (mu[rows][:, None] + spread * noise).reshape(-1, latent_dim)  # [n K, D]
     x_var = networks.as_var(np.ascontiguousarray(x[rows]))  # every image serves its samples
+    labels = None if y is None else np.repeat(y[rows], samples).astype(np.int32)
     values = []
-    for part in _slices(len(z), ROWS):
-        labels = None if y is None else networks.as_var(np.repeat(y[rows], samples)[part].astype(np.int32))
-        values.append(algorithm.log_likelihood(x_var, networks.as_var(z[part]), labels).numpy())
+    for start in range(0, len(z), ROWS):
+        part = slice(start, start + ROWS)
+        label = None if labels is None else networks.as_var(labels[part])
+        values.append(algorithm.log_likelihood(x_var, networks.as_var(z[part]), label).numpy())
     return np.concatenate(values).astype(np.float64).reshape(count, samples)
 
 
@@ -98,11 +78,6 @@ def _log_prior_ratio(mu, logvar, noise):
     noise = noise.astype(np.float64)
     z = mu[:, None] + np.exp(0.5 * logvar.astype(np.float64))[:, None] * noise
     return 0.5 * (noise * noise - z * z + logvar[:, None]).sum(2)
-
-
-def kl_per_dimension(mu, logvar):
-    """KL(q(z|x) || N(0, I)) in nats before any sum, [N, D] -> [N, D]."""
-    return 0.5 * (mu * mu + np.exp(logvar) - logvar - 1)
 
 
 def looseness(estimates):
@@ -118,7 +93,7 @@ def looseness(estimates):
 
 def measure(estimates):
     """The numbers of `estimate`, each {"value", "standard_error", "unit"}; nats are per image."""
-    kl = kl_per_dimension(estimates.mu, estimates.logvar)  # [N, D]
+    kl = latents.kl(estimates.mu, estimates.logvar)  # [N, D]
     rate, distortion = kl.sum(1), -estimates.log_likelihood
     n, samples = len(rate), estimates.samples
     # Delta method: the relative variance of a mean of K weights is 1/ESS - 1/K.
@@ -134,11 +109,3 @@ def measure(estimates):
         "active_units": number((variance > ACTIVE).sum(), f"of {len(variance)}"),
         "kl_per_dimension": {"values": [round(float(value), 5) for value in kl.mean(0)], "unit": "nats"},
     }
-
-
-def _slices(n, size):
-    return [slice(start, min(start + size, n)) for start in range(0, n, size)]
-
-
-def _labels(y, rows):
-    return None if y is None else networks.as_var(y[rows].astype(np.int32))

@@ -2,8 +2,8 @@
 
 A blurred sample lies close to many training images, a copy to one. So a sample is suspect where its nearest training
 image is much closer than its next ones: distance to the nearest over the mean distance to the nearest 50 (after
-Carlini et al., 2023, section 4.2). How small is suspicious, held-out images say, which are no copies: one in a hundred
-of them falls below the threshold, and so does one in a hundred samples of a model that has not memorised.
+Carlini et al., 2023, section 4.2). Held-out images, which are no copies, set the threshold: one in a hundred of them
+falls below it, as does one in a hundred samples of a model that has not memorised.
 """
 
 from __future__ import annotations

@@ -1,8 +1,10 @@
-"""A measured number with its standard error and its unit."""
+"""A measured number with its standard error and its unit, and what two judges measured of the same images."""
 
 from __future__ import annotations
 
 import numpy as np
+
+POINTS = 2.0  # percentage points by which two judges may differ without a warning
 
 
 def number(value, unit="", standard_error=None):
@@ -16,7 +18,7 @@ def number(value, unit="", standard_error=None):
 
 
 def mean(values, unit=""):
-    """The mean of one value per image [N], with the standard error that the choice of images gives it."""
+    """The mean of one value per image [N], with its standard error over images."""
     values = np.asarray(values, np.float64)
     spread = values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else None
     return number(values.mean(), unit, spread)
@@ -29,7 +31,7 @@ def share(hits, total):
 
 
 def series(values, unit="", **spreads):
-    """One number for each name, {name: float}, with what `spreads` has of each: standard_errors or deviations."""
+    """One number for each name, {name: float}, with what `spreads` has of each: standard_errors or half_widths."""
     measured = {"values": {name: float(value) for name, value in values.items()}}
     for kind, known in spreads.items():
         if known is not None:
@@ -40,3 +42,32 @@ def series(values, unit="", **spreads):
 def detail(measured):
     """The number for the file alone: the printed table leaves it out."""
     return {**measured, "detail": True}
+
+
+def together(tables: list[dict[str, dict]]) -> dict[str, dict]:
+    """The first judge's numbers, each with the second's beside it ("second") and a warning where they differ.
+
+    A share that depends on which network names the images says little.
+    """
+    first, *others = tables
+    return {label: _beside(number, others[0].get(label)) if others else number for label, number in first.items()}
+
+
+def _beside(number, other):
+    if other is None:
+        return number
+    kind = "values" if "values" in number else "value"
+    both = {**number, "second": other[kind]}
+    if number.get("unit", "").startswith(("%", "percentage points")):
+        difference = _largest_difference(number[kind], other[kind])
+        if difference > POINTS:
+            both["warning"] = f"the judges differ by {difference:.1f} points"
+    return both
+
+
+def _largest_difference(ours, theirs):
+    """Of two numbers, or of two tables {name: number or None}; 0 where nothing can be compared."""
+    if not isinstance(ours, dict):
+        ours, theirs = {"": ours}, {"": theirs}
+    pairs = [(value, theirs.get(name)) for name, value in ours.items()]
+    return max((abs(a - b) for a, b in pairs if a is not None and b is not None), default=0.0)

@@ -6,9 +6,8 @@ in pixels and in the classifier's features, to the image's own reconstruction (w
 image itself (reconstruction error included). Both signs of a step are averaged for each image, and standard errors are
 over images.
 
-    top10%          the tenth of the latents with the largest sigma, each moved by its own sigma
-    one             one of those, drawn for each image
-    class           a draw of N(0, Sigma_y), Sigma_y the covariance of the class's latents; steps are shares of it
+The directions are top10%, one and class of augmentation/directions.py, and two of its own:
+
     mu+sigma eps    every latent moved by sigma times a draw from N(0, 1): at step 1 a sample of q(z|x)
     mu+N(0,I)       every latent moved by a draw from N(0, 1), whatever its sigma; one step only
 """
@@ -22,7 +21,8 @@ from scipy import stats
 
 from jgen import random
 from jgen.augmentation.directions import Directions, class_spreads
-from jgen.evaluation.numbers import detail, number, series, share
+from jgen.evaluation.numbers import detail, mean, series, share
+from jgen.pictures import figures
 from jgen.runs import latents
 
 STEPS = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0)  # in units of sigma
@@ -94,20 +94,18 @@ class Images:
 
 
 def _moved(variants, source, reconstruction, labels):
-    def average(of):
-        return np.mean([of(images) for images in variants], axis=0, dtype=np.float64)
+    def distance(what, origin):
+        """From each image's pixels or features to those of `origin`, float64 [N]."""
+        each = [np.linalg.norm(getattr(images, what) - getattr(origin, what), axis=1) for images in variants]
+        return np.mean(each, axis=0, dtype=np.float64)
 
     return Moved(
-        average(lambda images: images.classes == labels),
-        average(lambda images: _distance(images.pixels, reconstruction.pixels)),
-        average(lambda images: _distance(images.features, reconstruction.features)),
-        average(lambda images: _distance(images.pixels, source.pixels)),
-        average(lambda images: _distance(images.features, source.features)),
+        retention=np.mean([images.classes == labels for images in variants], axis=0),
+        pixel_distance=distance("pixels", reconstruction),
+        feature_distance=distance("features", reconstruction),
+        pixel_distance_to_source=distance("pixels", source),
+        feature_distance_to_source=distance("features", source),
     )
-
-
-def _distance(a, b):
-    return np.linalg.norm(a - b, axis=1)
 
 
 def numbers(found):
@@ -116,8 +114,8 @@ def numbers(found):
     right = reconstruction.retention == 1
     measured = {
         "retention_of_reconstruction": share(right.sum(), len(right)),
-        "pixel_distance_of_reconstruction": _mean(reconstruction.pixel_distance_to_source),
-        "feature_distance_of_reconstruction": _mean(reconstruction.feature_distance_to_source),
+        "pixel_distance_of_reconstruction": mean(reconstruction.pixel_distance_to_source),
+        "feature_distance_of_reconstruction": mean(reconstruction.feature_distance_to_source),
     }
     for kind, by_step in found.items():
         moved = {f"{step:g}": outcome for step, outcome in by_step.items() if step != NO_STEP}
@@ -162,18 +160,14 @@ def numbers_of_runs(runs):
     return measured
 
 
-def _mean(values):
-    return number(values.mean(), "", standard_error(values))
-
-
-def standard_error(values):
+def _standard_error(values):
     """Standard error of the mean over images; None for a single one."""
     return float(stats.sem(values)) if len(values) > 1 else None
 
 
 def _series(moved, of, unit=""):
     values = {step: of(outcome) for step, outcome in moved.items()}
-    errors = {step: standard_error(each) for step, each in values.items()}
+    errors = {step: _standard_error(each) for step, each in values.items()}
     known = None if None in errors.values() else errors
     return series({step: each.mean() for step, each in values.items()}, unit, standard_errors=known)
 
@@ -211,3 +205,41 @@ def at_equal_diversity(runs, kind, distance="pixel_distance", rows=ALL):
     if reached <= 0:
         return None
     return float(reached), {name: float(np.interp(reached, *curve)) for name, curve in curves.items()}
+
+
+def draw(runs: dict) -> bytes:
+    """Label retention against diversity, a panel for each direction, a line for each run: PNG bytes.
+
+    runs: {name: what `measure` found}. Diversity is the distance in pixels: a step of sigma is another distance in
+    every model, so that retention against the step would compare nothing.
+    """
+    figure = figures.figure(figsize=(11, 9), layout="constrained")
+    panels = figure.subplots(2, 2).ravel()
+    for axes, kind in zip(panels, DIRECTIONS, strict=True):
+        for i, (name, found) in enumerate(runs.items()):
+            _line(axes, name, list(found[kind].values()), f"C{i}")
+            if kind == DRAWN_FROM_POSTERIOR:  # beside the other directions it would squeeze them into a corner
+                _star(axes, name, found[DRAWN_FROM_PRIOR][1.0], f"C{i}")
+        axes.set_title(kind, parse_math=False)
+        axes.set_xlabel("pixel distance to the reconstruction")
+        axes.set_ylabel("label retention, %")
+        axes.set_ylim(top=min(axes.get_ylim()[1], 100.5))  # there is nothing above 100
+        axes.grid(alpha=0.3)
+    handles, names = panels[-1].get_legend_handles_labels()
+    for text in figure.legend(handles, names, loc="outside lower center", ncols=2, fontsize=9).get_texts():
+        text.set_parse_math(False)
+    return figures.png(figure, dpi=80)
+
+
+def _line(axes, name, moved, colour):
+    """A point for each step, the reconstruction first; bars are standard errors over images."""
+    retention = [100 * each.retention.mean() for each in moved]
+    errors = [100 * (_standard_error(each.retention) or 0) for each in moved]
+    distances = [each.pixel_distance.mean() for each in moved]
+    axes.errorbar(distances, retention, errors, color=colour, marker="o", markersize=3, capsize=2, label=name)
+
+
+def _star(axes, name, moved, colour):
+    """mu + N(0, I)."""
+    where = moved.pixel_distance.mean(), 100 * moved.retention.mean()
+    axes.plot(*where, "*", color=colour, markersize=11, label=f"{name}, {DRAWN_FROM_PRIOR}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 from skimage.metrics import structural_similarity
 
@@ -23,10 +25,7 @@ def measure(x, reconstructed, progress=iter):
     }
     window = min(WINDOW, *((side - 1) // 2 * 2 + 1 for side in x.shape[2:]))
     if window >= 3:
-        values = [_similarity(x[row], reconstructed[row], window) for row in progress(range(len(x)))]
+        similarity = functools.partial(structural_similarity, win_size=window, data_range=1.0, channel_axis=0)
+        values = [similarity(x[row], reconstructed[row]) for row in progress(range(len(x)))]
         measured["ssim"] = mean(values, f"window {window}")
     return measured
-
-
-def _similarity(image, other, window):
-    return structural_similarity(image, other, win_size=window, data_range=1.0, channel_axis=0)

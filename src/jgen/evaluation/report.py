@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 
 from jgen.errors import UserError
@@ -19,16 +18,12 @@ PICTURES = tuple(name for names in FILES.values() for name in names)
 OTHER_DATA = "trained_on"  # a protocol's entry where the run was trained on other data than were measured
 
 
-def path_of(directory):
-    return directory.results / "evaluation.json"
-
-
 def read(directory):
     """{section: {"protocol": …, "numbers": …}} of an earlier evaluation, {} without one.
 
     UserError where it is not what `write` writes: it may come from a stranger.
     """
-    path = path_of(directory)
+    path = directory.evaluation
     try:
         return {name: _section(name, part) for name, part in harmless(files.read_json(path)).items()}
     except FileNotFoundError:
@@ -83,7 +78,7 @@ _OF_PROTOCOL = {
 
 def _is_measured(measured):
     values = measured["values"] if "values" in measured else [measured.get("value", "missing")]
-    spreads = [measured.get(kind, {}) for kind in ("standard_errors", "deviations")]
+    spreads = [measured.get(kind, {}) for kind in ("standard_errors", "half_widths")]
     if not isinstance(values, (dict, list)) or not all(isinstance(spread, dict) for spread in spreads):
         return False
     second = measured.get("second")
@@ -103,9 +98,8 @@ def write(directory, sections):
     """
     current = {part["protocol"]["sha256"] for part in sections.values()}
     kept = {name: part for name, part in read(directory).items() if part["protocol"].get("sha256") in current}
-    text = json.dumps({**kept, **sections}, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    files.atomic_write(path_of(directory), text.encode("utf-8"))
-    return path_of(directory)
+    files.write_json(directory.evaluation, {**kept, **sections})
+    return directory.evaluation
 
 
 def table(sections):
@@ -138,11 +132,9 @@ def warnings_of(protocol):
 
 
 def _facts(protocol):
-    words = [protocol["data"]]
-    for key in ("split", "images", "samples", "binarisation", "likelihood", "seed"):
-        if key in protocol:
-            words.append(f"{key} {protocol[key]}" if key != "split" else str(protocol[key]))
-    return ", ".join(words)
+    bare = [protocol[key] for key in ("data", "split") if key in protocol]
+    keys = ("images", "samples", "binarisation", "likelihood", "seed")
+    return ", ".join([*bare, *(f"{key} {protocol[key]}" for key in keys if key in protocol)])
 
 
 def shown(measured):
@@ -150,7 +142,7 @@ def shown(measured):
     if "values" in measured:
         values = measured["values"]
         named = values.items() if isinstance(values, dict) else ()
-        spreads = measured.get("standard_errors") or measured.get("deviations") or {}
+        spreads = measured.get("standard_errors") or measured.get("half_widths") or {}
         items = [f"{name}: {_short(value)}{_spread(spreads.get(name))} " for name, value in named]
         return " ".join(items or map(_short, values)) + f"  {measured.get('unit', '')}"
     words = [_short(measured["value"])]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from jgen import random
-from jgen.augmentation import generators, low_data, low_data_picture
+from jgen.augmentation import generators, low_data
 from jgen.errors import UserError
 from jgen.evaluation import (
     critic,
@@ -15,16 +15,14 @@ from jgen.evaluation import (
     likelihood,
     memorisation,
     preservation,
-    preservation_picture,
     reconstruction,
-    second_opinion,
 )
-from jgen.evaluation.numbers import number
+from jgen.evaluation.numbers import number, together
 from jgen.evaluation.subject import NotApplicable
 from jgen.pictures import grid
 from jgen.platform import files
 from jgen.platform.files import sha256
-from jgen.runs import checkpoint, metrics
+from jgen.runs import checkpoint, latents, metrics
 
 MEMORISATION_IMAGES = 1000
 PRESERVATION_IMAGES = 1000
@@ -35,7 +33,7 @@ def reconstruction_section(subject):
     if not subject.algorithm.has_encoder:
         raise NotApplicable(f"{subject.algorithm.name} has no encoder")
     x, y = subject.targets()
-    back = likelihood.reconstruct(subject.algorithm, x, y if subject.algorithm.conditional else None)
+    back = latents.reconstruct(subject.algorithm, x, y if subject.algorithm.conditional else None)
     protocol = subject.protocol(
         split=subject.split, images=len(x), binarisation=subject.binarisation, latents="posterior mean"
     )
@@ -87,7 +85,7 @@ def distances_section(subject):
     if fewest < distances.FEW:
         protocol["warning"] = f"{fewest} images: below {distances.FEW} the Fréchet distance is biased upwards"
     tables = [_distances(subject, judge, fakes, i) for i, judge in enumerate(subject.judges)]
-    return protocol, second_opinion.together(tables)
+    return protocol, together(tables)
 
 
 def _distances(subject, judge, fakes, i):
@@ -113,7 +111,7 @@ def labels_section(subject):
         if subject.algorithm.conditional:
             tables[-1] = {**labels.agreement(probabilities, subject.samples[1], classes), **tables[-1]}
     protocol = subject.protocol(samples=len(subject.samples[0]), **subject.judges_protocol)
-    return protocol, second_opinion.together(tables)
+    return protocol, together(tables)
 
 
 def memorisation_section(subject):
@@ -213,7 +211,7 @@ def preservation_section(subject):
         for judge in subject.judges_of_labels()
     ]
     path = subject.outputs.results / "preservation.png"
-    files.atomic_write(path, preservation_picture.draw(found[0]))
+    files.atomic_write(path, preservation.draw(found[0]))
     protocol = subject.protocol(
         split=subject.split,
         images=len(x),
@@ -229,7 +227,7 @@ def preservation_section(subject):
     )
     if subject.split == "train" or subject.dataset.name == "mnist5k":
         protocol["warning"] = "the classifier may have been trained on these images"
-    return protocol, second_opinion.together([preservation.numbers_of_runs(each) for each in found])
+    return protocol, together([preservation.numbers_of_runs(each) for each in found])
 
 
 def low_data_section(subject):
@@ -245,7 +243,7 @@ def low_data_section(subject):
     rows = subject.outputs.results / "low-data.jsonl"
     accuracies = low_data.make(rows, dataset, recipe, wanted)
     picture = rows.with_suffix(".png")
-    files.atomic_write(picture, low_data_picture.draw(accuracies, wanted))
+    files.atomic_write(picture, low_data.draw(accuracies, wanted))
     protocol = subject.protocol(
         split=subject.split,
         images=len(dataset.x_test),

@@ -14,12 +14,12 @@ from jgen import data, random
 from jgen.data import binarise
 from jgen.errors import UserError
 from jgen.evaluation import report
+from jgen.exploration import chosen
 from jgen.judges import classifier
 from jgen.platform import runtime
 from jgen.platform.files import sha256
 from jgen.runs import density, finished, run_data, sampling
 
-AS_TRAINED = "as-trained"
 PACKAGES = ("jittor", "numpy", "scipy", "scikit-learn", "scikit-image")
 
 
@@ -47,14 +47,12 @@ class Subject:
     @functools.cached_property
     def held_out(self):
         """(x uint8, y or None) of the test split, or of the training split where there is no other."""
-        if self.split == "test":
-            return self.dataset.x_test, self.dataset.y_test
-        return self.dataset.x_train, self.dataset.y_train
+        return chosen.held_out_arrays(self.dataset)
 
     @property
     def binarisation(self):
         asked = self.options.binarise
-        return getattr(self.algorithm.config, "binarise", "none") if asked == AS_TRAINED else asked
+        return getattr(self.algorithm.config, "binarise", "none") if asked == "as-trained" else asked
 
     def targets(self, images=0):
         """Held-out images to be encoded: (x float32 in [0, 1], y or None), binarised where asked.
@@ -153,7 +151,7 @@ class Subject:
 
     @functools.cached_property
     def judged_reference(self):
-        """The same of as many real images as samples, of the held-out split."""
+        """(features, class probabilities), for each judge, of n held-out images."""
         real = self.some(self.held_out[0], self.options.n)
         return [judge.judge(real, self.progress("real images' features")) for judge in self.judges]
 
@@ -162,7 +160,6 @@ class Subject:
 
     def protocol(self, **more):
         """What every number's reader must know; `more` adds what is particular to a section."""
-        assert report.OTHER_DATA not in more, f"{report.OTHER_DATA} says that the numbers do not count"
         weights = self.directory.weights
         same = run_data.is_trained_on(self.run, self.dataset)
         return {

@@ -1,8 +1,7 @@
 """Looking at a finished run, and using it.
 
 job            the table of the kinds of pictures (src/explore.py)
-ends           a latent by what the command line calls it: an image's number, a file, a draw of the prior
-chosen         held-out images, and the run beside
+chosen         held-out images, the run beside, and a latent by what the command line calls it
 dimensions     which latents matter
 sources        labelled images to augment, never a test split
 pictures_*     one kind of picture each: Options, and pictures(run, dataset, options) -> {name: uint8 [H, W, 3]}

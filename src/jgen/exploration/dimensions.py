@@ -23,15 +23,10 @@ class Ranking:
     origin: np.ndarray
     unit: np.ndarray
 
-    @property
-    def order(self):
-        """The latents' numbers, the most important first."""
-        return np.argsort(-self.values, kind="stable")
-
     def choose(self, given, count):
         """The latents numbered `given`, or else the `count` most important. Raises UserError for no such latent."""
         check(given, len(self.values))
-        return list(given) or self.order[:count].tolist()
+        return list(given) or np.argsort(-self.values, kind="stable")[:count].tolist()
 
 
 def check(given, dimensions):
@@ -57,5 +52,4 @@ def rank(algorithm, dataset, seed=0, y=None):
     if logvar is None:
         spread = mu.std(0)
         return Ranking("deviation", spread, mu.mean(0), spread)
-    # Not jgen.losses.distributions, which computes on Vars.
-    return Ranking("KL", 0.5 * (mu**2 + np.exp(logvar) - logvar - 1).mean(0), zeros, ones)
+    return Ranking("KL", latents.kl(mu, logvar).mean(0), zeros, ones)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import pathlib
-import tempfile
-
 from jgen.exploration import (
     pictures_augment,
     pictures_axes,
@@ -43,20 +40,8 @@ def explore(kind, options):
     for name, pixels in PICTURES[kind].pictures(run, dataset, options).items():
         if name.endswith(".mp4"):
             path = folder / name
-            write_film(path, pixels)
+            film.stitch(pixels, path, seconds=len(pixels) / FPS + 2, fps=FPS)  # all of them, and the last held
         else:
             path = folder / f"{name}.png"
             grid.write_png(path, pixels)
         print(path)
-
-
-def write_film(path, frames):
-    """Write frames uint8 [H, W, 3] as an MP4."""
-    from PIL import Image
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:  # nothing is written outside --out
-        files = [pathlib.Path(folder, f"{i:04d}.png") for i in range(len(frames))]
-        for file, pixels in zip(files, frames):
-            Image.fromarray(pixels).save(file)
-        film.stitch(files, path, seconds=len(files) / FPS + 2, fps=FPS)  # all of them, and the last held

@@ -12,7 +12,6 @@ import numpy as np
 
 from jgen import data, random
 from jgen.augmentation.directions import KINDS, NEED_CLASSES, Directions, class_spreads, parse_share
-from jgen.cli import tool
 from jgen.config import option
 from jgen.data.dataset import Dataset
 from jgen.errors import UserError
@@ -23,11 +22,10 @@ from jgen.runs.finished import FinishedRun
 
 REACH = 6  # steps to each side
 ENCODED = 2000  # held-out images whose latents define axes and the classes' spread
-GAP = 12  # pixels between two runs
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Options(tool.RunDataOptions):
+class Options(chosen.DataOptions):
     """Originals, and their augmentations to both sides; one run beside another."""
 
     beside: str = option("", "a second run for the right half, such as a g-vae with --classifier off")
@@ -38,7 +36,6 @@ class Options(tool.RunDataOptions):
     )
     rows: int = option(10, "how many images", at_least=1, at_most=1000)
     images: tuple[int, ...] = option((), "numbers of held-out images (default: drawn, each class in turn)", at_least=0)
-    seed: int = option(0, "seed of the images and of the noise", at_least=0)
 
 
 def pictures(run: FinishedRun, dataset: Dataset, options: Options) -> dict[str, np.ndarray]:
@@ -46,7 +43,7 @@ def pictures(run: FinishedRun, dataset: Dataset, options: Options) -> dict[str, 
     x, y = chosen.images(dataset, options.rows, options.images, options.seed)
     halves = [_half(each, dataset, x, y, options) for each in chosen.beside(run, options)]
     name = "augment" if options.directions.startswith("top") else f"augment-{options.directions}"
-    return {name: chosen.side_by_side(halves, GAP)}
+    return {name: chosen.side_by_side(halves)}
 
 
 def _half(run, dataset, x, y, options):

@@ -19,7 +19,6 @@ import types
 import numpy as np
 
 from jgen import data
-from jgen.cli import tool
 from jgen.config import option
 from jgen.errors import UserError
 from jgen.exploration import chosen
@@ -31,7 +30,7 @@ ENCODED = 5000  # images whose latents define the directions
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Options(tool.RunDataOptions):
+class Options(chosen.DataOptions):
     """Squares of images moved along two directions."""
 
     across: str = option(
@@ -42,7 +41,6 @@ class Options(tool.RunDataOptions):
     rows: int = option(2, "how many images", at_least=1, at_most=1000)
     images: tuple[int, ...] = option((), "numbers of held-out images (default: drawn, each class in turn)", at_least=0)
     beside: str = option("", "a second run for the right half")
-    seed: int = option(0, "seed of the images", at_least=0)
 
 
 def pictures(run, dataset, options):

@@ -8,13 +8,13 @@ import numpy as np
 
 from jgen.config import option
 from jgen.errors import UserError
-from jgen.exploration import dimensions, ends
+from jgen.exploration import chosen, dimensions
 from jgen.pictures import captions
 from jgen.runs import latents
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Options(ends.DataOptions):
+class Options(chosen.DataOptions):
     """A square over two latents, at equal quantiles of the prior."""
 
     dims: tuple[int, ...] = option((), "two latents: across and down (default: the two of the highest KL)", at_least=0)
@@ -30,14 +30,14 @@ def pictures(run, dataset, options):
     from scipy.special import ndtri
 
     algorithm, side = run.algorithm, options.side
-    ends.require_prior(algorithm, "make a grid of its quantiles")
+    chosen.require_prior(algorithm, "make a grid of its quantiles")
     if len(options.dims) not in (0, 2) or len(set(options.dims)) != len(options.dims) or algorithm.latent_dim < 2:
         raise UserError("a grid needs two different latents: --dims ACROSS DOWN, of a run that has at least two")
     dimensions.check(options.dims, algorithm.latent_dim)
-    label = ends.label_or_first(options.label, run)
-    centre = ends.LatentPoint(np.zeros(algorithm.latent_dim, np.float32), label=label)
+    label = chosen.label_or_first(options.label, run)
+    centre = chosen.LatentPoint(np.zeros(algorithm.latent_dim, np.float32), label=label)
     if options.image:
-        centre = ends.find(options.image, run, dataset, options.label)
+        centre = chosen.point(options.image, run, dataset, options.label)
     across, down = options.dims or dimensions.rank(algorithm, dataset, options.seed, label).choose((), 2)
     quantiles = ndtri((np.arange(side) + 0.5) / side).astype(np.float32)
     z = np.tile(centre.z, (side, side, 1))  # [down, across, D]

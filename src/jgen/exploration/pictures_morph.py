@@ -12,7 +12,7 @@ import numpy as np
 
 from jgen import data
 from jgen.config import option
-from jgen.exploration import ends
+from jgen.exploration import chosen
 from jgen.pictures import captions
 from jgen.runs import latents
 
@@ -20,7 +20,7 @@ HOLD = 12  # frames at either end
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Options(ends.DataOptions):
+class Options(chosen.DataOptions):
     """From one image to another, linear and spherical, as strips and as films."""
 
     start: str = option(
@@ -35,13 +35,14 @@ class Options(ends.DataOptions):
 def pictures(run, dataset, options):
     """Strips "morph-linear" and "morph-spherical", uint8 [H, W, 3], and films, lists of such pictures."""
     kind = "" if run.algorithm.has_encoder else "seed:"
-    first = ends.find(options.start or f"{kind}0", run, dataset, options.label)
-    last = ends.find(options.to or kind + ends.of_another_class(first, dataset), run, dataset, options.label)
+    first = chosen.point(options.start or f"{kind}0", run, dataset, options.label)
+    last = chosen.point(options.to or kind + chosen.of_another_class(first, dataset), run, dataset, options.label)
     labels = list(dict.fromkeys((first.label, last.label))) if run.algorithm.conditional else [None]
+    class_names = [] if labels == [None] else [run.record["data"]["classes"][label] for label in labels]
     made = {}
     for name, between in (("linear", linear), ("spherical", spherical)):
         strips = [_walk(run.algorithm, first, last, between, options.columns, label) for label in labels]
-        words = {"title": f"{run.title}   {name}", "row_names": _class_names(run, labels)}
+        words = {"title": f"{run.title}   {name}", "row_names": class_names}
         made[f"morph-{name}"] = _captioned(strips, first, last, words)
         films = [_walk(run.algorithm, first, last, between, options.frames, label) for label in labels]
         moving = [_captioned([film[i : i + 1] for film in films], first, last, words) for i in range(options.frames)]
@@ -92,7 +93,3 @@ def _captioned(strips, first, last, words):
     rows = [_framed(strip, first, last) for strip in strips]
     names = ["from", *steps, "to"] if len(rows[0]) > len(steps) else steps
     return captions.captioned_images(np.concatenate(rows), len(rows[0]), column_names=names, **words)
-
-
-def _class_names(run, labels):
-    return [] if labels == [None] else [run.record["data"]["classes"][label] for label in labels]

@@ -9,7 +9,6 @@ import dataclasses
 
 import numpy as np
 
-from jgen.cli import tool
 from jgen.config import option
 from jgen.errors import UserError, printable
 from jgen.exploration import chosen
@@ -18,12 +17,11 @@ from jgen.runs import latents
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Options(tool.RunDataOptions):
+class Options(chosen.DataOptions):
     """Latents of the held-out images on their first two principal axes."""
 
     beside: str = option("", "a second run for the right half")
     limit: int = option(5000, "at most so many images", at_least=3)
-    seed: int = option(0, "seed of the choice of images", at_least=0)
 
 
 def pictures(run, dataset, options):

@@ -8,7 +8,7 @@ import numpy as np
 
 from jgen import data
 from jgen.config import option
-from jgen.exploration import chosen, ends
+from jgen.exploration import chosen
 from jgen.pictures import captions
 from jgen.runs import latents
 
@@ -17,7 +17,7 @@ MEASURED = 1000  # held-out images of the printed error
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Options(ends.DataOptions):
+class Options(chosen.DataOptions):
     """Held-out images over their reconstructions, with the mean squared error."""
 
     n: int = option(32, "how many images", "-n", at_least=1, at_most=10_000)
@@ -27,16 +27,16 @@ class Options(ends.DataOptions):
 
 def pictures(run, dataset, options):
     """{"reconstruct" or "reconstruct-train": uint8 [H, W, 3]}; prints the mean squared error."""
-    ends.require_encoder(run.algorithm, "reconstruct one")
+    chosen.require_encoder(run.algorithm, "reconstruct one")
     known = options.split == "train" or not len(dataset.x_test)
     dataset = chosen.as_held_out(dataset, options.split)
     x, y = chosen.images(dataset, options.n, options.images, options.seed)
     given = latents.corrupted(run.algorithm, x, options.seed)
-    back = _back(run.algorithm, given, y)
+    back = latents.reconstruct(run.algorithm, given, y)
     error = _squared_error(x, back)
     some, labels = chosen.held_out(dataset, MEASURED, options.seed)
     some_given = latents.corrupted(run.algorithm, some, options.seed)
-    measured = _squared_error(some, _back(run.algorithm, some_given, labels))
+    measured = _squared_error(some, latents.reconstruct(run.algorithm, some_given, labels))
     split = "training" if known else "test"
     print(
         f"mean squared error per pixel: {error.mean():.5f} over the {len(x)} images shown, {measured.mean():.5f} ± "
@@ -53,10 +53,6 @@ def pictures(run, dataset, options):
     name = "reconstruct" if options.split == "test" else "reconstruct-train"
     title, columns = f"{run.title}   {split} images", min(COLUMNS, len(x))
     return {name: captions.captioned_images(np.concatenate(parts), columns, title=title, row_names=names)}
-
-
-def _back(algorithm, x, y):
-    return latents.decode(algorithm, latents.encode(algorithm, x, y)[0], x, y)
 
 
 def _squared_error(x, back):

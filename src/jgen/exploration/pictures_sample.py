@@ -9,14 +9,14 @@ import numpy as np
 from jgen import random
 from jgen.config import option
 from jgen.data.dataset import Dataset
-from jgen.exploration import ends
+from jgen.exploration import chosen
 from jgen.pictures import captions
 from jgen.runs import density, latents, sampling
 from jgen.runs.finished import FinishedRun
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Options(ends.DataOptions):
+class Options(chosen.DataOptions):
     """Images drawn from the prior, or from a density fitted to the latents; one row per class where there are some."""
 
     n: int = option(64, "how many images, where there are no rows of classes", "-n", at_least=1, at_most=10_000)
@@ -32,7 +32,7 @@ def pictures(run: FinishedRun, dataset: Dataset, options: Options) -> dict[str, 
     if options.prior == density.FITTED:
         densities, name = density.of_run(run, dataset), "sample-fitted"
     else:
-        ends.require_prior(algorithm, "draw samples (--prior fitted can)")
+        chosen.require_prior(algorithm, "draw samples (--prior fitted can)")
     title = f"{run.title}   samples" + (" of a density fitted to the latents" if densities else "")
     classes = run.record["data"]["classes"] if algorithm.conditional or (densities and densities.of_class) else []
     if not classes:

@@ -7,13 +7,13 @@ import dataclasses
 import numpy as np
 
 from jgen.config import option
-from jgen.exploration import dimensions, ends
+from jgen.exploration import chosen, dimensions
 from jgen.pictures import captions
 from jgen.runs import latents
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Options(ends.DataOptions):
+class Options(chosen.DataOptions):
     """One latent a row, from -3 to +3 around an image's mu or around 0; the highest KL first."""
 
     image: str = option(
@@ -29,12 +29,12 @@ class Options(ends.DataOptions):
 def pictures(run, dataset, options):
     """{"traverse": uint8 [H, W, 3]}; prints which latents they are."""
     algorithm, columns = run.algorithm, options.columns
-    label = ends.label_or_first(options.label, run)
+    label = chosen.label_or_first(options.label, run)
     ranking = dimensions.rank(algorithm, dataset, options.seed, label)
     shown = ranking.choose(options.dims, options.rows)
-    centre = ends.LatentPoint(ranking.origin, label=label)
+    centre = chosen.LatentPoint(ranking.origin, label=label)
     if options.image:
-        centre = ends.find(options.image, run, dataset, options.label)
+        centre = chosen.point(options.image, run, dataset, options.label)
     steps = np.linspace(-options.reach, options.reach, columns, dtype=np.float32)
     z = np.tile(centre.z, (len(shown), columns, 1))  # [rows, columns, D]
     for row, dimension in zip(z, shown):

@@ -18,7 +18,7 @@ from jgen.errors import UserError
 from jgen.judges.network import FEATURE_DIM, NETWORKS, Judge
 from jgen.platform import files
 from jgen.platform.files import sha256
-from jgen.platform.runtime import jt, nn
+from jgen.platform.runtime import nn
 from jgen.runs import checkpoint
 
 FOLDER = pathlib.Path(__file__).parent / "weights"
@@ -51,7 +51,7 @@ def accuracy(probabilities, y):
 
 
 def weights_for(dataset_name):
-    """The files of the judges trained on this data set where there are some, else those of MNIST: the first, others."""
+    """The weight files of this data set's judge, or of MNIST's two where it has none."""
     own = FOLDER / f"{pathlib.Path(dataset_name).name}.safetensors"
     return (own,) if own.exists() and own != MNIST[0] else MNIST
 
@@ -89,10 +89,3 @@ def load(image_shape, path=MNIST[0]):
         "features": f"penultimate layer, {FEATURE_DIM} dimensions",
     }
     return Classifier(network, record, protocol)
-
-
-def cross_entropy(logits, y):
-    """Mean of -log softmax(logits)[y] in nats: [N, K], int [N] -> scalar."""
-    shifted = logits - logits.max(dim=1, keepdims=True).stop_grad()  # [N, K]
-    chosen = jt.nn.one_hot(y, logits.shape[1])
-    return (jt.log(jt.exp(shifted).sum(1)) - (shifted * chosen).sum(1)).mean()

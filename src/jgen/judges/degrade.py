@@ -1,6 +1,6 @@
 """Training images as generators make them: blurred, faint, noisy, thick, thin, averaged.
 
-A classifier that has seen clean images only names a blurred digit wrongly which every reader recognises.
+A classifier trained on clean images alone misreads blurred digits that any reader recognises.
 """
 
 from __future__ import annotations

@@ -39,8 +39,9 @@ class Strided(Judge):
     def __init__(self, image_shape, n_classes, widths=()):
         channels, height, width = image_shape
         widths = widths or self.widths
-        layers = [*_convolution(channels, widths[0], 5, 2, images="in"), *_convolution(widths[0], widths[1], 3, 1)]
-        height, width, n_in, stage = -(-height // 2), -(-width // 2), widths[1], 2
+        second = widths[min(1, len(widths) - 1)]
+        layers = [*_convolution(channels, widths[0], 5, 2, images="in"), *_convolution(widths[0], second, 3, 1)]
+        height, width, n_in, stage = -(-height // 2), -(-width // 2), second, 2
         while max(height, width) > LAST_SIDE:
             n_out = widths[min(stage, len(widths) - 1)]
             layers += _convolution(n_in, n_out, 3, 2)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import json
+import itertools
 import math
 import pathlib
 import shlex
@@ -14,6 +14,7 @@ import numpy as np
 
 from jgen import random
 from jgen.config import option, parse_size, units
+from jgen.errors import UserError
 from jgen.platform.files import ROOT
 
 
@@ -51,7 +52,6 @@ RECORDED = ("network", "epochs", "batch_size", "lr", "shift", "flip", "degraded"
 def train(options):
     """Train, then measure what was written, on the test images."""
     from jgen import data
-    from jgen.errors import UserError
     from jgen.platform import files, runtime
     from jgen.runs import checkpoint
 
@@ -84,11 +84,11 @@ def train(options):
         "widths": list(options.widths or kind.widths),
         **{name: getattr(options, name) for name in RECORDED},
     }
-    files.atomic_write(path.with_suffix(".json"), _json({**record, "test_accuracy": None}))
+    files.write_json(path.with_suffix(".json"), {**record, "test_accuracy": None})
     trained = classifier.load(dataset.image_shape, path)
     _, probabilities = trained.judge(dataset.x_test)
     record["test_accuracy"] = round(classifier.accuracy(probabilities, dataset.y_test), 6)
-    files.atomic_write(path.with_suffix(".json"), _json(record))
+    files.write_json(path.with_suffix(".json"), record)
     print(f"{path}: {100 * record['test_accuracy']:.2f} % of {len(dataset.x_test)} test images, {seconds:.0f} s")
 
 
@@ -96,37 +96,30 @@ def _fit(network, dataset, options):
     """Train `network`; returns the number of steps."""
     from jgen import networks
     from jgen.data import loader
-    from jgen.judges.classifier import cross_entropy
+    from jgen.losses import isda
     from jgen.training import optim, schedules
     from jgen.training.progress import Progress
 
     per_epoch = loader.steps_per_epoch(len(dataset.x_train), options.batch_size)
     total = min(per_epoch * options.epochs, options.steps or per_epoch * options.epochs)
     adam = optim.Adam(networks.trainable(network), options.lr)
-    step = 0
     with Progress(total, options.batch_size) as progress:
-        for epoch in range(1, options.epochs + 1):
-            sums, started = 0.0, time.perf_counter()
-            for at, indices in enumerate(loader.batches(len(dataset.x_train), options.batch_size, options.seed, epoch)):
-                adam.lr = options.lr * schedules.cosine(step + 1, total)
+        for epoch in range(1, math.ceil(total / per_epoch) + 1):
+            sums, started, before = 0.0, time.perf_counter(), (epoch - 1) * per_epoch
+            batches = loader.batches(len(dataset.x_train), options.batch_size, options.seed, epoch)
+            for at, indices in enumerate(itertools.islice(batches, total - before)):
+                adam.lr = options.lr * schedules.cosine(before + at + 1, total)
                 x, y = minibatch(dataset, indices, options, random.stream(options.seed, random.NOISE, epoch, at))
-                loss = cross_entropy(network(networks.as_var(x)), networks.as_var(y))
+                loss = isda.cross_entropy(network(networks.as_var(x)), networks.as_var(y)).mean()
                 adam.step(loss)
                 sums += _finite(float(loss.item()), epoch, at + 1)
-                step += 1
                 progress.advance(1, {"loss": sums / (at + 1)})
-                if step == total:
-                    break
             seconds = time.perf_counter() - started
             progress.epoch_line(options.epochs, {"epoch": epoch, "loss": sums / (at + 1), "seconds": seconds})
-            if step == total:
-                break
-    return step
+    return total
 
 
 def _finite(loss, epoch, step):
-    from jgen.errors import UserError
-
     if not math.isfinite(loss):
         raise UserError(
             f"training diverged: loss became {loss} at epoch {epoch}, step {step}; nothing was written, earlier "
@@ -160,7 +153,3 @@ def shifted(x, most, generator):
 def mirrored(x, generator):
     """Images x [N, C, H, W], each mirrored left to right with probability 1/2."""
     return np.where((generator.random(len(x)) < 0.5).reshape(-1, 1, 1, 1), x[..., ::-1], x)
-
-
-def _json(record):
-    return (json.dumps(record, indent=1, ensure_ascii=False) + "\n").encode()

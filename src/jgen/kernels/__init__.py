@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import contextlib
 
+from jgen.platform import process
 from jgen.platform.runtime import jt
 
 _state = {"fused": True, "constants": False}
@@ -37,24 +38,14 @@ def can_fuse(*inputs: jt.Var, with_cuda: bool = False) -> bool:
     return _state["fused"] and able and all(x.dtype == "float32" for x in inputs)
 
 
-@contextlib.contextmanager
-def _within(name, value):
-    """In the block, `_state[name]` is this value."""
-    earlier, _state[name] = _state[name], value
-    try:
-        yield
-    finally:
-        _state[name] = earlier
-
-
 def composed() -> contextlib.AbstractContextManager:
     """In the block, networks and losses use Jittor's operators: every layer is seen, every result comparable."""
-    return _within("fused", False)
+    return process.within(_state, fused=False)
 
 
 def constant_parameters() -> contextlib.AbstractContextManager:
     """In the block, linear layers compute no gradients by their weights and biases, which saves that work."""
-    return _within("constants", True)
+    return process.within(_state, constants=True)
 
 
 def parameters_are_constants() -> bool:

@@ -8,7 +8,7 @@ import pathlib
 import re
 
 from jgen.platform import files
-from jgen.platform.runtime import cache_written, jt, onednn_headers
+from jgen.platform.runtime import cache_written, jt, onednn_folder
 
 
 class Source:
@@ -39,7 +39,7 @@ class Source:
 @functools.cache
 def onednn_include() -> dict[str, int]:
     """Jittor's compile_options, for jt.flag_scope, with which a kernel finds oneDNN's headers."""
-    return {f'FLAGS: -I"{onednn_headers()}" ': 1}
+    return {f'FLAGS: -I"{onednn_folder()}/include" ': 1}
 
 
 def text(path: pathlib.Path, seen: set | None = None) -> str:

@@ -11,7 +11,7 @@ import math
 from jgen import kernels
 from jgen.kernels.gaussian import Sample
 from jgen.kernels.pixel_sums import BERNOULLI, SQUARED_ERROR, PixelSum
-from jgen.platform.runtime import jt, nn
+from jgen.platform.runtime import jt
 
 
 def reparameterise(mu: jt.Var, logvar: jt.Var, noise: jt.Var) -> jt.Var:
@@ -19,19 +19,9 @@ def reparameterise(mu: jt.Var, logvar: jt.Var, noise: jt.Var) -> jt.Var:
     return mu + jt.exp(0.5 * logvar) * noise
 
 
-def variance(logvar: jt.Var) -> jt.Var:
-    """sigma^2 of a diagonal Gaussian; any shape."""
-    return jt.exp(logvar)
-
-
 def kl_to_standard_normal(mu: jt.Var, logvar: jt.Var) -> jt.Var:
     """KL(N(mu, diag exp(logvar)) || N(0, I)) in nats, [N, D] -> [N] (Kingma & Welling, 2013, appendix B)."""
-    return kl_per_dimension(mu, logvar).sum(1)
-
-
-def kl_per_dimension(mu: jt.Var, logvar: jt.Var) -> jt.Var:
-    """The same, before the sum over latents: [N, D] -> [N, D]."""
-    return 0.5 * (mu * mu + jt.exp(logvar) - logvar - 1)
+    return (0.5 * (mu * mu + jt.exp(logvar) - logvar - 1)).sum(1)
 
 
 def sample(mu_logvar: jt.Var, noise: jt.Var) -> tuple[jt.Var, jt.Var]:
@@ -46,7 +36,7 @@ def sample(mu_logvar: jt.Var, noise: jt.Var) -> tuple[jt.Var, jt.Var]:
 
 
 def halves(mu_logvar: jt.Var) -> tuple[jt.Var, jt.Var]:
-    """Both side by side, as most encoders make them [N, 2 D] -> mu, logvar, [N, D] each."""
+    """mu beside logvar [N, 2 D] -> (mu, logvar), [N, D] each."""
     half = mu_logvar.shape[1] // 2
     assert mu_logvar.shape[1] == 2 * half, f"{mu_logvar.shape} has no halves"
     return mu_logvar[:, :half], mu_logvar[:, half:]
@@ -92,12 +82,6 @@ def gaussian_log_likelihood(error: jt.Var, n_pixels: int, logvar: float | jt.Var
     return -0.5 * (error * scale + n_pixels * (logvar + math.log(2 * math.pi)))
 
 
-def squared_error(prediction: jt.Var, x: jt.Var) -> jt.Var:
-    """Sum over pixels of (prediction - x)^2, [N, ...] -> [N]."""
-    difference = flat(prediction) - flat(x)  # [N, P]
-    return (difference * difference).sum(1)
-
-
 def squared_error_of_logits(logits: jt.Var, x: jt.Var) -> jt.Var:
     """Sum over pixels of (sigmoid(logits) - x)^2, [K N, ...] -> [K N].
 
@@ -105,7 +89,8 @@ def squared_error_of_logits(logits: jt.Var, x: jt.Var) -> jt.Var:
     """
     if kernels.can_fuse(logits, x, with_cuda=True):
         return PixelSum(SQUARED_ERROR)(logits, x)
-    return squared_error(sigmoid(logits), repeat(x, logits.shape[0] // x.shape[0]))
+    difference = flat(logits.sigmoid()) - flat(repeat(x, logits.shape[0] // x.shape[0]))  # [K N, P]
+    return (difference * difference).sum(1)
 
 
 def kl_between_images(x: jt.Var, prediction: jt.Var, smallest: float = 1e-7) -> jt.Var:
@@ -116,11 +101,6 @@ def kl_between_images(x: jt.Var, prediction: jt.Var, smallest: float = 1e-7) -> 
     """
     x, prediction = x.clamp(smallest, 1.0), prediction.clamp(smallest, 1.0)
     return flat(x * (x.log() - prediction.log())).sum(1)
-
-
-def sigmoid(logits: jt.Var) -> jt.Var:
-    """Logits -> probabilities in [0, 1]; any shape."""
-    return nn.Sigmoid()(logits)
 
 
 def repeat(x: jt.Var, count: int) -> jt.Var:

@@ -108,14 +108,9 @@ class ClassCovariance:
 
     def __init__(self, n_classes, n_features, full=False):
         self.n_classes, self.n_features, self.full = n_classes, n_features, full
-        shape = (n_classes, n_features, n_features) if full else (n_classes, n_features)
-        self.load_state(
-            {
-                "count": np.zeros(n_classes, np.float32),
-                "mean": np.zeros((n_classes, n_features), np.float32),
-                "covariance": np.zeros(shape, np.float32),
-            }
-        )
+        shape = (n_classes, n_features)
+        self.shapes = {"count": shape[:1], "mean": shape, "covariance": (*shape, n_features) if full else shape}
+        self.load_state({name: np.zeros(shape, np.float32) for name, shape in self.shapes.items()})
 
     def update(self, features: jt.Var, labels: jt.Var) -> None:
         """Take in features [N, A] of labels int [N]."""
@@ -149,15 +144,13 @@ class ClassCovariance:
 
     def state(self) -> dict[str, np.ndarray]:
         """{"count", "mean", "covariance"} as arrays: all that an exact resume needs."""
-        return {name: getattr(self, name).numpy() for name in ("count", "mean", "covariance")}
+        return {name: getattr(self, name).numpy() for name in self.shapes}
 
     def load_state(self, arrays: dict[str, np.ndarray]) -> None:
         """Restore what `state` returned. Raises ValueError for a missing, unknown or mis-shaped array."""
-        shape = (self.n_classes, self.n_features)
-        expected = {"count": shape[:1], "mean": shape, "covariance": (*shape, self.n_features) if self.full else shape}
-        if found := sorted(expected.keys() ^ arrays.keys()):
+        if found := sorted(self.shapes.keys() ^ arrays.keys()):
             raise ValueError(f"covariance: {found[0]!r} is missing or unknown")
-        for name, shape in expected.items():
+        for name, shape in self.shapes.items():
             if arrays[name].shape != shape:
                 raise ValueError(f"covariance: {name!r} has shape {arrays[name].shape}, not {shape}")
             setattr(self, name, jt.array(arrays[name].astype(np.float32)).stop_grad())

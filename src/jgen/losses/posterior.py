@@ -38,7 +38,7 @@ class GaussianPosterior:
     @property
     def variance(self) -> Var:
         """sigma^2, [N, D]."""
-        return distributions.variance(self.logvar)
+        return self.logvar.exp()
 
     def __iter__(self) -> collections.abc.Iterator[Var]:
         return iter(self._both())

@@ -99,7 +99,7 @@ class ConvVAE(ScheduledModel):
     def _spatial(self, config, image_shape):
         """Encoder and decoder with residual blocks at the last, smallest size."""
         widths = config.widths[:MAP_STAGES]
-        places = math.prod(networks.stage_sizes(image_shape, len(widths))[-1])
+        places = math.prod(networks.halved_sizes(*image_shape[1:], len(widths))[-1])
         self.require(
             config.latent_dim % places == 0,
             f"a map of latents has {places} places here, each with as many latents: give --latent-dim {16 * places}",
@@ -142,7 +142,7 @@ class ConvVAE(ScheduledModel):
         loss = reconstruction + kl
         if self.config.divergence == "images":
             channels, height, width = self.shape.image_shape
-            between = distributions.kl_between_images(x, distributions.sigmoid(logits))
+            between = distributions.kl_between_images(x, logits.sigmoid())
             # Keras averages the cross-entropy over channels, sums the KL over them, and averages both over pixels.
             loss = (reconstruction / channels + between) / (height * width)
         return {"loss": loss, "reconstruction": reconstruction, "kl": kl, "mse": error / self.n_pixels}

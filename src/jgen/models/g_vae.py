@@ -10,7 +10,6 @@ along them augments the image. Sigma can instead be the running covariance of mu
 from __future__ import annotations
 
 import dataclasses
-import types
 
 from jgen import networks
 from jgen.config import Training, option, units
@@ -44,34 +43,30 @@ class Config(Training):
     border: str = option("black", "what such a move uncovers", choices=("black", "mirror"))
 
 
-MNIST = types.MappingProxyType({"epochs": 30, "latent_dim": 128, "shift": 2})
-CIFAR10 = types.MappingProxyType(
-    {
-        "epochs": 24,
-        "batch_size": 64,
-        "classifier_weight": 50.0,
-        "latent_dim": 256,
-        "stem": 24,
-        "widths": (48, 96, 192),
-        "blocks": (1, 1, 1),
-        "decoder_blocks": (0, 0, 0),
-        "flip": "on",
-        "shift": 4,
-        "border": "mirror",
-    }
-)
-CELEBA = types.MappingProxyType(
-    {
-        "size": "96x64",
-        "epochs": 10,
-        "classifier_weight": 20.0,
-        "latent_dim": 512,
-        "widths": (32, 64, 128, 256),
-        "blocks": (0, 1, 1, 1),
-        "decoder_blocks": (0, 0, 0, 0),
-        "flip": "on",
-    }
-)
+MNIST = {"epochs": 30, "latent_dim": 128, "shift": 2}
+CIFAR10 = {
+    "epochs": 24,
+    "batch_size": 64,
+    "classifier_weight": 50.0,
+    "latent_dim": 256,
+    "stem": 24,
+    "widths": (48, 96, 192),
+    "blocks": (1, 1, 1),
+    "decoder_blocks": (0, 0, 0),
+    "flip": "on",
+    "shift": 4,
+    "border": "mirror",
+}
+CELEBA = {
+    "size": "96x64",
+    "epochs": 10,
+    "classifier_weight": 20.0,
+    "latent_dim": 512,
+    "widths": (32, 64, 128, 256),
+    "blocks": (0, 1, 1, 1),
+    "decoder_blocks": (0, 0, 0, 0),
+    "flip": "on",
+}
 _TWO_HOURS = "so that two hours on two cores are enough"
 
 
@@ -134,10 +129,11 @@ class GVAE(ScheduledModel):
 
     def begin_epoch(self, epoch, epochs):
         super().begin_epoch(epoch, epochs)
+        strength = self.config.strength
+        if strength is None:
+            strength = 0.5 if self.per_class else 1.0
         if self.per_class:
-            strength = isda.strength(_given(self.config.strength, 0.5), epoch, epochs)
-        else:
-            strength = _given(self.config.strength, 1.0)
+            strength = isda.strength(strength, epoch, epochs)
         self.strength = networks.scalar(strength)
 
     def step(self, x, y, noise):
@@ -191,7 +187,7 @@ class GVAE(ScheduledModel):
 
     def decode(self, z, x=None, y=None):
         looks = x is not None and self.config.decoder == "unet"
-        return distributions.sigmoid(self.logits(z, features=self.encoder.features(x) if looks else None))
+        return self.logits(z, features=self.encoder.features(x) if looks else None).sigmoid()
 
     def log_likelihood(self, x, z, y=None):
         error = distributions.squared_error_of_logits(self.logits(z), x)
@@ -210,7 +206,3 @@ def accuracy(logits, y):
     """1 for each row whose largest logit is the label's alone, else 0 (a tie is no hit), [N]."""
     chosen = isda.one_hot(y, logits.shape[1])
     return ((logits * chosen).sum(1) > (logits - 1e30 * chosen).max(1)).float32()
-
-
-def _given(value, default):
-    return default if value is None else value

@@ -8,7 +8,6 @@ import typing
 
 from jgen import networks
 from jgen.config import Training
-from jgen.losses import distributions
 from jgen.training import optim, schedules
 from jgen.training.algorithm import Algorithm, Grid, Shape
 from jgen.training.noise import Noise
@@ -74,7 +73,7 @@ class LatentModel(Algorithm):
         return tuple(self.posterior(x, y))
 
     def sample(self, z, y=None):
-        return distributions.sigmoid(self.logits(z, y))
+        return self.logits(z, y).sigmoid()
 
     def reconstruct(self, x: Var, y: Var = None) -> Var:
         """The decoded posterior means, [N, C, H, W] in [0, 1]."""

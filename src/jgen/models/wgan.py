@@ -51,9 +51,7 @@ class WGAN(Algorithm):
     summary = "Wasserstein GAN with weight clipping (Arjovsky et al., 2017)"
     Config = Config
     presets = {"mnist5k": {"epochs": 1000}}  # a small set needs as many steps, hence more epochs
-    published = {
-        "bn_epsilon": (0.1, "BatchNorm1d(n, 0.1) was meant as a momentum and lands in epsilon"),
-    }
+    published = {"bn_epsilon": (0.1, "BatchNorm1d(n, 0.1) was meant as a momentum and lands in epsilon")}
     generative = ("generator",)
     has_critic = True
 
@@ -90,16 +88,16 @@ class WGAN(Algorithm):
 
     def step(self, x, y, noise):
         """Lines 3 to 7, one step of the critic; after every n_critic of them lines 9 to 11, one of the generator."""
-        fakes = self.fakes.take(noise, len(x))
-        both = fakes.interleaved_with(distributions.flat(x), SCALE, SHIFT)  # [2 N, P], fake, real, fake, real, …
+        own, fake = self.fakes.take(noise, len(x))
+        both = networks.interleaved(fake, SCALE * distributions.flat(x) + SHIFT)  # [2 N, P], fake, real, fake, real, …
         terms = {"critic_loss": self.critic_loss(both)}
         loss = terms["critic_loss"]
         if self.config.penalty == "gradient":
-            terms["penalty"] = self.penalty(both, fakes.noise.uniform(len(x), 1))
+            terms["penalty"] = self.penalty(both, own.uniform(len(x), 1))
             loss = loss + terms["penalty"]
         self.optimizers[f"critic_{self.rule}"].step(loss)  # and clips, without a penalty
         if noise.step % self.config.n_critic == 0:
-            terms["generator_loss"] = self.generator_loss(len(x), fakes.noise)
+            terms["generator_loss"] = self.generator_loss(len(x), own)
             self.optimizers[f"generator_{self.rule}"].step(terms["generator_loss"])
             self.fakes.clear()
         return terms

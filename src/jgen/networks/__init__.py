@@ -1,7 +1,14 @@
 """Encoders, decoders, generator and critic, and what is common to all networks."""
 
 from jgen.kernels import constant_parameters
-from jgen.networks.convolutional import ConvDecoder, ConvEncoder, ConvGaussianEncoder, label_planes, n_stages
+from jgen.networks.convolutional import (
+    ConvDecoder,
+    ConvEncoder,
+    ConvGaussianEncoder,
+    halved_sizes,
+    label_planes,
+    n_stages,
+)
 from jgen.networks.critic import Critic, Generator
 from jgen.networks.dcgan import ConvCritic, ConvGenerator
 from jgen.networks.features import Features
@@ -10,14 +17,7 @@ from jgen.networks.layers import interleaved, join
 from jgen.networks.mlp import MLP, GaussianEncoder, ImageDecoder
 from jgen.networks.normalisation import minibatches, normalises_batches
 from jgen.networks.published_conv import PublishedConvDecoder, PublishedConvEncoder
-from jgen.networks.residual import (
-    ResidualDecoder,
-    ResidualEncoder,
-    SpatialDecoder,
-    SpatialEncoder,
-    UNetDecoder,
-    stage_sizes,
-)
+from jgen.networks.residual import ResidualDecoder, ResidualEncoder, SpatialDecoder, SpatialEncoder, UNetDecoder
 from jgen.networks.state import (
     RunningMean,
     as_var,
@@ -33,48 +33,3 @@ from jgen.networks.state import (
     trainable,
 )
 from jgen.networks.transforms import flip_and_shift, recoloured
-
-__all__ = [
-    "MLP",
-    "ConvCritic",
-    "ConvDecoder",
-    "ConvEncoder",
-    "ConvGaussianEncoder",
-    "ConvGenerator",
-    "Critic",
-    "Features",
-    "GaussianEncoder",
-    "Generator",
-    "ImageDecoder",
-    "LabelEmbedding",
-    "PublishedConvDecoder",
-    "PublishedConvEncoder",
-    "ResidualDecoder",
-    "ResidualEncoder",
-    "RunningMean",
-    "SpatialDecoder",
-    "SpatialEncoder",
-    "UNetDecoder",
-    "as_var",
-    "at_most",
-    "concatenate",
-    "constant_parameters",
-    "evaluating",
-    "flip_and_shift",
-    "initialise",
-    "interleaved",
-    "join",
-    "label_planes",
-    "load_state",
-    "minibatches",
-    "n_stages",
-    "no_grad",
-    "normalises_batches",
-    "recoloured",
-    "repeated_labels",
-    "running_statistics",
-    "scalar",
-    "stage_sizes",
-    "state_of",
-    "trainable",
-]

@@ -4,7 +4,7 @@ import itertools
 import math
 
 from jgen.losses.posterior import GaussianPosterior
-from jgen.networks.activations import activation_layer
+from jgen.networks.activations import LeakyReLU
 from jgen.networks.convolutions import Conv, ConvTranspose
 from jgen.networks.features import Features
 from jgen.networks.layers import Layers
@@ -29,21 +29,17 @@ def n_stages(height, width):
 
 
 class ConvEncoder(nn.Module):
-    """Images [N, C, H, W] -> features [N, n_out]: one strided convolution a width, then fully connected layers."""
+    """Images [N, C, H, W] -> features [N, n_out]: one strided convolution a width, then a fully connected layer."""
 
-    def __init__(self, image_shape, widths, n_out, hidden=(), activation="leaky-relu"):
+    def __init__(self, image_shape, widths, n_out):
         channels, height, width = image_shape
         layers = []
         for n_in, n_maps in itertools.pairwise((channels, *widths)):
             first = "" if layers else "in"
-            layers += [Conv(n_in, n_maps, 3, stride=2, padding=1, images=first), activation_layer(activation)]
+            layers += [Conv(n_in, n_maps, 3, stride=2, padding=1, images=first), LeakyReLU()]
         self.convolutions = Layers(*layers)
         last_height, last_width = halved_sizes(height, width, len(widths))[-1]
-        sizes = (widths[-1] * last_height * last_width, *hidden, n_out)
-        layers = []
-        for n_in, n_units in itertools.pairwise(sizes):
-            layers += [nn.Linear(n_in, n_units), activation_layer(activation)]
-        self.head = Layers(*layers[:-1])
+        self.head = Layers(nn.Linear(widths[-1] * last_height * last_width, n_out))
 
     def execute(self, x):
         return self.head(self.convolutions(x).flat())
@@ -56,14 +52,14 @@ class ConvDecoder(nn.Module):
     column are cut off.
     """
 
-    def __init__(self, n_in, hidden, widths, image_shape, activation="leaky-relu"):
+    def __init__(self, n_in, hidden, widths, image_shape):
         channels, height, width = image_shape
         sides = halved_sizes(height, width, len(widths))[::-1]
         self.first_shape = (widths[0], *sides[0])
         sizes = (n_in, *hidden, math.prod(self.first_shape))
         layers = []
         for n_before, n_units in itertools.pairwise(sizes):
-            layers += [nn.Linear(n_before, n_units), activation_layer(activation)]
+            layers += [nn.Linear(n_before, n_units), LeakyReLU()]
         self.head = Layers(*layers)
         # Kernel 4 with stride 2: every output pixel is covered equally often, so no checkerboard.
         self.convolutions = Layers()
@@ -72,7 +68,7 @@ class ConvDecoder(nn.Module):
             layer = ConvTranspose(n_before, n_maps, 4, sides[stage], stride=2, padding=1, images="out" if last else "")
             self.convolutions.add_module(str(stage - 1), layer)  # saved weights know the convolutions by these numbers
             if not last:
-                self.convolutions.add_module(f"activation {stage}", activation_layer(activation))
+                self.convolutions.add_module(f"activation {stage}", LeakyReLU())
 
     def execute(self, *features):
         return self.convolutions(Features.from_flat(self.head(*features), self.first_shape))
@@ -81,8 +77,8 @@ class ConvDecoder(nn.Module):
 class ConvGaussianEncoder(nn.Module):
     """Images [N, C, H, W] -> q(z|x) over [N, D]."""
 
-    def __init__(self, image_shape, widths, latent_dim, hidden=()):
-        self.body = ConvEncoder(image_shape, widths, 2 * latent_dim, hidden)
+    def __init__(self, image_shape, widths, latent_dim):
+        self.body = ConvEncoder(image_shape, widths, 2 * latent_dim)
 
     def execute(self, x):
         return GaussianPosterior(self.body(x))

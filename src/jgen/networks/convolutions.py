@@ -130,7 +130,7 @@ class ConvTranspose(_Convolution, nn.ConvTranspose):
 
 
 def biased(v: jt.Var, bias: jt.Var | None, slope: float | None) -> jt.Var:
-    """What a product or a convolution computed on a GPU, with its bias and a leaky ReLU of `slope`, or tanh (None)."""
+    """act(v + bias) on a GPU; act is a leaky ReLU of `slope`, or tanh for None."""
     return leaky(v, slope) if bias is None else BiasActivation(slope)(v, bias)
 
 

@@ -102,7 +102,7 @@ def _stacked(layers, x, *more):
     normalisation = None
     if norms:
         normalised = tuple(layer.norm is not None for layer in layers)
-        normalisation = Normalisation(normalised, norms[0].eps, norms[0].momentum, current_minibatches().count)
+        normalisation = Normalisation(normalised, norms[0].eps, norms[0].momentum, current_minibatches["count"])
     parameters = [value for layer in layers for value in parameters_of(layer.linear)]
     parameters += [value for norm in norms for value in norm.values()]
     stack = Stack(layers[0].activation, layers[-1].activation, normalisation, bool(more))

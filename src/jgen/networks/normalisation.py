@@ -1,9 +1,6 @@
 """Batch normalisation fused with the residual addition and the activation behind it."""
 
 import contextlib
-import contextvars
-import dataclasses
-from collections.abc import Iterator
 
 import numpy as np
 
@@ -11,33 +8,18 @@ from jgen import kernels
 from jgen.kernels import batch_norm
 from jgen.networks.activations import leaky
 from jgen.networks.features import Features
+from jgen.platform import process
 from jgen.platform.runtime import jt, nn
 
-
-@dataclasses.dataclass(frozen=True)
-class _Minibatches:
-    """How a pass in training is divided (see `minibatches`)."""
-
-    count: int = 1
-    followed: bool = True
+current_minibatches = {"count": 1, "followed": True}  # of a pass in training; `minibatches` sets them
 
 
-_ONE = _Minibatches()
-_minibatches = contextvars.ContextVar("minibatches of a pass", default=_ONE)
-current_minibatches = _minibatches.get
-
-
-@contextlib.contextmanager
-def minibatches(count: int, followed: bool = True) -> Iterator[None]:
+def minibatches(count: int, followed: bool = True) -> contextlib.AbstractContextManager:
     """In the block, a batch in training is `count` minibatches, each normalised by its own moments.
 
     followed: whether BatchNorm's running statistics follow them.
     """
-    token = _minibatches.set(_Minibatches(count, followed))
-    try:
-        yield
-    finally:
-        _minibatches.reset(token)
+    return process.within(current_minibatches, count=count, followed=followed)
 
 
 class BatchNorm(nn.Module):
@@ -67,7 +49,7 @@ class BatchNorm(nn.Module):
     def _normalise(self, x, residual, axis):
         if self.is_training():
             parts = [(x, residual)]
-            if (count := current_minibatches().count) > 1:
+            if (count := current_minibatches["count"]) > 1:
                 parts = zip(_parts(x, count), [None] * count if residual is None else _parts(residual, count))
             results = [self._normalise_minibatch(*part, axis) for part in parts]
             return results[0] if len(results) == 1 else jt.concat(results, dim=0)
@@ -91,7 +73,7 @@ class BatchNorm(nn.Module):
 
     def follow(self, running_mean: jt.Var, running_var: jt.Var) -> None:
         """Set the running statistics, unless they do not follow this pass (see `minibatches`)."""
-        if current_minibatches().followed:
+        if current_minibatches["followed"]:
             self.running_mean.update(running_mean)
             self.running_var.update(running_var)
 

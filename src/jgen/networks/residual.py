@@ -9,6 +9,7 @@ import itertools
 import math
 
 from jgen.losses.posterior import GaussianPosterior
+from jgen.networks.convolutional import halved_sizes
 from jgen.networks.convolutions import Conv, ConvTranspose
 from jgen.networks.features import Features, joined
 from jgen.networks.layers import Linear
@@ -60,7 +61,7 @@ class ResidualEncoder(nn.Module):
         self.stem = nn.Sequential(Conv(image_shape[0], stem, 3, padding=1, bias=False, images="in"), BatchNorm(stem))
         channels = (stem, *widths)
         self.stages = nn.Sequential(*[Down(*pair, n) for pair, n in zip(itertools.pairwise(channels), blocks)])
-        self.heads = self._heads((widths[-1], *stage_sizes(image_shape, len(widths))[-1]), latent_dim)
+        self.heads = self._heads((widths[-1], *halved_sizes(*image_shape[1:], len(widths))[-1]), latent_dim)
 
     @staticmethod
     def _heads(last_shape, latent_dim):
@@ -97,7 +98,7 @@ class ResidualDecoder(nn.Module):
     """Latents [N, D] -> logits of the pixels [N, C, H, W]."""
 
     def __init__(self, latent_dim, image_shape, stem, widths, blocks):
-        sizes = stage_sizes(image_shape, len(widths))
+        sizes = halved_sizes(*image_shape[1:], len(widths))
         self.first = self._first(latent_dim, (widths[-1], *sizes[-1]))
         channels = (stem, *widths)
         stages = [Up(channels[i + 1], channels[i], blocks[i], sizes[i]) for i in reversed(range(len(widths)))]
@@ -152,7 +153,7 @@ class UNetDecoder(nn.Module):
     """
 
     def __init__(self, latent_dim, image_shape, stem, widths, blocks):
-        sizes = stage_sizes(image_shape, len(widths))
+        sizes = halved_sizes(*image_shape[1:], len(widths))
         self.first = FirstFeatures(latent_dim, (widths[-1], *sizes[-1]))
         channels = (stem, *widths)
         stages, mergers = [], []
@@ -170,11 +171,3 @@ class UNetDecoder(nn.Module):
             x = stage(x)
             x = merge(joined(x, x.like(jt.zeros_like(x.var)) if skip is None else skip))
         return self.pixels(x)
-
-
-def stage_sizes(image_shape, n_stages):
-    """(H, W) of the image and after each stage, which halves and rounds up."""
-    sizes = [tuple(image_shape[1:])]
-    for _ in range(n_stages):
-        sizes.append(((sizes[-1][0] + 1) // 2, (sizes[-1][1] + 1) // 2))
-    return sizes

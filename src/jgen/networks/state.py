@@ -1,7 +1,6 @@
 """Functions for every network: initial values, parameters in and out, train and evaluation mode."""
 
 import contextlib
-import contextvars
 import math
 import typing
 from collections.abc import Iterator
@@ -43,27 +42,22 @@ def initialise(networks: dict[str, nn.Module], seed: int) -> None:
     _require_memory(networks)
     for position, network in enumerate(networks.values()):
         generator = random.stream(seed, random.INIT, position)
-        for module in _modules(network):
+        for module in network.modules():
             _initialise_module(module, generator, getattr(network, "initial_values", "pytorch") == "keras")
 
 
-_most_values = contextvars.ContextVar("most values of a model", default=math.inf)
+_most = {"values": math.inf}  # of a model
 
 
-@contextlib.contextmanager
-def at_most(values: int) -> Iterator[None]:
+def at_most(values: int) -> contextlib.AbstractContextManager:
     """In the block, `initialise` refuses a model of more values: for models whose size an untrusted file decides."""
-    token = _most_values.set(values)
-    try:
-        yield
-    finally:
-        _most_values.reset(token)
+    return process.within(_most, values=values)
 
 
 def _require_memory(networks):
     """Raise UserError, before anything is allocated, if a model's values cannot fit into memory."""
     count = sum(math.prod(p.shape) for network in networks.values() for p in network.parameters())
-    if count > _most_values.get():
+    if count > _most["values"]:
         _forget_values(networks)
         raise UserError(f"the settings ask for networks of {count:,} values, far more than the weights hold")
     needed = 4 * count * np.dtype(np.float32).itemsize  # the values, their gradients and an optimizer's two moments
@@ -98,11 +92,6 @@ def _initialise_module(module, generator, as_keras):
             fill(module.bias, 0 * drawn if as_keras else drawn)
     elif isinstance(module, nn.Embedding):
         fill(module.weight, generator.standard_normal(module.weight.shape))
-
-
-def _modules(network):
-    """Every module of a network once, in the order of its definition."""
-    return [module for _, module in network.named_modules()]
 
 
 class RunningMean(nn.Module):
@@ -165,7 +154,7 @@ def evaluating(networks: dict[str, nn.Module]) -> Iterator[None]:
 
     Module.eval() would also stop the parameters' gradients until train() is called, so the mode is set directly.
     """
-    modules = [module for network in networks.values() for module in _modules(network)]
+    modules = [module for network in networks.values() for module in network.modules()]
     earlier = [module.is_training() for module in modules]
     for module in modules:
         module.is_train = False

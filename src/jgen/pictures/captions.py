@@ -54,29 +54,6 @@ def captioned(picture, cell, title="", row_names=(), column_names=(), legend="",
     return np.asarray(image)
 
 
-def film_captions(titles, cell, row_names=(), column_names=(), legend=""):
-    """The `caption` of jgen.pictures.film.stitch: (index, picture) -> the picture with titles[index] and the names."""
-
-    def caption(index, picture):
-        return captioned(picture, cell, titles[index], row_names, column_names, legend, titles)
-
-    return caption
-
-
-def epoch_titles(name, rows, epochs, moving=None):
-    """A title for each of the metrics' rows: the run, the epoch, its losses, and what `moving(epoch)` changes."""
-    titles = []
-    for row in rows:
-        shown = {term: row[term] for term in LOSSES if isinstance(row.get(term), (int, float))}
-        shown |= moving(row["epoch"]) if moving else {}
-        values = "   ".join(f"{term.replace('_', ' ')} {value:.4g}" for term, value in shown.items())
-        titles.append(f"{name}   epoch {row['epoch']} of {epochs}   {values}".rstrip())
-    return titles
-
-
-LOSSES = ("loss", "test_loss", "critic_loss", "generator_loss")
-
-
 class _Names:
     """The names of rows and columns, and the space that they take: `left` of the images and `top` of them."""
 

@@ -24,10 +24,10 @@ _OUTPUT += ["-vf", "scale=out_color_matrix=bt709:out_range=tv", "-color_range", 
 _OUTPUT += ["-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709"]
 
 
-def stitch(frames, out, seconds=20, fps=12, caption=None):
-    """Make an H.264 film of image files, atomically, and hold the last for one second.
+def stitch(frames, out, seconds=20, fps=None, caption=None):
+    """Make an H.264 film of image files or pictures uint8 [H, W, 3], atomically, and hold the last for one second.
 
-    `caption(i, picture)` gives the i-th of `frames` its words (jgen.pictures.captions.film_captions).
+    `caption(i, picture)` gives the i-th of `frames` its words. `fps` is by default 2 for a few frames, up to 12.
 
     More frames than fit into `seconds` are thinned evenly, the first and the last kept. Small images are
     enlarged by a whole factor, without smoothing. Returns {"frames": how many the film has, "fps", "size":
@@ -37,13 +37,14 @@ def stitch(frames, out, seconds=20, fps=12, caption=None):
     frames = list(frames)
     if not frames:
         raise UserError(f"no frames for {out}: train first, or check the name")
+    fps = fps or min(12, max(2, len(frames) // 5))  # slow for a few, so that each is seen
     hold = max(1, round(fps))
     kept = _thin(list(enumerate(frames)), max(2, int(seconds * fps) - hold + 1))
     shown = kept + [kept[-1]] * (hold - 1)
-    shape = read_frame(kept[0][1]).shape
+    shape = _pixels(kept[0][1]).shape
 
-    def made(index, path):
-        picture = read_frame(path, shape)
+    def made(index, frame):
+        picture = _pixels(frame, shape)
         return _fit(caption(index, picture) if caption else picture)
 
     height, width, _ = made(*kept[0]).shape
@@ -56,16 +57,15 @@ def stitch(frames, out, seconds=20, fps=12, caption=None):
     return {"frames": len(shown), "fps": fps, "size": (width, height)}
 
 
-def frames_per_second(count):
-    """A speed for `count` frames: 2 for a few, so that each is seen, up to 12."""
-    return min(12, max(2, count // 5))
-
-
 def _thin(items, limit):
     """At most `limit` of the items, evenly spread, the first and the last among them."""
     if len(items) <= limit:
         return items
     return [items[index] for index in np.rint(np.linspace(0, len(items) - 1, limit)).astype(int)]
+
+
+def _pixels(frame, shape=None):
+    return frame if isinstance(frame, np.ndarray) else read_frame(frame, shape)
 
 
 def read_frame(path, shape=None):

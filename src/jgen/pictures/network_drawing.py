@@ -26,8 +26,8 @@ class Box:
         return LINE * len(self.lines) + 2 * PADDING
 
 
-def draw(columns, kind):
-    """[(title, rows of boxes)] as the bytes of an image file, `kind` svg or png; the same input, the same bytes."""
+def draw(columns):
+    """[(title, rows of boxes)] as the bytes of an SVG file; the same input, the same bytes."""
     height = TITLE + max(sum(_height(row) + ARROW for row in rows) - ARROW for _, rows in columns) + GAP
     width = len(columns) * (WIDTH + GAP) + GAP
     figure = figures.figure(figsize=(width / 72, height / 72))
@@ -40,7 +40,7 @@ def draw(columns, kind):
 
     buffer = io.BytesIO()
     with matplotlib.rc_context({"svg.hashsalt": "jgen"}):
-        figure.savefig(buffer, format=kind, dpi=100, metadata={"Date": None} if kind == "svg" else None)
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
     return buffer.getvalue()
 
 

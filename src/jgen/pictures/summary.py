@@ -59,7 +59,7 @@ def summarise(algorithm, dataset, path):
     """Print the table of `algorithm` and write the drawing, an SVG, to `path`."""
     seen = look(algorithm, dataset)
     print("\n".join(table(seen)))
-    files.atomic_write(path, network_drawing.draw([columns_of(network) for network in seen], "svg"))
+    files.atomic_write(path, network_drawing.draw([columns_of(network) for network in seen]))
     print(path)
 
 
@@ -146,19 +146,17 @@ def _network(name, network, calls):
         counts[path] = counts.get(path, 0) + math.prod(value.shape)
         fixed += math.prod(value.shape) if value.is_stop_grad() else 0
     total = sum(counts.values())
-    for each in [] if call is None else _all(call):
-        within = [
-            path
-            for path in counts
-            if path == each.path or (not each.inner and (path.startswith(each.path + ".") or not each.path))
-        ]
-        each.parameters = sum(counts.pop(path) for path in within)
+    for each in _all(call):
+        below = f"{each.path}." if each.path else ""
+        own = [path for path in counts if path == each.path or (not each.inner and path.startswith(below))]
+        each.parameters = sum(map(counts.pop, own))
     kinds = {path: _kind(module) for path, module in network.named_modules()}
     return Network(name, call, [(path, kinds[path], count) for path, count in counts.items()], total, fixed)
 
 
 def _all(call):
-    return [call] + [inner for each in call.inner for inner in _all(each)]
+    """The call and those within it; none for None."""
+    return [call, *(inner for each in call.inner for inner in _all(each))] if call else []
 
 
 def table(seen):
@@ -166,11 +164,7 @@ def table(seen):
     rows, titles = [("layer", "kind", "output", "parameters")], []
     for network in seen:
         titles.append((len(rows), _title(network)))
-        called = (
-            []
-            if network.call is None
-            else [c for c in _all(network.call) if c.parameters or not (c.inner or c.kind == "Sequential")]
-        )
+        called = [c for c in _all(network.call) if c.parameters or not (c.inner or c.kind == "Sequential")]
         rows += [(c.path or network.name, c.kind, shown(c.outputs), f"{c.parameters:,}") for c in called]
         rows += [(path or network.name, kind, "", f"{count:,}") for path, kind, count in network.uncalled]
         of_which = f", {network.fixed:,} of them running statistics" if network.fixed else ""
@@ -213,11 +207,11 @@ def columns_of(network):
             rows.append([_box(call, count, shown(call.inputs) if reshaped else "")])
             drawn.append(call)
         before = call.outputs
-    ends = (
-        network_drawing.Box([shown([shape]) for shape in end], plain=True)
-        for end in (network.call.inputs, network.call.outputs)
+    first, last = (
+        network_drawing.Box([shown([shape]) for shape in shapes], plain=True)
+        for shapes in (network.call.inputs, network.call.outputs)
     )
-    return title, [[next(ends)], *rows, [next(ends)]]
+    return title, [[first], *rows, [last]]
 
 
 def _steps(call, n_leaves):

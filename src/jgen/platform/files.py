@@ -182,6 +182,12 @@ def read_json(path):
     return parse_json(read(path).decode())
 
 
+def write_json(path, value):
+    """Write JSON that people can read, as `atomic_write` does. Raises ValueError for NaN and infinity."""
+    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    atomic_write(path, text.encode("utf-8", "backslashreplace"))
+
+
 @contextlib.contextmanager
 def locked(path, refusal):
     """Keep other processes out during the block. Raises UserError(refusal(holder)) where one holds PATH's lock.
@@ -189,35 +195,24 @@ def locked(path, refusal):
     The system drops the lock when its process ends, however it ends, so PATH may stay behind without harm.
     Yields still_held(): False once PATH was deleted or replaced, for then another process can take the same lock.
     """
-    descriptor = _acquire(path, refusal)
-
-    def still_held():
-        with contextlib.suppress(OSError):
-            return os.path.samestat(os.stat(path), os.fstat(descriptor))
-        return False
-
-    try:
-        yield still_held
-    finally:
-        os.close(descriptor)
-
-
-def _acquire(path, refusal):
-    with disk_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = open_file(path, os.O_RDWR | os.O_CREAT)
-        try:
-            _lock_soon(descriptor)
+    with contextlib.ExitStack() as stack:
+        with disk_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = open_file(path, os.O_RDWR | os.O_CREAT)
+            stack.callback(os.close, descriptor)
+            try:
+                _lock_soon(descriptor)
+            except BlockingIOError:
+                raise UserError(refusal(_holder(os.read(descriptor, 20)))) from None
             os.ftruncate(descriptor, 0)
             os.write(descriptor, str(os.getpid()).encode())
-        except BlockingIOError:
-            holder = _holder(os.read(descriptor, 20))
-            os.close(descriptor)
-            raise UserError(refusal(holder)) from None
-        except OSError:
-            os.close(descriptor)
-            raise
-    return descriptor
+
+        def still_held():
+            with contextlib.suppress(OSError):
+                return os.path.samestat(os.stat(path), os.fstat(descriptor))
+            return False
+
+        yield still_held
 
 
 def _lock_soon(descriptor, patience=0.5):

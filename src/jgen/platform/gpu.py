@@ -56,15 +56,10 @@ def switch_on(jittor, cudnn):
         if cudnn:
             cuda_home.load_cudnn(jittor)
     except Exception as error:  # of any kind: what does not compile is a plain Exception
-        forget(os.environ)
+        with contextlib.suppress(OSError, KeyError):  # the next start tries it again
+            _kept(cuda_home.home_of(os.environ["nvcc_path"])).unlink()
         reason = str(error).strip().partition("\n")[0]
         raise UserError(f"the GPU, which worked before, fails: {reason}; use --device cpu, or try again") from error
-
-
-def forget(environment):
-    """Try the GPU of the CUDA home that is set anew at the next start."""
-    with contextlib.suppress(OSError, KeyError):
-        _kept(cuda_home.home_of(environment["nvcc_path"])).unlink()
 
 
 def _tried(found, home, variables, log, again):

@@ -43,6 +43,17 @@ def others_running(looks=5, pause=0.004):
 
 
 @contextlib.contextmanager
+def within(state, **values):
+    """In the block, the dict `state` has these values, for all threads; afterwards it has its own again."""
+    earlier = {name: state[name] for name in values}
+    state.update(values)
+    try:
+        yield
+    finally:
+        state.update(earlier)
+
+
+@contextlib.contextmanager
 def environment(values):
     """Within, the environment has these values {name: text} too; afterwards it has its own again."""
     earlier = {name: os.environ.get(name) for name in values}
@@ -91,7 +102,9 @@ _kept = []
 
 
 def give_signals_a_stack(size=1 << 16):
-    """Let signal handlers of this thread run on a stack of their own, unless they have one; the main one gets them all.
+    """Give this thread's signal handlers a stack of their own, unless they have one.
+
+    Call it in the main thread: Python's handlers run there.
 
     oneDNN's matrix products point the stack pointer at a work area in the heap while they run (its issue 4845, of 2026;
     Jittor has version 2.2). A Ctrl-C or SIGTERM that arrives then would have its handler's frame written there, over

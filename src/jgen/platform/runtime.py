@@ -44,8 +44,6 @@ def start(device="auto", log=print, checking=""):
     """
     if not _started:
         _check_platform(log)
-        if launched_by_mpirun():
-            _check_mpi_compiler()
         if checking:
             cuda, cudnn = True, checking == gpu.WITH
         elif device == "cpu":
@@ -57,7 +55,10 @@ def start(device="auto", log=print, checking=""):
         _announce_compilation(log, cuda)
         # Stopped while it compiles itself or replaces signal handlers, Jittor leaves no state worth saving.
         at_once = supervisor.stopping(supervisor.Stop.AT_ONCE)
-        with process.python_defaults_kept(), at_once, _precompiled_headers(cuda):
+        with process.python_defaults_kept(), at_once, contextlib.ExitStack() as stack:
+            if not cuda:
+                with cache_written():
+                    stack.enter_context(compilation.precompiled_headers(_jittor_home() / ".cache/jittor/headers"))
             _started["jt"] = _import_jittor()
             _started["jt"].flags.use_cuda = 0
             if cuda:
@@ -87,14 +88,6 @@ def launched_by_mpirun():
     return "OMPI_COMM_WORLD_SIZE" in os.environ
 
 
-def _check_mpi_compiler():
-    if not (os.environ.get("mpicc_path") or shutil.which("mpicc")):
-        raise UserError(
-            "started by mpirun, but mpicc is missing, with which Jittor compiles its MPI part: "
-            "sudo apt install libopenmpi-dev openmpi-bin (make mpi checks for both)"
-        )
-
-
 def _check_platform(log):
     if sys.platform != "linux" or platform.machine() != "x86_64" or not (3, 10) <= sys.version_info[:2] <= (3, 12):
         log(
@@ -116,6 +109,11 @@ def _check_platform(log):
             "Python.h is missing, Jittor compiles against it: "
             f"sudo apt install python3.{sys.version_info.minor}-dev (or python3-dev)"
         )
+    if launched_by_mpirun() and not (os.environ.get("mpicc_path") or shutil.which("mpicc")):
+        raise UserError(
+            "started by mpirun, but mpicc is missing, with which Jittor compiles its MPI part: "
+            "sudo apt install libopenmpi-dev openmpi-bin (make mpi checks for both)"
+        )
 
 
 def _prepare_environment(cuda):
@@ -128,9 +126,9 @@ def _prepare_environment(cuda):
     environment["use_mpi"] = "1" if launched_by_mpirun() else "0"
     if not cuda:
         environment["nvcc_path"] = ""  # a stray nvcc without a driver crashes the import
-    # How long a thread that waits for its part of a kernel spins before it sleeps: some milliseconds where the cores
-    # are free, for to wake it up costs a virtual machine so much that a small model's step takes up to 1.8 times as
-    # long; some microseconds where another program runs, from which spinning would take its core (3 times as long).
+    # How long an idle OpenMP thread spins before it sleeps. On free cores some milliseconds: waking a thread is slow on
+    # a virtual machine (a small model's step takes up to 1.8 times as long). Beside another program some microseconds:
+    # spinning takes its core (3 times as long).
     if "GOMP_SPINCOUNT" not in environment:
         cores = os.cpu_count() or 1
         spare = cores - int(environment.get("OMP_NUM_THREADS", str(cores)).partition(",")[0])
@@ -161,17 +159,6 @@ def cache_written():
         ) from None
 
 
-@contextlib.contextmanager
-def _precompiled_headers(cuda):
-    """In the block, what g++ compiles for Jittor on the CPU reads precompiled headers."""
-    with contextlib.ExitStack() as stack:
-        if not cuda:
-            with cache_written():
-                headers = compilation.precompiled_headers(_jittor_home() / ".cache/jittor/headers")
-                stack.enter_context(headers)
-        yield
-
-
 def _jittor_home():
     """The folder whose .cache/jittor Jittor uses: JITTOR_HOME, or the user's home."""
     try:
@@ -194,18 +181,14 @@ def require_room():
         )
 
 
-def onednn_headers():
-    """The folder for `#include <oneapi/dnnl/dnnl.hpp>`."""
-    return _onednn_folder() / "include"
-
-
-def _onednn_folder():
+def onednn_folder():
+    """Where Jittor looks for oneDNN: its headers are in include/, its library in lib/."""
     return _jittor_home() / ".cache/jittor/mkl" / ONEDNN_FOLDER
 
 
 def _link_onednn():
     """Put the oneDNN of PyPI's wheels where Jittor looks for the one it would otherwise download."""
-    place = _onednn_folder()
+    place = onednn_folder()
     library = place / "lib/libmkldnn.so"
     if library.is_file() and not library.is_symlink():
         return  # Jittor's own download
@@ -218,10 +201,9 @@ def _link_onednn():
 
 
 def _wheel_file(distribution, name):
-    try:
+    files = []
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
         files = importlib.metadata.files(distribution) or []
-    except importlib.metadata.PackageNotFoundError:
-        files = []
     for file in files:
         if file.name == name and file.locate().exists():
             return pathlib.Path(file.locate()).resolve()

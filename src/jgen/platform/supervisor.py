@@ -78,9 +78,9 @@ def supervise(program: str = "") -> None:
     if worker:
         os._exit(_Supervisor(program or os.path.basename(sys.argv[0]), worker, stops, watched).run())
     os.setpgid(0, 0)
-    _die_with_parent(parent)
+    die_with_parent(parent)
     # The child may begin after its parent's death, so the parent's id is noted before the fork.
-    os.register_at_fork(before=_note_parent, after_in_child=lambda: _die_with_parent(_forking))
+    os.register_at_fork(before=_note_parent, after_in_child=lambda: die_with_parent(_forking))
     signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # it may write to a terminal whose foreground is its parent
     for number in stops:
         signal.signal(number, signal.SIG_DFL)  # at once and without a traceback, until exit_cleanly takes over
@@ -92,9 +92,9 @@ def _note_parent():
     _forking = os.getpid()
 
 
-def _die_with_parent(parent):
-    """Have the kernel kill this process when `parent` dies: a compile worker would keep the compile lock."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+def die_with_parent(parent: int, number: int = signal.SIGKILL) -> None:
+    """Have the kernel send this process the signal when `parent` dies: a compile worker would keep the compile lock."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number)
     if os.getppid() != parent:
         os._exit(128 + signal.SIGKILL)
 

@@ -9,7 +9,6 @@ import dataclasses
 import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from jgen.errors import UserError
@@ -21,7 +20,7 @@ def _result(name):
     return property(lambda self: self.results / name)
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class RunDirectory:
     """The paths of the run NAME below the folder OUT; making one writes nothing.
 
@@ -32,7 +31,7 @@ class RunDirectory:
     out: Path
     name: str
     published: bool = False
-    _still_held: Callable[[], bool] | None = field(default=None, init=False, repr=False, compare=False)
+    _still_held: Callable[[], bool] | None = dataclasses.field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self):
         object.__setattr__(self, "out", Path(self.out))
@@ -79,6 +78,7 @@ class RunDirectory:
     weights = _result("weights.safetensors")
     best = _result("best.safetensors")  # of the epoch with the best validation metric, for models that name one
     density = _result("density.safetensors")  # Gaussian mixtures fitted to the run's latents
+    evaluation = _result("evaluation.json")
     network = _result("network.svg")  # drawn by --summary; not one of the run's files, because it needs no run
 
     @property
@@ -121,10 +121,6 @@ class RunDirectory:
         many = _numbered(self.results, "weights_*.safetensors") + sorted(self.tensorboard.glob("events.*"))
         many += [path for suffix in ("png", "mp4") for path in sorted(self.explored.glob(f"*.{suffix}"))]
         return [path for path in one_each if path.exists()] + many + self.grids()
-
-    def exists(self):
-        """Whether a run of this name left anything."""
-        return bool(self.files())
 
     def clear(self):
         """Delete the run's files, and nothing that is not the run's; for --overwrite, under the lock.

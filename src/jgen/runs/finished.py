@@ -3,20 +3,62 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import pathlib
-import re
+
+import numpy as np
 
 from jgen import models
 from jgen.config import Training, from_json
 from jgen.errors import UserError
+from jgen.pictures import captions, film
 from jgen.runs import checkpoint, metrics, record
 from jgen.runs.directory import RunDirectory, find
-from jgen.runs.wording import Wording
 from jgen.training.algorithm import Algorithm, Shape
 
 MAX_SIDE, MAX_CLASSES = 4096, 100_000
 SPARE_VALUES = 2**24
+LOSSES = ("loss", "test_loss", "critic_loss", "generator_loss")  # that a title tells
+
+
+@dataclasses.dataclass(frozen=True)
+class Wording:
+    """What the captions of a run's grids and films say, from its model's class and settings and its classes' names."""
+
+    name: str
+    algorithm: type[Algorithm]
+    config: Training
+    image_shape: tuple[int, int, int]
+    classes: list[str]
+
+    def titles(self, rows: list[dict]) -> list[str]:
+        """A title for each of the metrics' rows: the run, the epoch, its losses, and what changes with the epoch."""
+        titles = []
+        for row in rows:
+            shown = {term: row[term] for term in LOSSES if isinstance(row.get(term), (int, float))}
+            shown |= self.algorithm.moving(self.config, row["epoch"])
+            values = "   ".join(f"{term.replace('_', ' ')} {value:.4g}" for term, value in shown.items())
+            titles.append(f"{self.name}   epoch {row['epoch']} of {self.config.epochs}   {values}".rstrip())
+        return titles
+
+    def names(self, kind: str) -> dict:
+        """The names and the legend around grids of this kind, as `captions.captioned` takes them."""
+        row_names, column_names = self.algorithm.grid_names(self.config, self.classes).get(kind, ((), ()))
+        legend = self.algorithm.legend(self.config)
+        return {"row_names": row_names, "column_names": column_names, "legend": legend}
+
+    def picture(self, path, kind: str, row: dict) -> np.ndarray:
+        """The grid of this kind in the file `path`, with the words of its epoch's metrics row."""
+        pixels = film.read_frame(path)
+        return captions.captioned(pixels, self.image_shape[1:], title=self.titles([row])[0], **self.names(kind))
+
+    def of_film(self, rows: list[dict], kind: str):
+        """The `caption` of `film.stitch` for a film of the grids of these rows."""
+        titles, names = self.titles(rows), self.names(kind)
+
+        def caption(index, pixels):
+            return captions.captioned(pixels, self.image_shape[1:], title=titles[index], titles=titles, **names)
+
+        return caption
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,13 +153,13 @@ def _without_weights(directory, saved):
 
 
 def _algorithm_class(saved, where):
-    module_name, class_name = saved["model"], saved["class"]
-    known = isinstance(module_name, str) and re.fullmatch(r"[a-z][a-z0-9_]*", module_name)
-    if not known or not (pathlib.Path(models.__file__).parent / f"{module_name}.py").is_file():
-        raise UserError(f"{where} names the model {module_name!r}, which this package does not have")
-    found = vars(importlib.import_module(f"jgen.models.{module_name}")).get(str(class_name))
-    if not (isinstance(found, type) and issubclass(found, Algorithm) and found is not Algorithm):
-        raise UserError(f"{where} names {class_name!r}, which is not an algorithm of jgen.models.{module_name}")
+    model, class_name = saved["model"], saved["class"]
+    try:
+        found = models.algorithm(str(model))
+    except UserError:
+        raise UserError(f"{where} names the model {model!r}, which this package does not have") from None
+    if found.__name__ != class_name:
+        raise UserError(f"{where} names {class_name!r}, which is not an algorithm of jgen.models.{model}")
     return found
 
 

@@ -19,25 +19,33 @@ def encode(algorithm, x, y=None):
 
     logvar is None for a model whose code is a point.
     """
-    parts = _batched(algorithm, lambda x, y: algorithm.encode(x, y), unit(x), y)
-    return parts[0], parts[1]
+    return batched(algorithm.networks, algorithm.encode, x, y)
 
 
 def decode(algorithm, z, x=None, y=None):
     """Images [N, C, H, W] in [0, 1] of latents [N, D] that belong to images x, or to none, and to labels y."""
-    x = None if x is None else unit(x)
-    return _batched(algorithm, lambda z, x, y: (algorithm.decode(z, x, y),), z, x, y)[0]
+    return batched(algorithm.networks, lambda z, x, y: (algorithm.decode(z, x, y),), z, x, y)[0]
+
+
+def reconstruct(algorithm, x, y=None):
+    """The decoded posterior means of images x, float32 [N, C, H, W] in [0, 1]."""
+    return decode(algorithm, encode(algorithm, x, y)[0], x, y)
 
 
 def corrupted(algorithm, x, seed):
     """What a denoising model is given in place of images x, float32 [N, C, H, W]; x itself for any other."""
     noise = Noise(seed, 0, 0, purpose=random.AUGMENTATION)
-    return _batched(algorithm, lambda x: (algorithm.corrupted(x, noise),), unit(x))[0]
+    return batched(algorithm.networks, lambda x: (algorithm.corrupted(x, noise),), x)[0]
 
 
 def classify(algorithm, x):
     """The model's own class probabilities, float32 [N, K]."""
-    return _batched(algorithm, lambda x: (algorithm.classify(x),), unit(x))[0]
+    return batched(algorithm.networks, lambda x: (algorithm.classify(x),), x)[0]
+
+
+def kl(mu, logvar):
+    """KL(q(z|x) || N(0, I)) in nats of each latent, before any sum: [N, D], [N, D] -> [N, D]."""
+    return 0.5 * (mu * mu + np.exp(logvar) - logvar - 1)
 
 
 def require_encoder(run):
@@ -66,15 +74,20 @@ def principal_axes(mu, count):
     return (axes * signs).astype(np.float32), np.sqrt(np.maximum(values[order], 0)).astype(np.float32)
 
 
-def _batched(algorithm, function, *arrays):
-    """`function` of Vars, on batches of the arrays (or None); its results as arrays."""
+def batched(parts, function, *arrays):
+    """`function` of batches of `arrays` (an array [N, ...] or None each), with the networks {name: network} evaluating.
+
+    Images (uint8 or float) and latents become float32 Vars, uint8 ones in [0, 1], and labels int32 ones. `function`
+    returns a tuple of Vars [n, ...] or None; so does this, of arrays [N, ...].
+    """
     results = []
-    with networks.evaluating(algorithm.networks):
+    with networks.evaluating(parts):
         for start in range(0, len(arrays[0]), BATCH):
-            parts = [None if a is None else networks.as_var(_narrow(a[start : start + BATCH])) for a in arrays]
-            results.append([None if part is None else part.numpy() for part in function(*parts)])
-    return [None if column[0] is None else np.concatenate(column) for column in zip(*results)]
+            batch = [None if array is None else _var(array[start : start + BATCH]) for array in arrays]
+            results.append([None if each is None else each.numpy() for each in function(*batch)])
+    return tuple(None if column[0] is None else np.concatenate(column) for column in zip(*results))
 
 
-def _narrow(array):
-    return np.ascontiguousarray(array.astype(np.int32) if array.dtype == np.int64 else array)
+def _var(array):
+    array = np.ascontiguousarray(array)
+    return networks.as_var(array.astype(np.int32) if array.dtype.kind == "i" else unit(array))

@@ -15,6 +15,7 @@ from jgen.networks.published_conv import SameTranspose
 from jgen.networks.residual import FirstFeatures, FirstMap, ResidualBlock, Up
 from jgen.platform.files import atomic_write
 from jgen.platform.runtime import nn
+from jgen.runs import latents
 from jgen.runs.finished import FinishedRun
 
 OPSET, IR_VERSION = 17, 8  # read by onnxruntime from 1.13 on
@@ -41,8 +42,6 @@ def export(run: FinishedRun, path: pathlib.Path) -> pathlib.Path:
 def _check(algorithm, content, name):
     """Raise UserError unless onnxruntime draws the images that the model draws."""
     import onnxruntime
-
-    from jgen.runs import latents
 
     z = random.stream(0, random.SAMPLES).standard_normal((IMAGES, algorithm.latent_dim), dtype=np.float32)
     y = np.arange(IMAGES) % algorithm.shape.n_classes if algorithm.conditional else None

@@ -9,7 +9,7 @@ from jgen.pictures import curves, film, grid
 from jgen.platform.files import IN_CHECKOUT, ROOT
 from jgen.runs import checkpoint, metrics, record
 from jgen.runs.directory import RunDirectory
-from jgen.runs.wording import Wording
+from jgen.runs.finished import FinishedRun
 from jgen.training.algorithm import Algorithm
 
 
@@ -24,8 +24,7 @@ def finish(algorithm: Algorithm, directory: RunDirectory) -> None:
         raise UserError(f"{directory.metrics} is missing or empty: train again with --overwrite")
     record.finish(directory, sum(row.get("seconds", 0) for row in rows))
     curves.write_curves(rows, directory.curves)
-    classes = record.read(directory)["data"]["classes"]
-    wording = Wording(directory.name, type(algorithm), algorithm.config, algorithm.shape.image_shape, classes)
+    wording = FinishedRun(algorithm, directory, record.read(directory)).wording
     for kind in directory.grid_kinds():
         picture = directory.samples if kind == "epoch" else directory.results / f"{kind}.png"
         last = directory.grid(kind, rows[-1]["epoch"])
@@ -43,9 +42,8 @@ def finish(algorithm: Algorithm, directory: RunDirectory) -> None:
 def _make_film(directory, rows, wording):
     """Stitch the film; whether that went well."""
     frames = [directory.grid("epoch", row["epoch"]) for row in rows]
-    fps = film.frames_per_second(len(frames))
     try:
-        film.stitch(frames, directory.video, fps=fps, caption=wording.of_film(rows, "epoch"))
+        film.stitch(frames, directory.video, caption=wording.of_film(rows, "epoch"))
     except (UserError, OSError) as error:
         words = ["python", "src/video.py"] if IN_CHECKOUT else ["jgen", "video"]
         again = shlex.join([*words, directory.name, *([] if directory.out == ROOT else ["--out", str(directory.out)])])

@@ -9,12 +9,11 @@ import sys
 from collections.abc import Iterator
 
 from jgen.config import Run, Training, to_json
-from jgen.data import identity
 from jgen.errors import UserError
 from jgen.platform.files import IN_CHECKOUT
-from jgen.runs import record, small_data
+from jgen.runs import record
 from jgen.runs.directory import RunDirectory
-from jgen.runs.settings import fresh_config, preset_name
+from jgen.runs.settings import fitted_to_few, fresh_config, preset_name, warning_of_few
 from jgen.training import distributed
 
 
@@ -48,14 +47,14 @@ class Prepared:
             self._announce_processes(algorithm)
         if self.run.as_published:
             self._announce_published(algorithm)
-        few = small_data.warning(algorithm.config, len(dataset.x_train), len(dataset.x_test))
+        few = warning_of_few(algorithm.config, len(dataset.x_train), len(dataset.x_test))
         for note in [*few, *algorithm.notes()]:
             print(note)
 
     def _announce_processes(self, algorithm):
         print(
             f"{distributed.world_size()} processes share each minibatch of {algorithm.config.batch_size}; if one dies, "
-            f"mpirun ends all. Go on then with: {self.resume_command(algorithm.name)}"
+            f"mpirun ends all. Go on then with: {self.resume_command()}"
         )
         from jgen import networks
 
@@ -75,14 +74,14 @@ class Prepared:
 
     def config_for(self, algorithm_class, dataset):
         """The settings for the data that were really loaded: a fallback brings its preset, few images their recipe."""
-        if self.saved:
-            return dataclasses.replace(self.config, data=dataset.name)
         config = dataclasses.replace(self.config, data=dataset.name)
+        if self.saved:
+            return config
         if dataset.name != self.config.data:
             config = fresh_config(algorithm_class, {**self.explicit, "data": dataset.name}, self.run)
         if self.run.as_published or self.run.config:
             return config
-        return small_data.fitted(config, len(dataset.x_train), set(self.explicit))
+        return fitted_to_few(config, len(dataset.x_train), set(self.explicit))
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -127,8 +126,8 @@ class Prepared:
             return
         recorded = self.saved["data"]
         if dataset.name != recorded.get("name"):
-            identity.require_same(recorded, dataset, self.directory.name)
-        if difference := identity.difference(recorded, dataset):
+            dataset.require_same(recorded, self.directory.name)
+        if difference := dataset.difference(recorded):
             raise UserError(
                 f"the data of {self.directory.name} changed since it was begun ({difference}): put the old back, "
                 "or start another run with --name"
@@ -144,11 +143,10 @@ class Prepared:
             if config != self.saved["config"]:
                 if dataset.name != data.get("name"):
                     data = {**data, "name": dataset.name, "requested": self.config.data}
-                resumed = [*self.saved.get("resumed", []), self._command(algorithm)]
+                resumed = [*self.saved.get("resumed", []), self._command()]
                 record.write(self.directory, {**self.saved, "config": config, "data": data, "resumed": resumed})
             return
         self.directory.clear()
-        data = {**dataset.source, "name": dataset.name, "classes": list(dataset.classes), "requested": self.config.data}
         values = {
             "model": type(algorithm).__module__.rsplit(".", 1)[-1],
             "class": type(algorithm).__name__,
@@ -156,19 +154,19 @@ class Prepared:
             "as_published": self.run.as_published,
             "image_shape": list(dataset.image_shape),
             "n_classes": dataset.n_classes,
-            "data": data,
-            "command": self._command(algorithm),
+            "data": {**dataset.record, "requested": self.config.data},
+            "command": self._command(),
             **record.provenance(),
         }
         record.write(self.directory, values)
 
-    def _command(self, algorithm):
-        return shlex.join([*distributed.command_prefix(), *_program(algorithm.name, "python"), *self.words])
+    def _command(self):
+        return shlex.join([*distributed.command_prefix(), *_program(self.model, "python"), *self.words])
 
-    def resume_command(self, script):
+    def resume_command(self):
         """The command that continues this run."""
         python = ".venv/bin/python" if "/.venv/" in sys.executable else "python"  # as one types it at the root
-        words = [*distributed.command_prefix(), *_program(script, python)]
+        words = [*distributed.command_prefix(), *_program(self.model, python)]
         words += ["--name", self.directory.name, "--resume"]
         for name in ("out", "data_dir", "device", "save_every", "keep_every"):
             if name in self.given:

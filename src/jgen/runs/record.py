@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import datetime
 import importlib.metadata
-import json
 import pathlib
 import subprocess
 import typing
 
 from jgen.errors import UserError
-from jgen.platform.files import ROOT, atomic_write, read_json
+from jgen.platform.files import ROOT, read_json, write_json
 from jgen.runs.directory import RunDirectory
 
 RECORDED_PACKAGES = ("jittor", "numpy", "onednn-cpu-gomp")
@@ -19,21 +18,18 @@ Record = dict[str, typing.Any]
 
 def read(directory: RunDirectory) -> Record:
     """The run's config.json. Raises UserError where there is none, or where it lacks what others rely on."""
-    try:
-        return read_file(directory.config)
-    except FileNotFoundError:
-        raise UserError(f"{directory.results} holds no run (no config.json); train one first") from None
+    return read_file(directory.config, f"{directory.results} holds no run (no config.json); train one first")
 
 
-def read_file(path: pathlib.Path) -> Record:
-    """The config.json at `path`; a stranger's, perhaps. Raises FileNotFoundError, or UserError for bad content."""
+def read_file(path: pathlib.Path, missing: str) -> Record:
+    """The config.json at `path`; a stranger's, perhaps. UserError for bad content, or `missing` where there is none."""
     try:
         values = read_json(path)
         for key in ("model", "class", "config", "image_shape", "n_classes", "data", "as_published"):
             values[key]
         _check_types(values)
     except FileNotFoundError:
-        raise
+        raise UserError(missing) from None
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise UserError(f"{path} does not hold a run's settings ({error!r}); train again with --overwrite") from None
     return values
@@ -60,8 +56,7 @@ def _check_types(values):
 
 def write(directory: RunDirectory, values: Record) -> None:
     """Write config.json, whole or not at all."""
-    text = json.dumps(values, indent=1, ensure_ascii=False) + "\n"
-    atomic_write(directory.config, text.encode("utf-8", "backslashreplace"))
+    write_json(directory.config, values)
 
 
 def finish(directory: RunDirectory, seconds: float) -> None:

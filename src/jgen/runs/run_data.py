@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import functools
 import os
-import pathlib
 from collections.abc import Callable
 
 from jgen import data
 from jgen.config import parse_size
-from jgen.data import Dataset, binarise, identity
+from jgen.data import Dataset, binarise
 from jgen.errors import UserError
 from jgen.runs.finished import FinishedRun
 
 
 def load(run: FinishedRun, data_dir: str | os.PathLike, moved_to: str = "", log: Callable = print) -> Dataset:
-    """The data set that `run` was trained on, asked for as the training did, so that its cache serves.
+    """Load what `run` was trained on, with the training's own settings, so that its cache is used.
 
     `moved_to`: the image folder, where it has moved since; the checksums in config.json must prove it the same. Without
     it, `log` says what has changed. Raises UserError where the data are gone, or have another shape or classes.
@@ -24,7 +23,7 @@ def load(run: FinishedRun, data_dir: str | os.PathLike, moved_to: str = "", log:
     try:
         loaded = data.load(
             moved_to or requested(run),
-            pathlib.Path(data_dir),
+            data_dir,
             size=parse_size(config.size),
             cache_dir=run.directory.cache,
             log=log,
@@ -34,13 +33,13 @@ def load(run: FinishedRun, data_dir: str | os.PathLike, moved_to: str = "", log:
         advice = "" if moved_to else "; if it has moved, give --data FOLDER"
         raise UserError(f"the data of {run.directory.name} cannot be read: {error}{advice}") from None
     if moved_to:
-        identity.require_same(record["data"], loaded, run.directory.name)
+        loaded.require_same(record["data"], run.directory.name)
     if list(loaded.image_shape) != record["image_shape"] or loaded.n_classes != record["n_classes"]:
         raise UserError(
             f"{loaded.name} holds images of {loaded.image_shape} in {loaded.n_classes} classes, the run was trained on "
             f"{tuple(record['image_shape'])} in {record['n_classes']}: give the same data with --data or --data-dir"
         )
-    if difference := identity.difference(record["data"], loaded):
+    if difference := loaded.difference(record["data"]):
         log(f"note: {loaded.name} is not what {run.directory.name} was trained on ({difference})")
     return loaded
 
@@ -57,25 +56,23 @@ def is_trained_on(run: FinishedRun, dataset: Dataset) -> bool:
     recorded = run.record["data"]
     if not any(key in recorded for key in ("train", "test", "files")):
         return recorded.get("name", dataset.name) == dataset.name
-    return not identity.difference(recorded, dataset)
-
-
-def as_trained(run: FinishedRun, data_dir: str | os.PathLike, moved_to: str = "", log: Callable = print) -> Dataset:
-    """`load`, its images black and white where the run was trained on such; one fixed draw."""
-    loaded = load(run, data_dir, moved_to, log)
-    grey = run.algorithm.config.binarise == "none"
-    return loaded if grey else binarise.static_dataset(loaded)
+    return not dataset.difference(recorded)
 
 
 class LazyDataset:
-    """The data set that `as_trained` gives, loaded when it is first looked at: drawing samples needs no data."""
+    """The data set of `load`, loaded when it is first looked at: drawing samples needs no data.
+
+    Its images are black and white where the run was trained on such; one fixed draw.
+    """
 
     def __init__(self, run: FinishedRun, data_dir: str | os.PathLike, moved_to: str = ""):
         self._arguments = run, data_dir, moved_to
 
     @functools.cached_property
     def _dataset(self):
-        return as_trained(*self._arguments)
+        loaded = load(*self._arguments)
+        grey = self._arguments[0].algorithm.config.binarise == "none"
+        return loaded if grey else binarise.static_dataset(loaded)
 
     def __getattr__(self, name):
         return getattr(self._dataset, name)

@@ -7,8 +7,15 @@ import pathlib
 import typing
 
 from jgen.config import MOVABLE, Run, Training, from_json
+from jgen.data.loader import steps_per_epoch
 from jgen.errors import UserError
 from jgen.runs import record
+
+# A recipe for few images: defaults made for thousands would make one step an epoch.
+STEPS_PER_EPOCH = 8  # fewer are too few: the batch is made smaller
+SMALLEST_BATCH = 8
+STEPS = 1000  # fewer leave noise: there are more epochs
+TEST_IMAGES = 20  # fewer give rough test losses
 
 
 def fresh_config(algorithm_class, explicit: dict[str, typing.Any], run: Run) -> Training:
@@ -28,10 +35,8 @@ def fresh_config(algorithm_class, explicit: dict[str, typing.Any], run: Run) -> 
 
 def _config_from(algorithm_class, path):
     """The settings of the config.json at `path`, its data set as it was asked for."""
-    try:
-        saved = record.read_file(path)
-    except FileNotFoundError:
-        raise UserError(f"--config {path}: there is no such file; give the config.json of an earlier run") from None
+    missing = f"--config {path}: there is no such file; give the config.json of an earlier run"
+    saved = record.read_file(path, missing)
     if saved["class"] != algorithm_class.__name__:
         raise UserError(f"--config {path} is of a run of {saved['class']}, not of {algorithm_class.__name__}")
     config = from_json(algorithm_class.Config, saved["config"], path)
@@ -64,3 +69,28 @@ def resumed_config(algorithm_class, saved: dict, explicit: dict[str, typing.Any]
         )
     moved = {name: explicit[name] for name in MOVABLE if explicit.get(name, requested[name]) != requested[name]}
     return dataclasses.replace(config, epochs=epochs, **moved)
+
+
+def fitted_to_few(config: Training, n_train: int, explicit: set[str]) -> Training:
+    """`config` with a batch size and a number of epochs for so few images; what is in `explicit` stays."""
+    if steps_per_epoch(n_train, config.batch_size) >= STEPS_PER_EPOCH:
+        return config
+    changes = {}
+    if "batch_size" not in explicit:
+        changes["batch_size"] = min(config.batch_size, max(SMALLEST_BATCH, n_train // STEPS_PER_EPOCH))
+    n_steps = steps_per_epoch(n_train, changes.get("batch_size", config.batch_size))
+    if "epochs" not in explicit:
+        changes["epochs"] = max(config.epochs, -(-STEPS // n_steps))
+    return dataclasses.replace(config, **changes)
+
+
+def warning_of_few(config: Training, n_train: int, n_test: int) -> list[str]:
+    """A line where a run has very few steps or test images."""
+    n_steps = steps_per_epoch(n_train, config.batch_size)
+    if n_steps >= STEPS_PER_EPOCH and n_test >= TEST_IMAGES:
+        return []
+    return [
+        f"warning: few images: batches of {min(config.batch_size, n_train)} make {n_steps} steps an epoch, "
+        f"{n_steps * config.epochs} in all ({config.epochs} epochs); {n_test} test images make test losses rough. "
+        "--batch-size and --epochs set them"
+    ]

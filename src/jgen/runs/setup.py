@@ -22,7 +22,8 @@ def prepare(algorithm_class, namespace, words: Sequence[str]) -> Prepared:
     run = Run(**explicit_fields(Run, namespace))
     _check_flags(run)
     out = pathlib.Path(run.out) if run.out else ROOT
-    run = dataclasses.replace(run, data_dir=str(_data_dir(run)))
+    if run.data_dir == Run.data_dir:  # below ROOT, as the outputs are
+        run = dataclasses.replace(run, data_dir=str(ROOT / run.data_dir))
     name, notes, saved, begun = distributed.broadcast(lambda: _look(out, run, algorithm_class))
     directory = RunDirectory(out, name)
     if saved:
@@ -69,11 +70,6 @@ def _look(out, run, algorithm_class):
     if saved:
         _check_resumable(directory, saved, algorithm_class)
     return directory.name, notes, saved, directory.checkpoint.exists()
-
-
-def _data_dir(run):
-    """The data folder: by default below ROOT, as the outputs are."""
-    return ROOT / run.data_dir if run.data_dir == Run.data_dir else pathlib.Path(run.data_dir)
 
 
 def _choose_directory(out, run, default_name):

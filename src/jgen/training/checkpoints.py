@@ -36,7 +36,7 @@ class Checkpoints:
             return
         self.directory.require_held()
         state, reached = self.algorithm.state(), reached or position
-        self.divergence.check_state(state, reached.epoch, reached.step)
+        self.divergence.check(state, reached.epoch, reached.step)
         bound, where = bound_config(self.config), position.to_json()
         metadata = {"model": self.algorithm.name, "config": bound, "position": where}
         checkpoint.save(self.directory.checkpoint, state, metadata)

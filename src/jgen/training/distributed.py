@@ -24,7 +24,7 @@ import typing
 import numpy as np
 
 from jgen.errors import UserError
-from jgen.platform import runtime
+from jgen.platform import process, runtime
 from jgen.random import Rows
 
 _SIZE, _RANK = (int(os.environ.get(f"OMPI_COMM_WORLD_{name}", default)) for name, default in (("SIZE", 1), ("RANK", 0)))
@@ -52,15 +52,9 @@ def start(device: str) -> None:
         runtime.start(device)
 
 
-@contextlib.contextmanager
-def alone():
-    """Within, this process computes by itself: nothing is exchanged, and all rows are its own."""
-    earlier = dict(_state)
-    _state.update(size=1, share=1.0)
-    try:
-        yield
-    finally:
-        _state.update(earlier)
+def alone() -> contextlib.AbstractContextManager:
+    """In the block, this process computes by itself: nothing is exchanged, and all rows are its own."""
+    return process.within(_state, size=1, share=1.0)
 
 
 # --- the global minibatch
@@ -123,7 +117,7 @@ def sum_estimate(value: typing.Any) -> typing.Any:
 
 
 def sum_var(value: typing.Any) -> typing.Any:
-    """The sum over all processes of a Var, without gradient; what one process has alone it gets back as it is."""
+    """The sum of a Var over all processes, without a gradient; with one process the Var itself."""
     return value if world_size() == 1 else runtime.jt.array(sum_array(value.numpy())).stop_grad()
 
 
@@ -150,12 +144,10 @@ def mean_buffers(buffers: list) -> None:
         return
     flat = np.concatenate([buffer.numpy().ravel() for buffer in buffers])
     flat = sum_array(np.float32(share()) * flat)
-    start = 0
-    for buffer in buffers:
-        part = flat[start : start + buffer.numel()]
+    ends = np.cumsum([buffer.numel() for buffer in buffers])
+    for buffer, part in zip(buffers, np.split(flat, ends[:-1])):
         buffer.update(runtime.jt.array(part.reshape(list(buffer.shape))).stop_grad())
         buffer.sync()
-        start += buffer.numel()
 
 
 # --- numbers, files and decisions that all must share

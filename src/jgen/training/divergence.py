@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from jgen.errors import UserError
@@ -16,17 +14,15 @@ class Divergence:
     def __init__(self, algorithm, directory):
         self._algorithm, self._directory = algorithm, directory
 
-    def check(self, values: dict[str, float], epoch: int, step: int) -> None:
-        """Check numbers such as a step's losses."""
-        for name, number in values.items():
-            if not math.isfinite(number):
-                self._stop(f"{name} became {number}", epoch, step)
+    def check(self, values: dict[str, float | np.ndarray], epoch: int, step: int) -> None:
+        """Check numbers, such as a step's losses, or arrays.
 
-    def check_state(self, state: dict[str, np.ndarray], epoch: int, step: int) -> None:
-        """Check the arrays of a checkpoint: the last update may break what its loss did not show."""
-        for name, array in state.items():
-            if not np.isfinite(array).all():
-                self._stop(f"{name} is not finite", epoch, step)
+        A checkpoint's arrays are checked too, for the last update may break what its loss did not show.
+        """
+        for name, value in values.items():
+            if not np.isfinite(value).all():
+                became = "is not finite" if isinstance(value, np.ndarray) else f"became {value}"
+                self._stop(f"{name} {became}", epoch, step)
 
     def _stop(self, what, epoch, step):
         saved = checkpoint.describe(self._directory.checkpoint)

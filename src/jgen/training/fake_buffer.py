@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections.abc
-import dataclasses
 import typing
 
 import numpy as np
@@ -13,20 +12,6 @@ from jgen.training.noise import Noise
 
 Var = typing.Any  # a jittor.Var
 MOST_ROWS = 512  # of one pass; more rows are no faster
-
-
-@dataclasses.dataclass(frozen=True)
-class Fakes:
-    """The generated images of one critic step."""
-
-    noise: Noise  # the step's; the latents of its images are drawn from it already
-    images: Var  # [S N, P], those of all steps of the pass
-    first: int  # the row at which this step's begin
-
-    def interleaved_with(self, real: Var, scale: float, shift: float) -> Var:
-        """fake, real, fake, real, …: [2 N, P], of real images [N, P] moved to scale * real + shift; no gradient."""
-        fake = self.images[self.first : self.first + len(real)]
-        return networks.interleaved(fake, scale * real + shift)
 
 
 class FakeBuffer:
@@ -44,28 +29,31 @@ class FakeBuffer:
 
     def clear(self) -> None:
         """Forget the images: the generator has changed."""
-        self._ready: dict[int, Fakes] = {}  # by step
+        self._ready: dict[int, tuple[Noise, Var]] = {}  # by step
         self._made_for = None
 
-    def take(self, noise: Noise, n: int) -> Fakes:
-        """The n images of noise's step, from the buffer or from a new pass."""
-        made_for = (n, noise.source)
+    def take(self, noise: Noise, n: int) -> tuple[Noise, Var]:
+        """The n images of noise's step [N, P], from the buffer or from a new pass, and the noise they were drawn from.
+
+        Whatever else the step draws comes from that noise.
+        """
+        made_for = (n, noise.of_step(0))
         if self._made_for != made_for or noise.step not in self._ready:
             self._ready, self._made_for = self._pass(noise, n), made_for
         return self._ready.pop(noise.step)
 
     def _pass(self, noise, n):
-        """{step: Fakes} of this step and the next ones.
+        """{step: (noise, images)} of this step and the next ones.
 
-        The running statistics follow all minibatches in the first step of the pass. A checkpoint of a later step holds
-        them, so a run that is resumed there makes the same images and does not follow them again.
+        The running statistics take in all minibatches at the pass's first step. A run resumed later in the pass finds
+        them in its checkpoint: it makes the same images without counting them twice.
         """
         steps = steps_of_pass(noise.step, self.n_critic, noise.minibatch_size(n))
         noises = [noise.of_step(step) for step in steps]
         z = np.concatenate([own.normal_array(n, self.latent_dim) for own in noises])  # [S N, D]
         with networks.no_grad(), networks.minibatches(len(steps), followed=noise.step == steps[0]):
             images = self.generate(networks.as_var(z))  # [S N, P]
-        return {step: Fakes(own, images, i * n) for i, (step, own) in enumerate(zip(steps, noises))}
+        return {own.step: (own, images[i * n : (i + 1) * n]) for i, own in enumerate(noises)}
 
 
 def steps_of_pass(step: int, n_critic: int, n: int) -> range:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pathlib
-
 from jgen.config import parse_size
 from jgen.errors import UserError
 from jgen.platform import supervisor
@@ -26,32 +24,28 @@ def train(algorithm_class, prepared: Prepared) -> None:
     Raises trainer.Interrupted or KeyboardInterrupt, with the command that goes on, where the run was stopped.
     """
     with prepared.locked():
-        _train(algorithm_class, prepared)
+        algorithm, dataset = _build(algorithm_class, prepared)
+        from jgen.runs import outputs
+        from jgen.training.observers import TensorBoard
+        from jgen.training.trainer import Interrupted, Trainer
 
-
-def _train(algorithm_class, prepared):
-    algorithm, dataset = _build(algorithm_class, prepared)
-    from jgen.runs import outputs
-    from jgen.training.observers import TensorBoard
-    from jgen.training.trainer import Interrupted, Trainer
-
-    run, directory = prepared.run, prepared.directory
-    prepared.check_data(dataset)
-    prepared.announce(algorithm, dataset)
-    go_on = f"Go on with: {prepared.resume_command(algorithm_class.name)}"
-    supervisor.advise(go_on)
-    distributed.broadcast(lambda: prepared.write_config(algorithm, dataset))
-    tensorboard = [TensorBoard(directory.tensorboard)] if run.tensorboard and distributed.is_first() else []
-    trainer = Trainer(algorithm, dataset, run, directory, tensorboard)
-    try:
-        trainer.fit()
-        if distributed.is_first():
-            outputs.finish(algorithm, directory)
-    except Interrupted as stop:
-        stop.args = (f"{stop}; its checkpoint is saved. {go_on}",)
-        raise
-    except KeyboardInterrupt as stop:  # between two steps' ends, or while the results are written
-        raise type(stop)(go_on) from None
+        run, directory = prepared.run, prepared.directory
+        prepared.check_data(dataset)
+        prepared.announce(algorithm, dataset)
+        go_on = f"Go on with: {prepared.resume_command()}"
+        supervisor.advise(go_on)
+        distributed.broadcast(lambda: prepared.write_config(algorithm, dataset))
+        tensorboard = [TensorBoard(directory.tensorboard)] if run.tensorboard and distributed.is_first() else []
+        trainer = Trainer(algorithm, dataset, run, directory, tensorboard)
+        try:
+            trainer.fit()
+            if distributed.is_first():
+                outputs.finish(algorithm, directory)
+        except Interrupted as stop:
+            stop.args = (f"{stop}; its checkpoint is saved. {go_on}",)
+            raise
+        except KeyboardInterrupt as stop:  # between two steps' ends, or while the results are written
+            raise type(stop)(go_on) from None
 
 
 def _build(algorithm_class, prepared):
@@ -66,7 +60,7 @@ def _build(algorithm_class, prepared):
         try:
             return data.load(
                 config.data,
-                pathlib.Path(prepared.run.data_dir),
+                prepared.run.data_dir,
                 size=parse_size(config.size),
                 cache_dir=prepared.directory.cache,
                 follow_links=config.follow_links,

@@ -12,20 +12,6 @@ from jgen import networks, random
 
 
 @dataclasses.dataclass(frozen=True)
-class NoiseSource:
-    """What the random numbers of all steps of a run have in common."""
-
-    seed: int
-    purpose: int
-    rows: random.Rows | None  # this rank's rows of a minibatch that several processes share
-    n_steps: int | None  # steps of an epoch
-    epoch: int | None  # the epoch of every step where n_steps is not known
-
-    def epoch_of(self, step: int) -> int:
-        """The epoch (1, 2, …) that a step of the run belongs to."""
-        return self.epoch if self.n_steps is None else 1 + step // self.n_steps
-
-
 class Noise:
     """The random numbers of one step, from the stream keyed by (seed, epoch, step).
 
@@ -37,30 +23,25 @@ class Noise:
         n_steps: steps of an epoch, from which `of_step` finds the epoch of another step; without it, the same epoch.
     """
 
-    def __init__(
-        self,
-        seed: int,
-        epoch: int,
-        step: int,
-        purpose: int = random.NOISE,
-        rows: random.Rows | None = None,
-        n_steps: int | None = None,
-    ):
-        self.source = NoiseSource(seed, purpose, rows, n_steps, epoch if n_steps is None else None)
-        self.step, self._epoch = step, epoch
+    seed: int
+    epoch: int
+    step: int
+    purpose: int = random.NOISE
+    rows: random.Rows | None = None
+    n_steps: int | None = None
 
     @functools.cached_property
     def _generator(self):
-        return random.stream(self.source.seed, self.source.purpose, self._epoch, self.step)
+        return random.stream(self.seed, self.purpose, self.epoch, self.step)
 
     def of_step(self, step: int) -> Noise:
         """The Noise of another step of the same run."""
-        source = self.source
-        return Noise(source.seed, source.epoch_of(step), step, source.purpose, source.rows, source.n_steps)
+        epoch = self.epoch if self.n_steps is None else 1 + step // self.n_steps
+        return dataclasses.replace(self, epoch=epoch, step=step)
 
     def minibatch_size(self, n: int) -> int:
         """The rows of the whole minibatch, of which this process has n."""
-        return n if self.source.rows is None else self.source.rows.total
+        return n if self.rows is None else self.rows.total
 
     def normal(self, *shape: int) -> typing.Any:
         """Independent N(0, 1) values as a Var of `shape`."""
@@ -75,4 +56,9 @@ class Noise:
         return networks.as_var(self._draw(self._generator.random, shape))
 
     def _draw(self, distribution, shape):
-        return random.draw(lambda whole: distribution(whole, dtype=np.float32), shape, self.source.rows)
+        if self.rows is None:
+            return distribution(shape, dtype=np.float32)
+        n = len(self.rows)
+        if shape[0] != n:
+            raise ValueError(f"random numbers of shape {shape} for {n} rows: the first axis must be the rows")
+        return self.rows.of(distribution((self.rows.total, *shape[1:]), dtype=np.float32))

@@ -52,15 +52,6 @@ class Optimizer(abc.ABC):
         # Without retain_graph=False the gradients' own graph would be kept as well.
         self._update(distributed.mean_gradients(jt.grad(loss, self.params, retain_graph=False)))
 
-    def apply(self, grads: list[jt.Var]) -> None:
-        """Apply the given gradients, one float32 Var for each parameter and of its shape."""
-        if len(grads) != len(self.params):
-            raise ValueError(f"{len(grads)} gradients for {len(self.params)} parameters")
-        for index, (grad, p) in enumerate(zip(grads, self.params)):
-            if list(grad.shape) != list(p.shape) or grad.dtype != "float32":
-                raise ValueError(f"{self._describe(index)} got a gradient of {grad.dtype}{list(grad.shape)}")
-        self._update(distributed.mean_gradients([grad.stop_grad() for grad in grads]))
-
     @abc.abstractmethod
     def _update(self, grads):
         """Launch the kernel; grads is a list of Vars, or Buckets where several processes have added theirs up."""
@@ -69,7 +60,7 @@ class Optimizer(abc.ABC):
         """name -> array, all that a resumed optimizer needs but lr; 'v.3' belongs to parameter number 3."""
         result = {}
         for name in self.moments:
-            flat = self._moment(name).numpy()
+            flat = getattr(self, f"_{name}").numpy()
             for index, p in enumerate(self.params):
                 start = self._offsets[index]
                 result[f"{name}.{index}"] = flat[start : start + p.numel()].reshape(list(p.shape))
@@ -85,13 +76,12 @@ class Optimizer(abc.ABC):
             raise ValueError(f"optimizer state: {name!r} is missing")
         for name in sorted(state.keys() - expected.keys()):
             raise ValueError(f"optimizer state: {name!r} is unknown to this {type(self).__name__}")
-        arrays = {name: a.numpy() if isinstance(a, jt.Var) else np.asarray(a) for name, a in state.items()}
         for name, (shape, dtype) in expected.items():
-            found = arrays[name]
+            found = state[name]
             if (found.shape, found.dtype) != (shape, dtype):
                 is_what = f"{found.dtype}{list(found.shape)}, expected {dtype}{list(shape)}"
                 raise ValueError(f"optimizer state: {name!r} is {is_what}")
-        self._load(arrays)
+        self._load(state)
 
     def _load(self, arrays):
         flat = {name: np.zeros(self._offsets[-1], np.float32) for name in self.moments}
@@ -104,9 +94,6 @@ class Optimizer(abc.ABC):
     def _set_moments(self, flat):
         for name, values in flat.items():
             setattr(self, f"_{name}", jt.array(values).stop_grad().sync())
-
-    def _moment(self, name):
-        return getattr(self, f"_{name}")
 
     def _check_parameters(self):
         if not self.params:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import pathlib
 import shlex
 import shutil
@@ -20,7 +19,7 @@ SUFFIXES = (".json", ".md", ".png")
 
 
 def publish(parts: tuple[str, ...], out: pathlib.Path) -> list[pathlib.Path]:
-    """Publish the user's runs and tables below `out` that `parts` name, all of them without any; the files written.
+    """Publish the runs and tables that `parts` name (default: all); returns the files written.
 
     A run counts where it is finished and has the settings of its experiment. Of a run that is published already and
     that the user only measured or drew, the new numbers and pictures are published. Raises UserError for a part of
@@ -74,14 +73,12 @@ def _publish_run(experiment, place):
 def _publish_looks(experiment, own, published, evaluation):
     """Publish what was measured and drawn of the published run."""
     merged = report.read_all(published)
-    new = {name for name in evaluation if name in merged and merged[name] == evaluation[name]}
+    new = {name: part for name, part in evaluation.items() if merged.get(name) == part}
     if evaluation and not new:
-        raise UserError(f"{report.path_of(own)} is of other weights than {published.results}: evaluate that again")
+        raise UserError(f"{own.evaluation} is of other weights than {published.results}: evaluate that again")
     written = [_copy(own.out, f"{own.name}/{name}") for name in (*report.PICTURES, *_pictures(experiment))]
     if new:
-        text = json.dumps(merged, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-        atomic_write(report.path_of(published), text.encode("utf-8"))
-        written.append(report.path_of(published))
+        written.append(report.write(published, new))
     return [path for path in written if path]
 
 

@@ -20,7 +20,7 @@ def campaign_of_vae(finished, monkeypatch):
     directory, command = finished
     step = experiments.evaluation("reconstruction", "reconstruction")
     run = experiments.Experiment("vae", command, 1, (step, experiments.pictures("morph", "morph.png")))
-    document = experiments.Document("doc", 1, (run,), (experiments.Comparison("study", ("vae",)),))
+    document = experiments.Document("doc", (run,), (experiments.Comparison("study", ("vae",)),))
     monkeypatch.setattr(experiments, "DOCUMENTS", (document,))
     monkeypatch.setattr(experiments, "ALL", (run,))
     return directory, RunDirectory(directory.out, "vae", published=True)

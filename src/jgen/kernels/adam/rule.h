@@ -26,5 +26,8 @@ struct Adam {
         p -= step_size * m / (sqrtf(v) * v_scale + eps);
     }
 };
+
+// Inputs: gradients, parameters, the flat moments m and v (multi_tensor.h). update_tensors is that of the device.
+void update(const Arguments& a) { update_tensors(a, Adam(a)); }
 }  // namespace
 }  // namespace jgen

@@ -9,17 +9,23 @@ namespace jgen {
 namespace {
 const unsigned WIDTH = 32, PART = 16;  // channels side by side; values of a part a thread (_WIDTH, _PART)
 
-struct Leaky {
+// tanh, or a leaky ReLU whose slope for negative values is `factor`.
+struct Activation {
+    bool is_tanh;
     float factor;
-    __device__ float value(float v) const { return v > 0 ? v : factor * v; }
-    __device__ float slope(float h) const { return h > 0 ? 1.0f : factor; }
-};
-struct Tanh {
-    __device__ float value(float v) const { return 2 / (1 + expf(-2 * v)) - 1; }  // a NaN stays one
-    __device__ float slope(float h) const { return 1 - h * h; }
+    explicit Activation(const Arguments& a) : is_tanh(a.number("tanh") > 0), factor(a.number("slope")) {}
+
+    __device__ float value(float v) const {
+        if (is_tanh) return 2 / (1 + expf(-2 * v)) - 1;  // a NaN stays one
+        return v > 0 ? v : factor * v;
+    }
+    // The derivative where the activation's value is h.
+    __device__ float slope(float h) const {
+        if (is_tanh) return 1 - h * h;
+        return h > 0 ? 1.0f : factor;
+    }
 };
 
-template <class Activation>
 __global__ void activate(Shape shape, Activation activation, const float* v, const float* bias, float* y) {
     const unsigned stride = gridDim.x * THREADS;
     for (unsigned i = global_thread(); i < shape.size(); i += stride)
@@ -28,7 +34,6 @@ __global__ void activate(Shape shape, Activation activation, const float* v, con
 
 // A block sums a part of one channel's values; or, where a channel has one value an image, of the values of WIDTH
 // neighbouring channels, which lie side by side.
-template <class Activation>
 __global__ void sum_parts(Shape shape, Activation activation, unsigned width, unsigned groups, const float* dy,
                           const float* y, float* d, float* parts) {
     const unsigned group = blockIdx.x % groups, part = blockIdx.x / groups, rows = THREADS / width;
@@ -59,38 +64,22 @@ __global__ void add_parts(unsigned C, unsigned count, const float* parts, float*
     dbias[c] = sum;
 }
 
-template <class Activation>
-void launch_forward(const Arguments& a, Activation activation) {
-    const Shape shape(a.inputs[0]);
-    const int blocks = std::min(blocks_for(shape.size()), 4096);
-    activate<<<blocks, THREADS>>>(shape, activation, a.in(0), a.in(1), a.out(0));
-}
-
-template <class Activation>
-void launch_backward(const Arguments& a, Activation activation) {
-    const Shape shape(a.inputs[0]);
-    const unsigned width = shape.S == 1 ? WIDTH : 1, groups = (shape.C + width - 1) / width;
-    const unsigned parts = a.outputs[1]->num / shape.C;
-    sum_parts<<<groups * parts, THREADS>>>(shape, activation, width, groups, a.in(0), a.optional_in(1),
-                                           a.optional_out(2), a.out(1));
-    add_parts<<<blocks_for(shape.C), THREADS>>>(shape.C, parts, a.out(1), a.out(0));
-}
-
 // Inputs: v [N, C, ...], bias [C]. Output: y.
 void forward(const Arguments& a) {
-    if (a.number("tanh") > 0)
-        launch_forward(a, Tanh());
-    else
-        launch_forward(a, Leaky{float(a.number("slope"))});
+    const Shape shape(a.inputs[0]);
+    const int blocks = std::min(blocks_for(shape.size()), 4096);
+    activate<<<blocks, THREADS>>>(shape, Activation(a), a.in(0), a.in(1), a.out(0));
 }
 
 // Inputs: dy, and y if there is an activation. Outputs: dbias, the sums of its parts, and the gradient by v if there is
 // an activation.
 void backward(const Arguments& a) {
-    if (a.number("tanh") > 0)
-        launch_backward(a, Tanh());
-    else
-        launch_backward(a, Leaky{float(a.number("slope"))});
+    const Shape shape(a.inputs[0]);
+    const unsigned width = shape.S == 1 ? WIDTH : 1, groups = (shape.C + width - 1) / width;
+    const unsigned parts = a.outputs[1]->num / shape.C;
+    sum_parts<<<groups * parts, THREADS>>>(shape, Activation(a), width, groups, a.in(0), a.optional_in(1),
+                                           a.optional_out(2), a.out(1));
+    add_parts<<<blocks_for(shape.C), THREADS>>>(shape.C, parts, a.out(1), a.out(0));
 }
 }  // namespace
 }  // namespace jgen

@@ -19,7 +19,7 @@ void add_up(const Arguments& a) {
         for (long start = 0; start < P; start += 1024) {
             float part = 0;
 #pragma omp simd reduction(+ : part)
-            for (long i = start; i < std::min(P, start + 1024); i++) part += value_of<Term>(logits[i], x[i]);
+            for (long i = start; i < std::min(P, start + 1024); i++) part += Term::value(logits[i], x[i]);
             total += part;
         }
         sums[n] = total;
@@ -36,7 +36,7 @@ void differentiate(const Arguments& a) {
         float* __restrict__ gradient = a.out(0) + n * P;
         const float weight = a.in(2)[n];
 #pragma omp simd
-        for (long i = 0; i < P; i++) gradient[i] = weight * slope_of<Term>(logits[i], x[i]);
+        for (long i = 0; i < P; i++) gradient[i] = weight * Term::slope(logits[i], x[i]);
     }
 }
 

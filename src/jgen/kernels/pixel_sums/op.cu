@@ -9,7 +9,7 @@ template <class Term>
 __global__ void add_up(long long P, long long each, const float* all_logits, const float* all_x, float* sums) {
     const float *logits = all_logits + blockIdx.x * P, *x = all_x + blockIdx.x / each * P;
     float part = 0;
-    for (long long i = threadIdx.x; i < P; i += THREADS) part += value_of<Term>(logits[i], x[i]);
+    for (long long i = threadIdx.x; i < P; i += THREADS) part += Term::value(logits[i], x[i]);
     const float sum = block_sum(part);
     if (threadIdx.x == 0) sums[blockIdx.x] = sum;
 }
@@ -20,7 +20,7 @@ __global__ void gradients(long long P, long long each, const float* all_logits, 
     const float *logits = all_logits + blockIdx.x * P, *x = all_x + blockIdx.x / each * P;
     float* gradient = all_gradients + blockIdx.x * P;
     const float weight = weights[blockIdx.x];
-    for (long long i = threadIdx.x; i < P; i += THREADS) gradient[i] = weight * slope_of<Term>(logits[i], x[i]);
+    for (long long i = threadIdx.x; i < P; i += THREADS) gradient[i] = weight * Term::slope(logits[i], x[i]);
 }
 
 // Inputs and outputs are those of op.cc.

@@ -4,26 +4,23 @@
 
 namespace jgen {
 namespace {
-// One pixel x and its logit l: the summand, and its derivative by l. e = exp(-|l|), p = sigmoid(l).
+// The exponential is of -|l|, so nothing overflows.
+JGEN_DEVICE inline float sigmoid(float l) {
+    const float e = expf(-fabsf(l));
+    return (l > 0 ? 1 : e) / (1 + e);
+}
+
+// One pixel x and its logit l: the summand, and its derivative by l.
 struct Bernoulli {
-    JGEN_DEVICE static float value(float l, float x, float e, float) { return x * l - (l > 0 ? l : 0) - logf(1 + e); }
-    JGEN_DEVICE static float slope(float x, float p) { return x - p; }
+    JGEN_DEVICE static float value(float l, float x) { return x * l - (l > 0 ? l : 0) - logf(1 + expf(-fabsf(l))); }
+    JGEN_DEVICE static float slope(float l, float x) { return x - sigmoid(l); }
 };
 struct SquaredError {
-    JGEN_DEVICE static float value(float, float x, float, float p) { return (p - x) * (p - x); }
-    JGEN_DEVICE static float slope(float x, float p) { return 2 * (p - x) * p * (1 - p); }
+    JGEN_DEVICE static float value(float l, float x) { return (sigmoid(l) - x) * (sigmoid(l) - x); }
+    JGEN_DEVICE static float slope(float l, float x) {
+        const float p = sigmoid(l);
+        return 2 * (p - x) * p * (1 - p);
+    }
 };
-
-template <class Term>
-JGEN_DEVICE inline float value_of(float l, float x) {
-    const float e = expf(-fabsf(l)), p = (l > 0 ? 1 : e) / (1 + e);
-    return Term::value(l, x, e, p);
-}
-
-template <class Term>
-JGEN_DEVICE inline float slope_of(float l, float x) {
-    const float e = expf(-fabsf(l)), p = (l > 0 ? 1 : e) / (1 + e);
-    return Term::slope(x, p);
-}
 }  // namespace
 }  // namespace jgen

@@ -24,5 +24,8 @@ struct RMSprop {
         p = p < -clip ? -clip : p;
     }
 };
+
+// Inputs: gradients, parameters, the flat moment v (multi_tensor.h). update_tensors is that of the device.
+void update(const Arguments& a) { update_tensors(a, RMSprop(a)); }
 }  // namespace
 }  // namespace jgen

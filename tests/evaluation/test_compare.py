@@ -2,7 +2,7 @@
 
 import pytest
 
-from jgen.evaluation import compare_picture
+from jgen.evaluation import compare
 from jgen.evaluation.numbers import number
 
 
@@ -21,12 +21,12 @@ def run(likelihood=None, rate=1.0, distance=None):
 def figures(monkeypatch):
     """The figures that were drawn."""
     drawn = []
-    monkeypatch.setattr(compare_picture.figures, "png", lambda figure: drawn.append(figure) or b"")
+    monkeypatch.setattr(compare.figures, "png", lambda figure: drawn.append(figure) or b"")
     return drawn
 
 
 def draw(runs, betas=None):
-    return compare_picture.draw(runs, {name: (betas or {}).get(name) for name in runs})
+    return compare.draw(runs, {name: (betas or {}).get(name) for name in runs})
 
 
 def test_each_likelihood_has_a_panel_of_its_own(figures):

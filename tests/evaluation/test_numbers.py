@@ -3,8 +3,7 @@
 import pytest
 
 from jgen.evaluation import report
-from jgen.evaluation.numbers import number, series
-from jgen.evaluation.second_opinion import together
+from jgen.evaluation.numbers import number, series, together
 
 
 @pytest.mark.parametrize(("first", "second", "warned"), [(90, 91.9, False), (90, 92.1, True), (92.1, 90, True)])
@@ -36,3 +35,9 @@ def test_the_table_shows_the_second_judge_and_the_warning():
     lines = report.table({"labels": {"protocol": {"data": "mnist"}, "numbers": numbers}})
     assert "90 (second judge 95) %" in lines[1]
     assert lines[2] == "  warning: agreement: the judges differ by 5.0 points"
+
+
+@pytest.mark.parametrize("spread", ["standard_errors", "half_widths"])
+def test_the_table_shows_a_series_with_its_spread(spread):
+    gains = series({"10": 1.5, "50": -0.25}, "points", **{spread: {"10": 0.5, "50": 0.125}})
+    assert report.shown(gains) == "10: 1.5 ± 0.5  50: -0.25 ± 0.12   points"
