@@ -50,10 +50,9 @@ class Comparison:
 
 @dataclasses.dataclass(frozen=True)
 class Document:
-    """A source document: its number, its experiments, and the tables that put them side by side."""
+    """A source document: its experiments, and the tables that put them side by side."""
 
     slug: str
-    number: int
     experiments: tuple[Experiment, ...]
     comparisons: tuple[Comparison, ...] = ()
 

@@ -265,21 +265,15 @@ G_VAE = (
 )
 
 DOCUMENTS = (
-    Document("vae-cvae", 1, VAE_CVAE),
-    Document(
-        "cvae-study",
-        2,
-        CVAE,
-        (Comparison("cvae-study", tuple(experiment.name for experiment in CVAE)),),
-    ),
-    Document("ae-pokemon", 3, AE_POKEMON),
+    Document("vae-cvae", VAE_CVAE),
+    Document("cvae-study", CVAE, (Comparison("cvae-study", tuple(experiment.name for experiment in CVAE)),)),
+    Document("ae-pokemon", AE_POKEMON),
     Document(
         "beta-vae-wgan",
-        4,
         BETA_VAE_WGAN,
         (Comparison("beta-study", tuple(experiment.name for experiment in BETA_STUDY)),),
     ),
-    Document("g-vae", 5, G_VAE),
+    Document("g-vae", G_VAE),
 )
 ALL = tuple(experiment for document in DOCUMENTS for experiment in document.experiments)
 

@@ -64,7 +64,7 @@ import whole_commands  # noqa: E402
 from workers import EVERY  # noqa: E402
 
 from jgen.errors import UserError  # noqa: E402
-from jgen.platform.files import atomic_write  # noqa: E402
+from jgen.platform import files  # noqa: E402
 
 
 def machine(device="cpu"):
@@ -127,7 +127,7 @@ def parse_arguments(arguments=None):
 
 
 def write_json(path, content):
-    atomic_write(path, (json.dumps(content, indent=1) + "\n").encode())
+    files.write_json(path, content)
     print(f"written: {path}")
 
 

@@ -104,3 +104,21 @@ class Job:
 def first_step_of(block, steps, steps_per_epoch):
     """A block is the last `steps` steps of epoch block + 1: the trainer's own loop runs exactly these."""
     return block * steps_per_epoch + steps_per_epoch - steps
+
+
+def halved_sizes(height, width, n_stages):
+    """[(height, width), …]: of an image, and after each of `n_stages` convolutions of stride 2."""
+    sizes = [(height, width)]
+    for _ in range(n_stages):
+        sizes.append(((sizes[-1][0] + 1) // 2, (sizes[-1][1] + 1) // 2))
+    return sizes
+
+
+def steps_with(run_block):
+    """A worker's handler of the command "steps"; run_block(block, count) -> (seconds, the terms of every step)."""
+
+    def steps(block, count):
+        seconds, terms = run_block(block, count)
+        return {"seconds": seconds, "terms": terms[:CHECKED_STEPS]}
+
+    return steps

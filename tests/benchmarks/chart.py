@@ -21,10 +21,8 @@ def place(report):
 
 def draw(report, path):
     """One group of bars a model: the time of a step over ours (ratios), with the floor as a black mark."""
-    from matplotlib.figure import Figure
-
     models = report["models"]
-    figure = Figure(figsize=(max(8, 1.5 + 1.35 * len(models)), 4.8), layout="constrained")
+    figure = figures.figure(figsize=(max(8, 1.5 + 1.35 * len(models)), 4.8), layout="constrained")
     axes = figure.subplots()
     shown = ["ours", *next(iter(models.values()))["peers_ms"]]
     width = 0.8 / len(shown)

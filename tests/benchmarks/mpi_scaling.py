@@ -26,7 +26,7 @@ from pipes import Worker, WorkerError
 import numpy as np
 
 from jgen.errors import UserError
-from jgen.platform.files import atomic_write
+from jgen.platform.files import atomic_write, write_json
 
 HERE = pathlib.Path(__file__).resolve().parent
 BATCHES = {"beta-vae": (64, 512), "vae": (64,), "cvae-conv": (64,), "conv-vae": (32,)}
@@ -63,7 +63,7 @@ def measure(options, environment, folder, machine):
         raise UserError(f"under mpirun: {error} (make mpi says what is missing)") from None
     report = {"machine": machine, "date": datetime.date.today().isoformat(), "cases": found, "message": message}
     report["drawing_ns"] = round(1e9 * drawn, 2)
-    atomic_write(folder / "mpi-scaling.json", (json.dumps(report, indent=1) + "\n").encode())
+    write_json(folder / "mpi-scaling.json", report)
     atomic_write(folder / "mpi-scaling.md", table(report).encode())
     print(f"written: {folder / 'mpi-scaling.json'}, {folder / 'mpi-scaling.md'}")
 

@@ -82,12 +82,7 @@ def main():
     case = cases.CASES[job.name]
     algorithm, trainer = prepare(job, case, device=sys.argv[2])
     write_initial_state(job, case, algorithm)
-
-    def steps(block, count):
-        seconds, terms = trainer.run_block(block, count)
-        return {"seconds": seconds, "terms": terms[: cases.CHECKED_STEPS]}
-
-    serve({"steps": steps, "gemm_rate": gemm_rate})
+    serve({"steps": cases.steps_with(trainer.run_block), "gemm_rate": gemm_rate})
 
 
 def gemm_rate(size, seconds):

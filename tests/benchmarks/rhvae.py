@@ -9,6 +9,7 @@ none, accuracy     {judge: {images per class: accuracy in %, mean over seeds}} w
 gains              {judge: {"values", "half_widths"}}: paired by seed, in points
 """
 
+import functools
 import os
 import pathlib
 import subprocess
@@ -31,14 +32,15 @@ PEER = HERE / "peers/pythae_rhvae.py"
 
 
 class Cell(low_data.Cell):
-    """One choice of images; what the way "VAE" makes of them is made by RHVAE."""
+    """One choice of images; what the way "VAE" makes of them is made by RHVAE, `made_per_class` of each class."""
 
-    _made = None
+    def __init__(self, dataset, per_class, seed, recipe, made_per_class):
+        super().__init__(dataset, per_class, seed, recipe)
+        self.made_per_class = made_per_class
 
+    @functools.cache  # noqa: B019 (as low_data.Cell.made)
     def made(self, source, generator_moves):
-        if self._made is None:
-            self._made = images(self.real, self.seed, self.per_class)
-        return self._made
+        return images(self.real, self.seed, self.made_per_class)
 
 
 def images(few, seed, per_class):
@@ -65,8 +67,7 @@ def measure(options, environment, folder, machine):
     table = low_data.Table(folder / "rhvae.jsonl", settings)
     for seed in range(seeds):
         for size in sizes:
-            cell = Cell(dataset, size, seed, recipe)
-            cell.per_class = per_class
+            cell = Cell(dataset, size, seed, recipe, per_class)
             for way, judge in ((way, judge) for way in (NONE, RHVAE) for judge in JUDGES):
                 row = (size, way, judge, seed)
                 if row in table.accuracies:

@@ -15,7 +15,6 @@ image folders do.
 import contextlib
 import dataclasses
 import datetime
-import json
 import statistics
 import sys
 import tempfile
@@ -28,7 +27,7 @@ from workers import COMMANDS, command
 from jgen.config import to_json
 from jgen.errors import UserError
 from jgen.pictures import figures
-from jgen.platform.files import atomic_write
+from jgen.platform.files import atomic_write, write_json
 
 BLOCK_SECONDS = 1.5  # long against the permutation of a million images, which opens a block as it opens an epoch
 ROUNDS = 5
@@ -61,7 +60,7 @@ def measure(options, environment, folder, machine):
             axes[name]["series"][series] = {"points": points, "fit": fit(name, points)}
     report = {"machine": machine, "date": datetime.date.today().isoformat(), "threads": options.threads, "axes": axes}
     print_table(report)
-    atomic_write(folder / "scaling.json", (json.dumps(report, indent=1) + "\n").encode())
+    write_json(folder / "scaling.json", report)
     draw(report, folder / "scaling.png")
     print(f"written: {folder / 'scaling.json'}, {folder / 'scaling.png'}")
 
@@ -163,9 +162,7 @@ def print_table(report):
 
 def draw(report, path):
     """A column for each axis, with images/s above and memory below; dotted, the fitted straight line of step times."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(13, 7), layout="constrained")
+    figure = figures.figure(figsize=(13, 7), layout="constrained")
     panels = figure.subplots(2, len(AXES))
     for column, (name, axis) in enumerate(report["axes"].items()):
         for case, found in axis["series"].items():
@@ -174,7 +171,7 @@ def draw(report, path):
             panels[0, column].plot(x, speed, "o-", label=case)
             panels[1, column].plot(x, [p["peak_mb"] for p in found["points"]], "o-", label=case)
             if found["fit"]:
-                panels[0, column].plot(*line_of(name, found, report), ":", color="grey", label="fixed + linear")
+                panels[0, column].plot(*line_of(name, found), ":", color="grey", label="fixed + linear")
         for row, what in enumerate(("images a second", "peak memory, MB")):
             axes = panels[row, column]
             axes.set(xscale="log", xlabel=axis["label"], ylabel=what, xticks=x, xticklabels=[f"{v:,}" for v in x])
@@ -186,7 +183,7 @@ def draw(report, path):
     atomic_write(path, figures.png(figure, dpi=120))
 
 
-def line_of(name, found, report):
+def line_of(name, found):
     """Points (x, images/s) of the fitted straight line of step times."""
     points, line = found["points"], found["fit"]
     x = np.geomspace(points[0]["x"], points[-1]["x"], 50)

@@ -1,6 +1,6 @@
 """A training as its script does it, timed from inside; prints one line of JSON at the end.
 
-    python timed_run.py NAME first-step FLAGS …     ends after the first step: {"rows": …} of seconds since the start
+    python timed_run.py NAME first-step FLAGS …     ends after the first step: {"first_step_s": seconds since the start}
     python timed_run.py NAME pictures FLAGS …       a whole run: what its grids and its video cost
 
 The flags are the script's.
@@ -32,11 +32,10 @@ def first_step(algorithm_class, flags):
 
     class Timed(algorithm_class):
         def step(self, x, y, noise):
-            built = seconds_since_start()
             terms = super().step(x, y, noise)
             for value in terms.values():
                 value.item()
-            report(built_s=built, first_step_s=seconds_since_start())
+            report(first_step_s=seconds_since_start())
             os._exit(0)  # the run is over: nothing shall be saved, drawn or waited for
 
     run(Timed, flags)
@@ -48,7 +47,7 @@ def pictures(algorithm_class, flags):
     from jgen.runs import metrics, outputs
     from jgen.training.observers import Grids
 
-    spent = {"draw": [], "finish": [], "stitch": []}
+    spent = {"draw": [], "stitch": []}
 
     def timed(function, kind):
         def call(*arguments, **options):
@@ -64,13 +63,12 @@ def pictures(algorithm_class, flags):
     finish = outputs.finish
 
     def finish_and_report(algorithm, directory):
-        timed(finish, "finish")(algorithm, directory)
+        finish(algorithm, directory)
         grids = [directory.grid("epoch", row["epoch"]) for row in metrics.read_rows(directory.metrics)]
         frames = (grids * 100)[:100]
-        timed(stitch, "stitch")(frames, directory.results / "hundred.mp4", fps=film.frames_per_second(100))
+        timed(stitch, "stitch")(frames, directory.results / "hundred.mp4")
         rows = metrics.read_rows(directory.metrics)
-        report(epoch_s=[row["seconds"] for row in rows], draw_s=spent["draw"], finish_s=spent["finish"][0],
-               stitch_100_s=spent["stitch"][0])  # fmt: skip
+        report(epoch_s=[row["seconds"] for row in rows], draw_s=spent["draw"], stitch_100_s=spent["stitch"][0])
 
     outputs.finish = finish_and_report
     training.run(algorithm_class, flags)

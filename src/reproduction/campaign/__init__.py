@@ -53,7 +53,10 @@ def report(options, build):
         raise UserError("PARTS go with --run, --list or --publish: add it")
     out = pathlib.Path(options.out) if options.out else QUICK_OUT if options.quick else ROOT
     if options.list:
-        list_parts(options, out)
+        from reproduction.campaign import show
+
+        place, chosen, _ = _selected(options, out)
+        print("\n".join(show.table(chosen, place)))
         return
     if not (options.run or (out / "results").is_dir()):
         raise UserError(f"{out / 'results'} is not there, so there is nothing to report: check --out, or add --run")
@@ -77,16 +80,8 @@ def _selected(options, out):
     return place, *jobs.select(options.parts, place)
 
 
-def list_parts(options, out):
-    """Print the table of --list."""
-    from reproduction.campaign import show
-
-    place, chosen, _ = _selected(options, out)
-    print("\n".join(show.table(chosen, place)))
-
-
 def carry_out(options, out):
-    """Do what is missing of the parts; whether nothing failed. Exits where a signal stopped it."""
+    """Make what is missing of the parts; True if nothing failed. Exits where a signal stopped it."""
     from reproduction.campaign import show
     from reproduction.campaign.scheduler import FAILED, Scheduler
 

@@ -69,7 +69,7 @@ class Place:
     def command(self, words):
         """The process of `words`: a script of src/ and its arguments, and where to work.
 
-        What is every script's default goes without saying: the runs record their commands, and others read them.
+        Options at their default are left out, because runs record their command.
         """
         script, *rest = words
         command = [sys.executable, str(ROOT / "src" / script), *rest]
@@ -145,7 +145,7 @@ def training(experiment, place):
 
 
 def _training_seconds(experiment, directory, epochs, place):
-    """Of the epochs that are still to do: at the pace of those that are done, or as declared."""
+    """Seconds for the remaining epochs, at the pace so far, else as declared."""
     rows = metrics.read_epochs(directory.metrics)
     seconds = [row["seconds"] for row in rows if "seconds" in row]
     if not seconds:

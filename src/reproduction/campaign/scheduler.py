@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import ctypes
 import dataclasses
+import functools
 import os
 import shlex
 import signal
@@ -11,6 +11,7 @@ import subprocess
 import time
 
 from jgen.platform.files import ROOT, disk_errors, open_file, read
+from jgen.platform.supervisor import die_with_parent
 from jgen.training.progress import StopRequest
 from reproduction.campaign.state import DIFFERS, DONE, RUNNING
 
@@ -26,10 +27,6 @@ class Outcome:
     reason: str = ""
     seconds: float = 0.0
 
-    @property
-    def well(self):
-        return self.kind in (AT_HAND, MADE)
-
 
 @dataclasses.dataclass
 class Running:
@@ -40,10 +37,10 @@ class Running:
 
 
 class Scheduler:
-    """Carries out `jobs`, at most `slots` at a time; every, {key: job}, also has those that are not to be done.
+    """Runs `jobs`, at most `slots` at a time.
 
-    show: told of each job that ends, and between whiles of how things stand. todo: the keys of what was not done at the
-    start, or needed something that was not.
+    every: {key: job} of the whole campaign. show: is told of each job that ends, and the status now and then. todo:
+    keys of the jobs that were not done, or need one that was not.
     """
 
     def __init__(self, jobs, every, place, overwrite, slots, show):
@@ -105,7 +102,7 @@ class Scheduler:
                 return False
             if outcome is None and (state := self.every[key].look()).kind != DONE:
                 return Outcome(LEFT_OUT, f"needs: {key} ({state.kind}); run that too")
-            if outcome and not outcome.well:
+            if outcome and outcome.kind not in (AT_HAND, MADE):
                 return Outcome(LEFT_OUT, outcome.reason if outcome.kind == LEFT_OUT else f"{key} {outcome.kind}")
             fresh = fresh or bool(outcome and outcome.kind == MADE)
         state = job.look()
@@ -144,7 +141,7 @@ class Scheduler:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=_stop_with_parent,
+                preexec_fn=functools.partial(die_with_parent, os.getpid(), signal.SIGTERM),
             )
 
     def _collect(self, stopping):
@@ -183,12 +180,3 @@ class Scheduler:
     def _stop(self, name):
         for running in self.running:
             running.process.send_signal(signal.Signals[name])
-
-
-_PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None)
-
-
-def _stop_with_parent():
-    """In the new process: have the kernel send SIGTERM when the campaign dies, also of SIGKILL."""
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

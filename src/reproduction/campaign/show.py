@@ -37,14 +37,15 @@ class Show:
         if outcome.kind in (AT_HAND, LEFT_OUT) or (outcome.kind == STOPPED and not outcome.seconds):
             return  # the summary counts them
         self._count += 1
-        self._clear()
+        if self._terminal:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
         what = f"{outcome.kind:7} {duration(outcome.seconds):>10}  {job.key}"
         why = f": {outcome.reason}" if outcome.reason else ""
         left = "" if outcome.kind == STOPPED else f"  ({duration(scheduler.seconds_left())} left)"
         print(f"[{self._count:3}/{len(scheduler.todo)}] {what}{why}{left}", flush=True)
 
     def status(self, scheduler):
-        """How things stand: in place on a terminal, else now and then on a line."""
+        """The progress: one line updated in place on a terminal, else one line every QUIET seconds."""
         now = time.monotonic()
         if not scheduler.running or now - self._last < (1 if self._terminal else QUIET):
             return
@@ -56,10 +57,6 @@ class Show:
             print(f"\r\x1b[K{text[:width]}", end="", file=sys.stderr, flush=True)
         else:
             print(text, flush=True)
-
-    def _clear(self):
-        if self._terminal:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
 def _doing(running, place, now):

@@ -33,9 +33,8 @@ def build(out):
     texts = {folder / "README.md": markdown.render(page, results), folder / "index.html": html.render(page, results)}
     texts |= {folder / "figures" / f"{name}.svg": text for name, text in _figures(page).items()}
     files = {path: text.encode("utf-8") for path, text in texts.items()}
-    film = results.folder.joinpath("mp4", FILM)
-    if film.is_file():
-        files[folder / "figures" / "training.webp"] = media.animation(film)
+    if results.holds("mp4", FILM):
+        files[folder / "figures" / "training.webp"] = media.animation(results.folder / "mp4" / FILM)
     for path, content in files.items():
         atomic_write(path, content)
     return list(files)
@@ -50,4 +49,4 @@ def _figures(page):
     blocks += [block for section in (*page.highlights, *page.sections) for block in section.blocks]
     blocks += [inner for block in blocks for inner in getattr(block, "instead", ())]
     found = [block for block in blocks if isinstance(block, Chart)]
-    return {chart.name: charts.standalone(chart.svg, templates.chart_css()) for chart in found}
+    return {chart.name: charts.standalone(chart.svg, templates.asset("charts.css")) for chart in found}

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 
 from reproduction.reporting import charts, media
 from reproduction.reporting.blocks import Chart, Gallery, Missing, Picture, Prose, Raw, Table
 from reproduction.reporting.results import NotRunYet, Number
 from reproduction.reporting.templates import template
-from reproduction.reporting.verdicts import Outcome, Verdict
+from reproduction.reporting.verdicts import Outcome, Rule, graded
 
 BETAS = (0.0, 0.02, 0.03, 0.05, 0.1, 0.12, 0.15, 1.0)
 PUBLISHED_GOOD = (0.02, 0.15)
+KINDS = {"recon": "originals over reconstructions", "samples": "samples"}  # of pictures
 COLUMNS = (  # heading, section, key, form
     ("MSE of the mean's reconstruction", "reconstruction", "mse", ".4f"),
     ("rate (KL), nats", "likelihood", "rate", ".3g"),
@@ -27,50 +27,35 @@ def name_of(beta):
     return f"beta-vae-{beta:g}"
 
 
-def trained(results):
-    """{beta: run} of what is there."""
-    return {beta: results.run(name_of(beta)) for beta in BETAS if results.has(name_of(beta))}
+def smallest(section: str, key: str, words: str, *best: float) -> Rule:
+    """Of all betas, the number (section, key) is smallest at one of `best`."""
+
+    def judge(results):
+        values = _values(results, section, key)
+        return Outcome(graded(min(values, key=values.get) in best), f"{words} {_listed(values)}")
+
+    return Rule(f"of all betas, the {words} is smallest at {' or '.join(f'{beta:g}' for beta in best)}", judge)
 
 
-@dataclasses.dataclass(frozen=True)
-class Smallest:
-    """Of all betas, the number (section, key) is smallest at one of `betas`."""
-
-    section: str
-    key: str
-    words: str
-    betas: tuple[float, ...]
-
-    @property
-    def text(self):
-        where = " or ".join(f"{beta:g}" for beta in self.betas)
-        return f"of all betas, the {self.words} is smallest at {where}"
-
-    def judge(self, results):
-        values = _values(results, self.section, self.key, BETAS)
-        best = min(values, key=values.get)
-        verdict = Verdict.REPRODUCED if best in self.betas else Verdict.NOT
-        return Outcome(verdict, f"{self.words} {_listed(values)}")
+def _inside_against_ends(results):
+    values = _values(results, "distances", "frechet_distance")
+    low, high = PUBLISHED_GOOD
+    inside = [value for beta, value in values.items() if low <= beta <= high]
+    better = sum(value < min(values[0.0], values[1.0]) for value in inside)
+    found = f"{better} of {len(inside)} betas; Fréchet distance {_listed(values)}"
+    return Outcome(graded(better == len(inside), better > 0), found)
 
 
-@dataclasses.dataclass(frozen=True)
-class BetterThanTheEnds:
-    """Samples of every beta in the good range have a smaller Fréchet distance than those of beta 0 and of beta 1."""
-
-    text: str = "Fréchet distance at every beta from 0.02 to 0.15 below that at 0 and that at 1; partly if at some"
-
-    def judge(self, results):
-        values = _values(results, "distances", "frechet_distance", BETAS)
-        low, high = PUBLISHED_GOOD
-        inside = {beta: value for beta, value in values.items() if low <= beta <= high}
-        better = [beta for beta, value in inside.items() if value < min(values[0.0], values[1.0])]
-        verdict = Verdict.REPRODUCED if len(better) == len(inside) else Verdict.PARTLY if better else Verdict.NOT
-        return Outcome(verdict, f"{len(better)} of {len(inside)} betas; Fréchet distance {_listed(values)}")
+BETTER_THAN_THE_ENDS = Rule(
+    f"Fréchet distance at every beta from {PUBLISHED_GOOD[0]} to {PUBLISHED_GOOD[1]} below that at 0 and that at 1; "
+    "partly if at some",
+    _inside_against_ends,
+)
 
 
-def _values(results, section, key, betas):
+def _values(results, section, key):
     """{beta: number}; NotRunYet if one is missing, because an extreme of half the betas proves nothing."""
-    return {beta: Number(name_of(beta), section, key).of(results) for beta in betas}
+    return {beta: Number(name_of(beta), section, key).of(results) for beta in BETAS}
 
 
 def _listed(values):
@@ -79,10 +64,10 @@ def _listed(values):
 
 def blocks(results):
     """The slider, the curve and the table of the betas that are trained."""
-    runs = {beta: run for beta, run in trained(results).items() if _has_pictures(results, run)}
-    missing = [f"{beta:g}" for beta in BETAS if beta not in runs]
-    found = [Missing(f"beta = {', '.join(missing)}", "python src/beta-vae.py -b BETA --epochs 40 --name beta-vae-BETA")]
-    found = found if missing else []
+    runs = {beta: results.run(name_of(beta)) for beta in BETAS if _is_there(results, name_of(beta))}
+    missing = ", ".join(f"{beta:g}" for beta in BETAS if beta not in runs)
+    command = "python src/beta-vae.py -b BETA --epochs 40 --name beta-vae-BETA"
+    found = [Missing(f"beta = {missing}", command)] if missing else []
     if not runs:
         return found
     placed = _placed(runs)
@@ -94,14 +79,19 @@ def blocks(results):
     pictures = [
         Picture((run.name, f"{kind}.png"), f"{words}, beta {beta:g}", f"beta = {beta:g}: {words}")
         for beta, run in runs.items()
-        for kind, words in (("recon", "originals over reconstructions"), ("samples", "samples"))
+        for kind, words in KINDS.items()
     ]
     return [
         Prose(_words(runs)),
         Raw(html, (*([curve] if curve else []), Gallery(tuple(pictures), large=True))),
-        _table(runs),
+        _table(results, runs),
         *found,
     ]
+
+
+def _is_there(results, name):
+    """Whether a run is trained and has its pictures."""
+    return results.has(name) and all(results.holds(name, f"{kind}.png") for kind in KINDS)
 
 
 def _words(runs):
@@ -116,14 +106,10 @@ def _words(runs):
     )
 
 
-def _has_pictures(results, run):
-    return all((results.folder / run.name / f"{kind}.png").is_file() for kind in ("recon", "samples"))
-
-
 def _stop(results, beta, run, placed):
     """One position of the slider; point: the index of its mark in the curve, or "" where it has none."""
-    facts = [(heading, _cell(run, section, key, form)) for heading, section, key, form in COLUMNS]
-    pictures = {kind: media.picture(results.path(run.name, f"{kind}.png")) for kind in ("recon", "samples")}
+    facts = [(heading, Number(run.name, *column).cell(results)) for heading, *column in COLUMNS]
+    pictures = {kind: media.picture(results.folder / run.name / f"{kind}.png") for kind in KINDS}
     point = placed.index(beta) if beta in placed else ""
     return {"beta": f"{beta:g}", "point": point, "facts": facts, **pictures}
 
@@ -151,18 +137,11 @@ def _curve(placed):
     return Chart("rate-distortion", svg, "Rate against distortion, one point for each beta", caption)
 
 
-def _table(runs):
+def _table(results, runs):
     head = ("beta", "epochs", *(heading for heading, *_ in COLUMNS))
     rows = [
-        (f"{beta:g}", str(len(run.rows)), *(_cell(run, section, key, form) for _, section, key, form in COLUMNS))
+        (f"{beta:g}", str(len(run.rows)), *(Number(run.name, *column).cell(results) for _, *column in COLUMNS))
         for beta, run in runs.items()
     ]
     caption = "The beta study, test images; Fréchet distance of 10,000 samples in the independent classifier's features"
     return Table(head, rows, caption)
-
-
-def _cell(run, section, key, form):
-    try:
-        return f"{run.value(section, key):{form}}"
-    except NotRunYet:
-        return "not run yet"

@@ -130,6 +130,3 @@ class Section:
     key: str
     title: str
     blocks: tuple
-
-
-Block = Prose | Heading | Table | Folded | Gallery | Chart | Raw | Missing

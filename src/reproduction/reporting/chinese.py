@@ -1,9 +1,5 @@
 """The page's headings and leading sentences in Chinese; what has no entry is shown in English only."""
 
-from __future__ import annotations
-
-from reproduction.reporting import templates
-
 TEXTS = {
     "Neural networks that draw, live in your browser": "会画画的神经网络，就在你的浏览器里运行",
     "These decoders were trained with [Jittor](https://github.com/Jittor/jittor) and run in this page: move a latent "
@@ -55,16 +51,4 @@ TEXTS = {
     "G-VAE": "G-VAE",
     "A classifier under the ISDA loss makes a VAE's latent directions keep the class, so that it can augment a "
     "labelled data set.": "用 ISDA 损失训练的分类器使 VAE 的隐空间方向保持类别，因此可以用来增强带标签的数据集。",
-    "How well the models assign probability": "模型的对数似然",
 }
-
-
-def both(text: str):
-    """`text`, a line of Markdown, as HTML in English and, if there is an entry, in Chinese."""
-    english = templates.inline(text)
-    chinese = TEXTS.get(text)
-    if chinese is None:
-        return english
-    return templates.Markup(
-        f'<span class="en">{english}</span><span class="zh" lang="zh">{templates.inline(chinese)}</span>'
-    )

@@ -5,12 +5,12 @@ from __future__ import annotations
 from markupsafe import Markup
 
 from reproduction.reporting import media
-from reproduction.reporting.templates import asset, chart_css, template
+from reproduction.reporting.templates import asset, template
 
 
 def render(page, results):
     """The whole page as text: one <style>, one <script>, every picture and the small films inside."""
-    css = [asset("page.css"), chart_css(), *(each.css for each in page.fragments)]
+    css = [asset("page.css"), asset("charts.css"), *(each.css for each in page.fragments)]
     scripts = [asset("page.js"), *(each.js for each in page.fragments if each.js)]
     waiting = (f"ready(() => {{\n{script}\n}});" for script in scripts)
     return template("page.html").render(
@@ -35,24 +35,21 @@ class _Embedding:
         self._folder, self._results = results.folder, results
         self._budget = media.FilmBudget()
 
-    def _path(self, parts):
-        return self._folder.joinpath(*parts)
-
     def exists(self, item):
-        return self._path(item.parts).is_file()
+        return self._results.holds(*item.parts)
 
     def link(self, item):
         """Where the original lies, seen from report/."""
         return self._results.link(*item.parts)
 
     def picture(self, item):
-        return media.picture(self._path(item.parts))
+        return media.picture(self._folder.joinpath(*item.parts))
 
     def film(self, item):
         """What <video> needs: source, size and poster."""
-        path = self._path(item.parts)
+        path = self._folder.joinpath(*item.parts)
         width, height = media.film_size(path)
         embedded = None if item.linked else self._budget.embed(media.small_film(path))
-        given = item.poster and self._path(item.poster).is_file()
-        poster = media.poster(self._path(item.poster)) if given else media.middle_frame(path)
+        given = item.poster and self._results.holds(*item.poster)
+        poster = media.poster(self._folder.joinpath(*item.poster)) if given else media.middle_frame(path)
         return {"src": embedded or self.link(item), "width": width, "height": height, "poster": poster}

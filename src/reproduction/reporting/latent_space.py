@@ -106,7 +106,7 @@ def _described(shown, directory, saved, chain):
 
 
 def _ranking(directory, chain):
-    """The latents' order and what it follows: the encoder's KL, or else how far the pixels move, RMS, from -2 to 2."""
+    """Order of the latents: by the encoder's KL, else by the RMS change of the pixels from −2 to 2."""
     latents = chain.latents
     likelihood = report.read(directory).get("likelihood", {"numbers": {}})
     kl = likelihood["numbers"].get("kl_per_dimension", {}).get("values")

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 from jgen.augmentation.low_data import CLASSIC, CONFIDENCE, JUDGES, NONE, WAYS
 from reproduction.reporting import charts
 from reproduction.reporting.blocks import Chart, Missing, Prose, Table
 from reproduction.reporting.results import NotRunYet
-from reproduction.reporting.verdicts import Outcome, Verdict, graded
+from reproduction.reporting.verdicts import Outcome, Rule, Verdict, graded
 
 RUN, SECTION = "g-vae-mnist", "low-data"
 WITH_VAE, WITH_UNLABELLED = "classic + VAE", "classic + unlabelled"
@@ -22,24 +20,22 @@ def gain(way: str, judge: str = JUDGE) -> str:
     return f"{judge}: gain of {way} over {NONE}"
 
 
-@dataclasses.dataclass(frozen=True)
-class Helps:
-    """With few images per class, images made by a VAE of these images train a better classifier than they alone do."""
+def _helps(results):
+    measured = results.run(RUN).measured(SECTION, gain(WAY))
+    halves = measured.get("half_widths", {})
+    found = "; ".join(f"{_with_interval(measured, size)} at {size}" for size in measured["values"])
+    if not halves:
+        return Outcome(Verdict.MISSING, f"points gained, by images per class: {found}; one seed has no interval")
+    sure = [size for size, value in measured["values"].items() if size in halves and value > halves[size]]
+    verdict = graded(len(sure) == len(measured["values"]), bool(sure))
+    return Outcome(verdict, f"percentage points gained, {CONFIDENCE:.0%} interval, by images per class: {found}")
 
-    text: str = (
-        f"gain in accuracy over no augmentation above 0 at every number of images, with {CONFIDENCE:.0%} confidence "
-        "(Student's t over the seeds); partly if at some"
-    )
 
-    def judge(self, results):
-        measured = results.run(RUN).measured(SECTION, gain(WAY))
-        halves = measured.get("half_widths", {})
-        sure = [size for size, value in measured["values"].items() if size in halves and value > halves[size]]
-        verdict = graded(len(sure) == len(measured["values"]), bool(sure))
-        found = "; ".join(f"{_with_interval(measured, size)} at {size}" for size in measured["values"])
-        if not halves:
-            return Outcome(Verdict.MISSING, f"points gained, by images per class: {found}; one seed has no interval")
-        return Outcome(verdict, f"percentage points gained, {CONFIDENCE:.0%} interval, by images per class: {found}")
+HELPS = Rule(
+    f"gain in accuracy over no augmentation above 0 at every number of images, with {CONFIDENCE:.0%} confidence "
+    "(Student's t over the seeds); partly if at some",
+    _helps,
+)
 
 
 def _with_interval(measured, size):
@@ -60,14 +56,14 @@ def blocks(results, run=RUN):
         series = {way: measured.measured(SECTION, gain(way))["values"] for way in ways}
     except NotRunYet:
         return [Missing("the low-data table", f"python src/evaluate.py {run} {SECTION}")] if run == RUN else []
-    rhvae = _rhvae(results) if run == RUN else None
+    rhvae = results.measured_file("rhvae.json", "make benchmark ARGS=--rhvae", _check_rhvae) if run == RUN else {}
     return [_outcome(measured, ways), *(_table(measured, ways, judge, rhvae) for judge in JUDGES), _chart(series, run)]
 
 
 def _ways(run):
     """The ways that were measured, but for none. NotRunYet without any."""
     run.measured(SECTION, f"{JUDGE}: {NONE}")
-    return [way for way in WAYS if way != NONE and run.has_number(SECTION, gain(way))]
+    return [way for way in WAYS if way != NONE and gain(way) in run.evaluation[SECTION]["numbers"]]
 
 
 def _outcome(run, ways):
@@ -90,7 +86,7 @@ def _outcome(run, ways):
 
 
 def _table(run, ways, judge, rhvae):
-    """The gains of each way; rhvae: the content of rhvae.json, or None."""
+    """The gains of each way; rhvae: the content of rhvae.json, or {}."""
     plain = run.measured(SECTION, f"{judge}: {NONE}")["values"]
     head = ("augmentation", *(f"{size} images per class" for size in plain))
     rows = [(f"none ({WAYS[NONE].text})", *(f"{value:.1f} %" for value in plain.values()))]
@@ -106,14 +102,6 @@ def _table(run, ways, judge, rhvae):
         f"choices of the images. {protocol.get('chosen_by', '')}."
     )
     return Table(head, rows, caption)
-
-
-def _rhvae(results):
-    """The content of rhvae.json, or None where it was not measured."""
-    try:
-        return results.measured_file("rhvae.json", "make benchmark ARGS=--rhvae", _check_rhvae)
-    except NotRunYet:
-        return None
 
 
 def _check_rhvae(report):

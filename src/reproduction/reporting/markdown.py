@@ -14,8 +14,8 @@ def render(page, results):
     parts = [f"# {page.documents_title}", page.intro, page.warning, *_overview(page), page.verdicts]
     parts.append("[index.html](index.html) is this report as one page that plays its films; open it from a clone.")
     parts += _sections(page.highlights, results)
-    for judgement in page.judgements:
-        parts += _document(judgement, results)
+    for number, judgement in enumerate(page.judgements, 1):
+        parts += _document(number, judgement, results)
     for fragment in page.fragments:
         if fragment.markdown:
             parts += [f'## <a id="{fragment.anchor}"></a>{fragment.title}', fragment.markdown.strip()]
@@ -44,7 +44,7 @@ def _overview(page):
     return [_table(head, rows, words=4)]
 
 
-def _document(judgement, results):
+def _document(number, judgement, results):
     document = judgement.document
     rows = [
         (claim.statement, outcome.found, claim.rule.text, f"{outcome.verdict.sign} {outcome.verdict.value}")
@@ -52,7 +52,7 @@ def _document(judgement, results):
     ]
     return [
         f'## <a id="document-{document.key}"></a>{document.title}',
-        f"Document {judgement.number}, `{document.source}`: **{judgement.verdict.value}** ({judgement.counts}).",
+        f"Document {number}, `{document.source}`: **{judgement.verdict.value}** ({judgement.counts}).",
         document.line,
         _table(("claim", "what came out", "rule", "verdict"), rows, words=4),
         *_blocks(document.blocks, results),
@@ -90,7 +90,7 @@ def _block(block, results):
 
 
 def _gallery(block, results):
-    found = [item for item in block.items if results.folder.joinpath(*item.parts).is_file()]
+    found = [item for item in block.items if results.holds(*item.parts)]
     films = [f"- film: [{item.caption}]({results.link(*item.parts)})" for item in found if isinstance(item, Film)]
     pictures = [item for item in found if isinstance(item, Picture)]
     wide = [f"{item.caption}:\n\n{_image(item, results)}" for item in pictures if item.wide]

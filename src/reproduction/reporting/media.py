@@ -9,6 +9,8 @@ import pathlib
 import subprocess
 import tempfile
 
+import imageio.v3
+import imageio_ffmpeg
 from PIL import Image
 
 from jgen.errors import UserError
@@ -20,8 +22,8 @@ GREYS = 16  # levels of a grey picture without loss otherwise: digits stay sharp
 POSTER, POSTER_QUALITY = (240, 320), 50  # width and height at most
 FILM_FACTOR = 30  # x264's constant rate factor of a film in the page; larger is smaller and coarser
 FILM_BYTES = 120_000  # a film that is still larger is linked, not embedded
+ALL_FILMS = 110_000  # bytes of all embedded films together; further ones are linked
 MOST_FRAMES, LAST_FRAMES, FRAME_MILLISECONDS = 60, 10, 100  # of the README's animation
-ALL_FILMS = 110_000  # and so are all films once this is spent, in the order of the page
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,8 +61,6 @@ def poster(path):
 
 def middle_frame(path):
     """The same, of a film's own middle frame."""
-    import imageio.v3
-
     facts = _facts(path)
     middle = int(facts["fps"] * facts["duration"] / 2)
     return _poster(Image.fromarray(imageio.v3.imread(path, plugin="FFMPEG", index=middle)))
@@ -77,8 +77,6 @@ def film_size(path):
 
 
 def _facts(path):
-    import imageio.v3
-
     try:
         return imageio.v3.immeta(path, plugin="FFMPEG")
     except (OSError, ValueError, RuntimeError) as error:
@@ -88,8 +86,6 @@ def _facts(path):
 
 def small_film(path):
     """The film's bytes at half its size, which for grids is one pixel for each of the model's; never more bytes."""
-    import imageio_ffmpeg
-
     with tempfile.TemporaryDirectory() as folder:
         target = pathlib.Path(folder, "small.mp4")
         command = [imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-v", "error", "-i", str(path)]
@@ -105,8 +101,6 @@ def small_film(path):
 
 def animation(path):
     """A film as the bytes of an animated WebP that loops: half its size, at most MOST_FRAMES frames."""
-    import imageio.v3
-
     frames = [Image.fromarray(frame) for frame in imageio.v3.imiter(path, plugin="FFMPEG")]
     step = -(-len(frames) // MOST_FRAMES)
     shown = frames[::step] + [frames[-1]] * LAST_FRAMES

@@ -11,24 +11,8 @@ from reproduction.reporting.blocks import Document, Film, Folded, Gallery, Headi
 from reproduction.reporting.fragment import Fragment
 from reproduction.reporting.verdicts import Claim, Outcome, Verdict, together
 
-TITLE = "Neural networks that draw, live in your browser"
-LEAD = (
-    "These decoders were trained with [Jittor](https://github.com/Jittor/jittor) and run in this page: move a latent "
-    "and watch the picture change."
-)
-DOCUMENTS_TITLE = "Five documents, claim by claim"
-INTRO = (
-    "Five Chinese blog posts, the *source documents*, describe autoencoders, VAEs, CVAEs, a G-VAE and a WGAN. This "
-    "project runs what they ran and says what holds. Every number is read from a file that the "
-    "named command wrote."
-)
 FILM = "cvae-beta-4.mp4"  # the README shows it as a picture
 SMALL = "mnist5k"
-VERDICTS = (
-    "A verdict follows from the numbers by the rule beside it; a claim without a number is judged with the evidence "
-    "given. A document is *reproduced*, or *not*, if all of its claims are, else *partly*; if most of its claims have "
-    "not been run, it is *not run yet*."
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +21,6 @@ class Judgement:
 
     document: Document
     outcomes: tuple[tuple[Claim, Outcome], ...]
-    number: int
     runs: Folded
 
     @property
@@ -58,11 +41,22 @@ class Page:
     sections: tuple[Section, ...]
     fragments: tuple[Fragment, ...]
     warning: str
-    title: str = TITLE
-    lead: str = LEAD
-    documents_title: str = DOCUMENTS_TITLE
-    intro: str = INTRO
-    verdicts: str = VERDICTS
+    title: str = "Neural networks that draw, live in your browser"
+    lead: str = (
+        "These decoders were trained with [Jittor](https://github.com/Jittor/jittor) and run in this page: move a "
+        "latent and watch the picture change."
+    )
+    documents_title: str = "Five documents, claim by claim"
+    intro: str = (
+        "Five Chinese blog posts, the *source documents*, describe autoencoders, VAEs, CVAEs, a G-VAE and a WGAN. This "
+        "project runs what they ran and says what holds. Every number is read from a file that the "
+        "named command wrote."
+    )
+    verdicts: str = (
+        "A verdict follows from the numbers by the rule beside it; a claim without a number is judged with the "
+        "evidence given. A document is *reproduced*, or *not*, if all of its claims are, else *partly*; if most of its "
+        "claims have not been run, it is *not run yet*."
+    )
 
     @property
     def entries(self):
@@ -81,7 +75,7 @@ def contents(results, fragments):
         planned = next(each for each in experiments.DOCUMENTS if each.slug == document.key)
         line = f"Commands, protocol, seconds: {runs.summary(results, planned.experiments)}"
         table = Folded(line, (runs.table(results, planned.experiments),))
-        judged.append(Judgement(document, outcomes, planned.number, table))
+        judged.append(Judgement(document, outcomes, table))
     sections = (likelihoods.section(results), speed.section(results))
     return Page(_highlights(results), tuple(judged), sections, tuple(fragments), _warning(results))
 
@@ -120,4 +114,4 @@ def without_gaps(blocks, results):
 
 
 def _any_exists(gallery, results):
-    return any(results.folder.joinpath(*item.parts).is_file() for item in gallery.items)
+    return any(results.holds(*item.parts) for item in gallery.items)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
-import typing
-
 import numpy as np
 
 from reproduction.reporting import charts
 from reproduction.reporting.blocks import Chart, Gallery, Heading, Missing, Picture, Prose, Table
 from reproduction.reporting.results import NotRunYet
-from reproduction.reporting.verdicts import Outcome, graded
+from reproduction.reporting.verdicts import Outcome, Rule, graded
 
 RUN, PLAIN, UNET = "g-vae-mnist", "g-vae-mnist-plain", "g-vae-unet"
 SECTION = "preservation"
@@ -18,7 +15,9 @@ DIRECTIONS, STEP, FROM_PRIOR = "top10%", "3", "mu+N(0,I)"
 CLASS_RUN, CLASS_PLAIN = "g-vae-mnist-class", "g-vae-mnist-class-plain"
 CLASS_MOVES, CLASS_DISTANCE = "class", 4.0  # draws of N(0, Sigma_y); pixel distance from the reconstruction
 CLASS_PICTURE = (CLASS_RUN, "explore", "augment-class.png")
-SURE = 2  # standard errors
+KEPT, PARTLY_KEPT = 99, 95  # per cent of the labels
+MARGIN, SURE = 1, 2  # percentage points; standard errors
+U_NET_MOVES, U_NET_PARTLY = 0.25, 0.5  # of the pixel distance by which G-VAE moves
 WORDS = {
     RUN: "G-VAE",
     PLAIN: "plain VAE",
@@ -35,103 +34,78 @@ def _series(results, run, label):
 
 
 def _movement(results):
-    """Pixel distances: what the largest step makes of the reconstruction, and the reconstruction's from the image."""
+    """Pixel distances: (largest step from reconstruction, reconstruction from image)."""
     moved = _series(results, RUN, f"pixel_distance {DIRECTIONS}")[STEP]
     return moved, results.run(RUN).measured(SECTION, "pixel_distance_of_reconstruction")["value"]
 
 
-@dataclasses.dataclass(frozen=True)
-class Retention:
-    """At the largest step along the top directions, G-VAE keeps at least `least` per cent of the labels."""
-
-    least: float = 99.0
-    partly: float = 95.0
-
-    @property
-    def text(self):
-        return (
-            f"labels kept at ±{STEP}σ along the top 10 % of directions ≥ {self.least:g} %, by steps that move an image "
-            f"further than its reconstruction is off; partly from {self.partly:g} %, or by smaller steps"
-        )
-
-    def judge(self, results):
-        kept = _series(results, RUN, f"retention {DIRECTIONS}")[STEP]
-        moved, off = _movement(results)
-        verdict = graded(kept >= self.least and moved > off, kept >= self.partly)
-        return Outcome(verdict, f"{kept:.1f} %, by {moved:.2f} in pixels; the reconstruction is {off:.2f} off")
+def _retention(results):
+    kept = _series(results, RUN, f"retention {DIRECTIONS}")[STEP]
+    moved, off = _movement(results)
+    found = f"{kept:.1f} %, by {moved:.2f} in pixels; the reconstruction is {off:.2f} off"
+    return Outcome(graded(kept >= KEPT and moved > off, kept >= PARTLY_KEPT), found)
 
 
-@dataclasses.dataclass(frozen=True)
-class _KeepsMore:
-    """G-VAE keeps clearly more labels than the plain VAE: by `margin` percentage points, and beyond chance."""
+RETENTION = Rule(
+    f"labels kept at ±{STEP}σ along the top 10 % of directions ≥ {KEPT} %, by steps that move an image further than "
+    f"its reconstruction is off; partly from {PARTLY_KEPT} %, or by smaller steps",
+    _retention,
+)
 
-    margin: float = 1.0
 
-    where: typing.ClassVar[str]
+def _keeps_more(where, found):
+    """The Rule that G-VAE keeps clearly more labels than the plain VAE: by MARGIN, and beyond chance.
 
-    @property
-    def text(self):
-        return (
-            f"labels kept {self.where}: G-VAE's share above the plain VAE's by ≥ {self.margin:g} percentage point "
-            f"and {SURE} standard errors; partly if only by {SURE} standard errors"
-        )
+    found(results): (G-VAE's share, the plain VAE's, the gain, its standard error) in % or percentage points.
+    """
 
-    def judge(self, results):
-        ours, plain, more, error = self.found(results)
+    def judge(results):
+        ours, plain, more, error = found(results)
         sure = more > SURE * error
-        found = f"{ours:.1f} % against {plain:.1f} %: {more:+.2f} ± {error:.2f} percentage points"
-        return Outcome(graded(sure and more >= self.margin, sure), found)
+        words = f"{ours:.1f} % against {plain:.1f} %: {more:+.2f} ± {error:.2f} percentage points"
+        return Outcome(graded(sure and more >= MARGIN, sure), words)
+
+    return Rule(
+        f"labels kept {where}: G-VAE's share above the plain VAE's by ≥ {MARGIN} percentage point and {SURE} standard "
+        f"errors; partly if only by {SURE} standard errors",
+        judge,
+    )
 
 
-class KeepsMoreThanPlain(_KeepsMore):
+def _at_equal_distance(results):
     """Along the top directions, at equal pixel distance from the reconstruction."""
-
-    where = "at equal pixel distance"
-
-    def found(self, results):
-        """(G-VAE's share, the plain VAE's, the gain, its standard error) in % or percentage points."""
-        run = results.run(RUN)
-        kept = run.measured(SECTION, f"retention_at_equal_diversity {DIRECTIONS}")["values"]
-        if PLAIN not in kept:
-            raise NotRunYet(f"the preservation of {PLAIN}")
-        gain = run.measured(SECTION, f"gain_at_equal_diversity {DIRECTIONS}")
-        return kept[RUN], kept[PLAIN], gain["values"][PLAIN], gain["standard_errors"][PLAIN]
+    run = results.run(RUN)
+    kept = run.measured(SECTION, f"retention_at_equal_diversity {DIRECTIONS}")["values"]
+    if PLAIN not in kept:
+        raise NotRunYet(f"the preservation of {PLAIN}")
+    gain = run.measured(SECTION, f"gain_at_equal_diversity {DIRECTIONS}")
+    return kept[RUN], kept[PLAIN], gain["values"][PLAIN], gain["standard_errors"][PLAIN]
 
 
-class KeepsMoreUnderNoise(_KeepsMore):
+def _under_noise(results):
     """With mu + N(0, I), the last column of the document's pictures."""
-
-    where = "with mu + N(0, I)"
-
-    def found(self, results):
-        """As KeepsMoreThanPlain.found."""
-        ours, plain = (_series(results, name, f"retention {FROM_PRIOR}")["1"] for name in (RUN, PLAIN))
-        gain = results.run(RUN).measured(SECTION, f"gain_over {PLAIN} {FROM_PRIOR}")
-        return ours, plain, gain["values"]["1"], gain["standard_errors"]["1"]
+    ours, plain = (_series(results, name, f"retention {FROM_PRIOR}")["1"] for name in (RUN, PLAIN))
+    gain = results.run(RUN).measured(SECTION, f"gain_over {PLAIN} {FROM_PRIOR}")
+    return ours, plain, gain["values"]["1"], gain["standard_errors"]["1"]
 
 
-@dataclasses.dataclass(frozen=True)
-class SkipsCarryTheImage:
-    """Replacing z by mu + N(0, I) changes the U-Net's images far less than it changes those of G-VAE."""
+KEEPS_MORE_AT_EQUAL_DISTANCE = _keeps_more("at equal pixel distance", _at_equal_distance)
+KEEPS_MORE_UNDER_NOISE = _keeps_more("with mu + N(0, I)", _under_noise)
 
-    most: float = 0.25
-    partly: float = 0.5
 
-    @property
-    def text(self):
-        return (
-            "pixel distance that mu + N(0, I) in place of mu makes, against the same of G-VAE without skip connections "
-            f"≤ {self.most:.0%}; partly up to {self.partly:.0%} (the U-Net was trained on 5,000 of the images)"
-        )
+def _u_net_movement(results):
+    label = f"pixel_distance {FROM_PRIOR}"
+    unet, ours = (results.run(name).measured(SECTION, label)["values"]["1"] for name in (UNET, RUN))
+    share = unet / ours
+    found = f"{share:.0%}: {unet:.2f} against {ours:.2f}"
+    return Outcome(graded(share <= U_NET_MOVES, share <= U_NET_PARTLY), found)
 
-    def judge(self, results):
-        moved = {
-            name: results.run(name).measured(SECTION, f"pixel_distance {FROM_PRIOR}")["values"]["1"]
-            for name in (UNET, RUN)
-        }
-        share = moved[UNET] / moved[RUN]
-        found = f"{share:.0%}: {moved[UNET]:.2f} against {moved[RUN]:.2f}"
-        return Outcome(graded(share <= self.most, share <= self.partly), found)
+
+SKIPS_CARRY_THE_IMAGE = Rule(
+    "pixel distance that mu + N(0, I) in place of mu makes, against the same of G-VAE without skip connections "
+    f"≤ {U_NET_MOVES:.0%}; partly up to {U_NET_PARTLY:.0%} (the U-Net was trained on 5,000 of the images)",
+    _u_net_movement,
+)
 
 
 def class_moves_blocks(results):
@@ -152,12 +126,9 @@ def class_moves_blocks(results):
         f"{CLASS_DISTANCE:g} (Euclidean distance of pixels) keep this share in its class, G-VAE against the plain "
         f"VAE: {found}, by the first and by the second judge."
     )
-    blocks = [heading, Prose(words)]
-    if results.folder.joinpath(*CLASS_PICTURE).is_file():
-        alt = "Originals in the framed column, moved by draws from their class's covariance; G-VAE, then the plain VAE"
-        caption = "One draw for each image, by −0.9 to 0.9 of it. G-VAE left, plain VAE right"
-        blocks.append(Gallery((Picture(CLASS_PICTURE, alt, caption, wide=True),)))
-    return blocks
+    alt = "Originals in the framed column, moved by draws from their class's covariance; G-VAE, then the plain VAE"
+    caption = "One draw for each image, by −0.9 to 0.9 of it. G-VAE left, plain VAE right"
+    return [heading, Prose(words), Gallery((Picture(CLASS_PICTURE, alt, caption, wide=True),))]
 
 
 def class_moves_table(results, run, plain):

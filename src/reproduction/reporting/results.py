@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import contextvars
 import dataclasses
 import functools
 import pathlib
@@ -19,36 +17,19 @@ class NotRunYet(Exception):
     """Something that a part of the report needs is not in results/; the message names it."""
 
 
-_doubts: contextvars.ContextVar[list | None] = contextvars.ContextVar("warnings of the numbers read", default=None)
-
-
-@contextlib.contextmanager
-def noting_doubts():
-    """Within, the warnings of all numbers that are read are collected in the list that it gives."""
-    doubts = []
-    token = _doubts.set(doubts)
-    try:
-        yield doubts
-    finally:
-        _doubts.reset(token)
-
-
-def _note_doubt(text):
-    if (doubts := _doubts.get()) is not None:
-        doubts.append(text)
-
-
 @dataclasses.dataclass(frozen=True)
 class Run:
     """A finished run: config.json, metrics.jsonl and evaluation.json as they lie on the disk.
 
-    record: the whole of config.json. rows: one dict an epoch. evaluation: {section: {"protocol", "numbers"}}.
+    record: the whole of config.json. rows: one dict an epoch. evaluation: {section: {"protocol", "numbers"}}. doubts:
+    receives the warnings of the numbers that are read.
     """
 
     directory: RunDirectory
     record: dict
     rows: list[dict]
     evaluation: dict
+    doubts: list[str]
 
     @property
     def name(self):
@@ -57,10 +38,6 @@ class Run:
     @property
     def config(self):
         return self.record["config"]
-
-    @property
-    def command(self):
-        return self.record.get("command", "")
 
     @property
     def seconds(self):
@@ -86,45 +63,40 @@ class Run:
         except KeyError:
             raise NotRunYet(what) from None
         if "warning" in number:
-            _note_doubt(f"{what}: {number['warning']}")
+            self.doubts.append(f"{what}: {number['warning']}")
         return number
 
     def value(self, section, key):
         return self.measured(section, key)["value"]
-
-    def has_number(self, section, key):
-        try:
-            return bool(self.measured(section, key))
-        except NotRunYet:
-            return False
 
     def protocol(self, section):
         return self.evaluation.get(section, {}).get("protocol", {})
 
 
 class Results:
-    """The published results below the folder OUT, or the user's where it has no published ones; read when asked for."""
+    """The published results below the folder OUT, or the user's where it has no published ones; read when asked for.
+
+    doubts: the warnings of the numbers that were read since it was last cleared.
+    """
 
     def __init__(self, out):
-        self.out = pathlib.Path(out)
-        self._runs = {}
-
-        self.published = (self.out / "results" / "published").is_dir()
-
-    @property
-    def folder(self):
-        return self.out / "results" / "published" if self.published else self.out / "results"
+        self.out, self.doubts = pathlib.Path(out), []
+        published = self.out / "results" / "published"
+        self.published = published.is_dir()
+        self.folder = published if self.published else published.parent
 
     def directory(self, name):
         return RunDirectory(self.out, name, self.published)
 
+    @functools.cache  # noqa: B019 — as long as the report is built
     def run(self, name):
         """The finished run `name`. NotRunYet without one; UserError where one of its files is broken."""
-        if name not in self._runs:
-            self._runs[name] = self._read(name)
-        if self._runs[name] is None:
+        directory = self.directory(name)
+        finished = directory.published or directory.weights.exists()  # weights come with a run's end
+        if not directory.config.exists() or not finished:
             raise NotRunYet(f"the run {name}")
-        return self._runs[name]
+        saved = report.harmless(record.read(directory))
+        return Run(directory, saved, metrics.read_epochs(directory.metrics), report.read(directory), self.doubts)
 
     def has(self, name):
         try:
@@ -132,35 +104,22 @@ class Results:
         except NotRunYet:
             return False
 
-    def existing(self, names):
-        """The finished runs among `names`, in this order."""
-        return [self.run(name) for name in names if self.has(name)]
-
-    def _read(self, name):
-        directory = self.directory(name)
-        finished = directory.published or directory.weights.exists()  # weights come with a run's end
-        if not directory.config.exists() or not finished:
-            return None
-        saved = report.harmless(record.read(directory))
-        return Run(directory, saved, metrics.read_epochs(directory.metrics), report.read(directory))
+    def holds(self, *parts):
+        """Whether FOLDER/PARTS is a file."""
+        return self.folder.joinpath(*parts).is_file()
 
     def link(self, *parts):
         """Where FOLDER/PARTS lies, seen from report/."""
         return "/".join(("..", *self.folder.relative_to(self.out).parts, *parts))
 
-    def path(self, *parts):
-        """FOLDER/PARTS if it is a file; NotRunYet if not."""
-        path = self.folder.joinpath(*parts)
-        if not path.is_file():
-            raise NotRunYet(str(path.relative_to(self.out)))
-        return path
-
     def measured_file(self, name, command, check):
-        """What a file of the benchmark holds, in which `check` finds what the page needs.
+        """What a file of the benchmark holds, in which `check` finds what the page needs; {} without the file.
 
-        NotRunYet without the file; UserError where it cannot be read; `command` writes it.
+        UserError where it cannot be read; `command` writes it.
         """
-        path = self.path(name)
+        path = self.folder / name
+        if not path.is_file():
+            return {}
         try:
             found = files.read_json(path)
             check(found)
@@ -173,7 +132,7 @@ class Results:
 class Number:
     """Where a number lies: the evaluation's section and key of a run, or its last epoch's key (section "training").
 
-    form: how it is written, as in format(). words: what it is, in place of its key.
+    form: a format spec. words: its name in the text, instead of the key.
     """
 
     run: str
@@ -203,6 +162,13 @@ class Number:
 
     def shown(self, results):
         return self.write(self.of(results))
+
+    def cell(self, results, missing="not run yet"):
+        """The number as text for a table, or `missing` where there is none."""
+        try:
+            return self.shown(results)
+        except NotRunYet:
+            return missing
 
 
 def _family(section, key, form, unit="", words=""):

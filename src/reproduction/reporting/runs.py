@@ -17,7 +17,7 @@ def table(results, experiments):
 
 def summary(results, experiments):
     """One line: how many of the runs are there, and how long they trained."""
-    runs = results.existing([each.name for each in experiments])
+    runs = [results.run(each.name) for each in experiments if results.has(each.name)]
     minutes = sum(run.seconds for run in runs) / 60
     return f"{len(runs)} of {len(experiments)} runs, {minutes:,.0f} minutes of training"
 
@@ -26,7 +26,7 @@ def _row(run, results):
     name = f"[`{run.name}`]({results.link(run.name)})"
     seconds = sum(part["protocol"].get("seconds", 0) for part in run.evaluation.values())
     evaluated = f"{seconds:,.0f}" if run.evaluation else "–"
-    commands = dict.fromkeys([run.command, *run.record.get("resumed", [])])
+    commands = dict.fromkeys([run.record.get("command", ""), *run.record.get("resumed", [])])
     return (
         name,
         "<br>".join(f"`{command}`" for command in commands),

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from reproduction.reporting import charts
 from reproduction.reporting.blocks import Chart, Gallery, Heading, Missing, Picture, Prose, Section, Table
-from reproduction.reporting.results import NotRunYet
 
 TITLE = "Speed beside PyTorch and JAX"
 COMMAND = "make benchmark"
@@ -29,11 +28,8 @@ HEAD = ("model", "ours, ms/step", *PEERS.values(), "best peer / ours", "aim", "s
 
 
 def section(results):
+    report = results.measured_file("benchmark.json", COMMAND, _check_benchmark)
     missing = Missing("the benchmark", COMMAND, "Not measured yet")
-    try:
-        report = results.measured_file("benchmark.json", COMMAND, _check_benchmark)
-    except NotRunYet:
-        return Section("speed", TITLE, (missing, *_scaling(results)))
     models = _blocks(report) if report.get("models") else (missing,)  # start-up can be measured alone
     return Section("speed", TITLE, (*models, *_start_up(report), *_scaling(results)))
 
@@ -73,9 +69,8 @@ def _start_up(report):
 
 
 def _scaling(results):
-    try:
-        report = results.measured_file("scaling.json", f'{COMMAND} ARGS="--scaling"', _check_scaling)
-    except NotRunYet:
+    report = results.measured_file("scaling.json", f'{COMMAND} ARGS="--scaling"', _check_scaling)
+    if not report:
         return []
     alt = "Images a second and peak memory against batch size, data-set size and image size"
     head = ("what grows", "model", "to", "images/s", "ms/step", "peak memory, MB")
@@ -129,32 +124,25 @@ def _blocks(report):
 
 def at_a_glance(results):
     """Each model's step time beside that of its fastest peer, for the README and the top of the page; a list."""
-    try:
-        models = results.measured_file("benchmark.json", COMMAND, _check_benchmark).get("models")
-    except NotRunYet:
+    models = results.measured_file("benchmark.json", COMMAND, _check_benchmark).get("models")
+    if not models:
         return []
-    return [Heading(TITLE), _overview(models)] if models else []
-
-
-def _overview(models):
     bars = {}
     for name, model in models.items():
-        peers = {peer: value for peer, value in model["peers_ms"].items() if value is not None}
-        rows = [("jgen", model["ours_ms"], 0)]
-        if peers:
-            best = min(peers, key=peers.get)
-            rows.append((PEERS.get(best, best), peers[best], 4))
-        bars[name] = rows
+        fastest_first = sorted(_peers(model), key=lambda bar: bar[1])
+        bars[name] = [("jgen", model["ours_ms"], 0), *fastest_first[:1]]
     alt = "Milliseconds per training step: this package and the fastest of PyTorch's three forms and JAX"
-    return Chart(
-        "speed", charts.bars(bars, "ms", alt, columns=2), alt, "Milliseconds per training step; shorter is better"
-    )
+    caption = "Milliseconds per training step; shorter is better"
+    return [Heading(TITLE), Chart("speed", charts.bars(bars, "ms", alt, columns=2), alt, caption)]
 
 
 def _bars(model):
-    peers = [(PEERS.get(peer, peer), value, 4) for peer, value in model["peers_ms"].items() if value is not None]
     floor = [("floor", model["floor_ms"], 2)] if model.get("floor_ms") else []
-    return [("jgen", model["ours_ms"], 0), *peers, *floor]
+    return [("jgen", model["ours_ms"], 0), *_peers(model), *floor]
+
+
+def _peers(model):
+    return [(PEERS.get(peer, peer), value, 4) for peer, value in model["peers_ms"].items() if value is not None]
 
 
 def _row(name, model):

@@ -11,18 +11,19 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 
+from reproduction.reporting import chinese
+
 ASSETS = pathlib.Path(__file__).resolve().parent / "assets"
-
-
-def formula(latex, block=True):
-    """MathML, which browsers show without any library."""
-    return Markup(latex2mathml.converter.convert(latex, display="block" if block else "inline"))
 
 
 @functools.cache
 def _markdown():
-    parser = MarkdownIt("commonmark", {"html": False})
-    return parser.use(dollarmath_plugin, renderer=lambda latex, options: formula(latex, options["display_mode"]))
+    return MarkdownIt("commonmark", {"html": False}).use(dollarmath_plugin, renderer=_formula)
+
+
+def _formula(latex, options):
+    """MathML, which browsers show without any library."""
+    return latex2mathml.converter.convert(latex, display="block" if options["display_mode"] else "inline")
 
 
 def inline(text):
@@ -34,6 +35,14 @@ def paragraphs(text):
     return Markup(_markdown().render(text))
 
 
+def both(text):
+    """`text`, a line of Markdown, as HTML in English and, if there is an entry, in Chinese."""
+    english = inline(text)
+    if text not in chinese.TEXTS:
+        return english
+    return Markup(f'<span class="en">{english}</span><span class="zh" lang="zh">{inline(chinese.TEXTS[text])}</span>')
+
+
 @functools.cache
 def environment():
     made = jinja2.Environment(
@@ -43,9 +52,7 @@ def environment():
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    from reproduction.reporting.chinese import both
-
-    made.filters |= {"both": both, "inline": inline, "paragraphs": paragraphs, "formula": formula}
+    made.filters |= {"both": both, "inline": inline, "paragraphs": paragraphs}
     made.filters["kind"] = lambda block: type(block).__name__.lower()
     return made
 
@@ -57,7 +64,3 @@ def template(name):
 def asset(name):
     """The text of a file of assets/."""
     return (ASSETS / name).read_text(encoding="utf-8")
-
-
-def chart_css():
-    return asset("charts.css")

@@ -6,9 +6,9 @@ import dataclasses
 import enum
 import operator
 import string
-import typing
+from collections.abc import Callable
 
-from reproduction.reporting.results import NotRunYet, Number, certainty, entropy, noting_doubts
+from reproduction.reporting.results import NotRunYet, Number, Results, certainty, entropy
 
 
 class Verdict(enum.Enum):
@@ -36,10 +36,12 @@ class Outcome:
     found: str
 
 
-class Rule(typing.Protocol):
-    text: str  # how the verdict follows from the numbers
+@dataclasses.dataclass(frozen=True)
+class Rule:
+    """How a verdict follows from the numbers: `text` says it, and `judge` reads them."""
 
-    def judge(self, results) -> Outcome: ...
+    text: str
+    judge: Callable[[Results], Outcome]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,19 +58,19 @@ class Claim:
 
     def outcome(self, results):
         """The rule's; at most partly where the judges differ on a number that it reads."""
+        results.doubts.clear()
         try:
-            with noting_doubts() as doubts:
-                outcome = self.rule.judge(results)
+            outcome = self.rule.judge(results)
         except NotRunYet as missing:
             return Outcome(Verdict.MISSING, f"missing: {missing}")
-        if not doubts:
+        if not results.doubts:
             return outcome
         verdict = Verdict.PARTLY if outcome.verdict is Verdict.REPRODUCED else outcome.verdict
-        return Outcome(verdict, "; ".join([outcome.found, *dict.fromkeys(doubts)]))
+        return Outcome(verdict, "; ".join([outcome.found, *dict.fromkeys(results.doubts)]))
 
 
 def together(verdicts):
-    """Not run yet where that is so of most claims; else the verdict that all of them share, else partly."""
+    """MISSING if most claims are; else their common verdict, or PARTLY."""
     if verdicts.count(Verdict.MISSING) > len(verdicts) / 2:
         return Verdict.MISSING
     return verdicts[0] if len(set(verdicts)) == 1 else Verdict.PARTLY
@@ -79,137 +81,87 @@ def graded(met, partly=False):
     return Verdict.REPRODUCED if met else Verdict.PARTLY if partly else Verdict.NOT
 
 
-@dataclasses.dataclass(frozen=True)
-class Within:
+def within(number: Number, published: float, tolerance: float = 0.02) -> Rule:
     """A published number is met up to a relative tolerance; partly up to three times that."""
 
-    number: Number
-    published: float
-    tolerance: float = 0.02
+    def judge(results):
+        ours = number.of(results)
+        off = (ours - published) / abs(published)
+        found = f"{number.write(ours)}, {round(off, 3) + 0.0:+.1%}"  # no "-0.0%"
+        return Outcome(graded(abs(off) <= tolerance, abs(off) <= 3 * tolerance), found)
 
-    @property
-    def text(self):
-        return f"|ours − {self.published:g}| ≤ {self.tolerance:.0%}; partly up to {3 * self.tolerance:.0%}"
-
-    def judge(self, results):
-        ours = self.number.of(results)
-        off = abs(ours - self.published) / abs(self.published)
-        change = round((ours - self.published) / abs(self.published), 3) + 0.0  # no "-0.0%"
-        found = f"{self.number.write(ours)}, {change:+.1%}"
-        return Outcome(graded(off <= self.tolerance, off <= 3 * self.tolerance), found)
+    return Rule(f"|ours − {published:g}| ≤ {tolerance:.0%}; partly up to {3 * tolerance:.0%}", judge)
 
 
-@dataclasses.dataclass(frozen=True)
-class WithinAbsolute:
+def within_absolute(number: Number, published: float, tolerance: float) -> Rule:
     """A published number is met within so many units; partly within three times as many."""
 
-    number: Number
-    published: float
-    tolerance: float
+    def judge(results):
+        ours = number.of(results)
+        off = ours - published
+        found = f"{number.write(ours)}, {off:+.2f}"
+        return Outcome(graded(abs(off) <= tolerance, abs(off) <= 3 * tolerance), found)
 
-    @property
-    def text(self):
-        unit = self.number.unit
-        return f"|ours − {self.published:g}| ≤ {self.tolerance:g}{unit}; partly up to {3 * self.tolerance:g}{unit}"
-
-    def judge(self, results):
-        ours = self.number.of(results)
-        off = abs(ours - self.published)
-        found = f"{self.number.write(ours)}, {ours - self.published:+.2f}"
-        return Outcome(graded(off <= self.tolerance, off <= 3 * self.tolerance), found)
+    unit = number.unit
+    return Rule(f"|ours − {published:g}| ≤ {tolerance:g}{unit}; partly up to {3 * tolerance:g}{unit}", judge)
 
 
-@dataclasses.dataclass(frozen=True)
-class Greater:
+def greater(larger: Number, smaller: Number, factor: float = 1.0) -> Rule:
     """`larger` exceeds `smaller` by the factor; with a factor above 1, partly where it exceeds it by less."""
 
-    larger: Number
-    smaller: Number
-    factor: float = 1.0
+    def judge(results):
+        more, less = larger.of(results), smaller.of(results)
+        met = more > less if factor == 1 else more >= factor * less
+        return Outcome(graded(met, more > less), f"{larger.described(more)} against {smaller.write(less)}")
 
-    @property
-    def text(self):
-        if self.factor == 1:
-            return f"{self.larger.name} > that of `{self.smaller.run}`"
-        return f"{self.larger.name} ≥ {self.factor:g} × that of `{self.smaller.run}`; partly if only larger"
-
-    def judge(self, results):
-        larger, smaller = self.larger.of(results), self.smaller.of(results)
-        met = larger > smaller if self.factor == 1 else larger >= self.factor * smaller
-        found = f"{self.larger.described(larger)} against {self.smaller.write(smaller)}"
-        return Outcome(graded(met, larger > smaller), found)
+    if factor == 1:
+        return Rule(f"{larger.name} > that of `{smaller.run}`", judge)
+    return Rule(f"{larger.name} ≥ {factor:g} × that of `{smaller.run}`; partly if only larger", judge)
 
 
-@dataclasses.dataclass(frozen=True)
-class _Threshold:
-    """A number against `threshold`, and `partly` up to where it is partly met; subclasses say on which side."""
-
-    number: Number
-    threshold: float
-    partly: float
-    note: str = ""  # what the threshold is to be read against
-
-    sign: typing.ClassVar[str]
-    as_far_as: typing.ClassVar[str]
-    meets: typing.ClassVar[typing.Callable]
-
-    @property
-    def text(self):
-        number = self.number
-        bounds = f"{self.sign} {number.write(self.threshold)}; partly {self.as_far_as} {number.write(self.partly)}"
-        return f"{number.name} {bounds}" + (f" ({self.note})" if self.note else "")
-
-    def judge(self, results):
-        ours = self.number.of(results)
-        outcome = graded(self.meets(ours, self.threshold), self.meets(ours, self.partly))
-        return Outcome(outcome, self.number.described(ours))
+def at_least(number: Number, threshold: float, partly: float, note: str = "") -> Rule:
+    """A number reaches `threshold`; partly from `partly` on. note: what the threshold is to be read against."""
+    return _bounded(number, threshold, partly, note, "≥", "from", operator.ge)
 
 
-class AtLeast(_Threshold):
-    """A number reaches `threshold`; partly from `partly` on."""
-
-    sign, as_far_as, meets = "≥", "from", operator.ge
-
-
-class AtMost(_Threshold):
+def at_most(number: Number, threshold: float, partly: float, note: str = "") -> Rule:
     """A number stays below `threshold`; partly up to `partly`."""
+    return _bounded(number, threshold, partly, note, "≤", "up to", operator.le)
 
-    sign, as_far_as, meets = "≤", "up to", operator.le
+
+def _bounded(number, threshold, partly, note, sign, as_far_as, meets):
+    def judge(results):
+        ours = number.of(results)
+        return Outcome(graded(meets(ours, threshold), meets(ours, partly)), number.described(ours))
+
+    text = f"{number.name} {sign} {number.write(threshold)}; partly {as_far_as} {number.write(partly)}"
+    return Rule(text + (f" ({note})" if note else ""), judge)
 
 
-@dataclasses.dataclass(frozen=True)
-class Every:
+def every(*rules: Rule) -> Rule:
     """Several rules that have to hold at once: the weakest verdict counts."""
 
-    rules: tuple[Rule, ...]
-
-    @property
-    def text(self):
-        return "; and ".join(rule.text for rule in self.rules)
-
-    def judge(self, results):
-        outcomes = [rule.judge(results) for rule in self.rules]
+    def judge(results):
+        outcomes = [rule.judge(results) for rule in rules]
         weakest = max((outcome.verdict for outcome in outcomes), key=list(Verdict).index)
         return Outcome(weakest, "; ".join(outcome.found for outcome in outcomes))
 
+    return Rule("; and ".join(rule.text for rule in rules), judge)
 
-def draws_digits(run):
+
+def draws_digits(run: str) -> Rule:
     """The rule for "draws digits", the same for every model: a classifier is sure of them, and all classes come."""
-    return Every((AtLeast(certainty(run), 0.85, 0.7), AtLeast(entropy(run), 2.2, 1.5, "ten equal classes have 2.30")))
+    return every(at_least(certainty(run), 0.85, 0.7), at_least(entropy(run), 2.2, 1.5, "ten equal classes have 2.30"))
 
 
-@dataclasses.dataclass(frozen=True)
-class ManualVerdict:
+def manual(verdict: Verdict, evidence: str, **numbers: Number) -> Rule:
     """No number decides: a verdict with its evidence, in which $name stands for a number that was measured.
 
-    Without one of its numbers, also one that the evidence does not print, the claim is not run yet.
+    Not run yet while one of its numbers is missing, printed or not.
     """
 
-    verdict: Verdict
-    evidence: str
-    numbers: dict[str, Number] = dataclasses.field(default_factory=dict)
-    text: str = "judged, with the evidence given"
+    def judge(results):
+        shown = {name: number.shown(results) for name, number in numbers.items()}
+        return Outcome(verdict, string.Template(evidence).substitute(shown))
 
-    def judge(self, results):
-        shown = {name: number.shown(results) for name, number in self.numbers.items()}
-        return Outcome(self.verdict, string.Template(self.evidence).substitute(shown))
+    return Rule("judged, with the evidence given", judge)

@@ -9,6 +9,7 @@ import math
 import jax
 import jax.numpy as jnp
 import optax
+from cases import halved_sizes
 from jax import lax
 
 DIMENSIONS = ("NHWC", "HWIO", "NHWC")
@@ -68,13 +69,6 @@ def halves(heads):
 
 def flat(x):
     return x.reshape(len(x), -1)
-
-
-def halved_sizes(height, width, n_stages):
-    sizes = [(height, width)]
-    for _ in range(n_stages):
-        sizes.append(((sizes[-1][0] + 1) // 2, (sizes[-1][1] + 1) // 2))
-    return sizes
 
 
 def ae(p, state, config, x, y, noise):

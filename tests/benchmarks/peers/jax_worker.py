@@ -162,12 +162,7 @@ def gemm_rate(size, seconds):
 
 def main():
     training = Training(cases.Job.read(sys.argv[1]))
-
-    def steps(block, count):
-        seconds, terms = training.run_block(block, count)
-        return {"seconds": seconds, "terms": terms[: cases.CHECKED_STEPS]}
-
-    serve({"steps": steps, "gemm_rate": gemm_rate})
+    serve({"steps": cases.steps_with(training.run_block), "gemm_rate": gemm_rate})
 
 
 if __name__ == "__main__":

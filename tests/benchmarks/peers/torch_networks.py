@@ -9,6 +9,7 @@ import itertools
 import numpy as np
 import torch
 import torch.nn.functional as F
+from cases import halved_sizes
 from torch import nn
 
 ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "leaky-relu": nn.LeakyReLU}
@@ -59,13 +60,6 @@ class ImageDecoder(nn.Module):
 
     def forward(self, z):
         return self.body(z).view(-1, *self.image_shape)
-
-
-def halved_sizes(height, width, n_stages):
-    sizes = [(height, width)]
-    for _ in range(n_stages):
-        sizes.append(((sizes[-1][0] + 1) // 2, (sizes[-1][1] + 1) // 2))
-    return sizes
 
 
 class ConvGaussianEncoder(nn.Module):

@@ -168,12 +168,8 @@ def main():
     torch.backends.cudnn.allow_tf32 = False  # all compute in float32
     training = Training(cases.Job.read(sys.argv[1]), sys.argv[2], device)
 
-    def steps(block, count):
-        seconds, terms = training.run_block(block, count)
-        return {"seconds": seconds, "terms": terms[: cases.CHECKED_STEPS]}
-
     rates = {rate.__name__: functools.partial(rate, device=device) for rate in (gemm_rate, copy_rate)}
-    serve({"steps": steps, "work": training.work, **rates})
+    serve({"steps": cases.steps_with(training.run_block), "work": training.work, **rates})
 
 
 if __name__ == "__main__":

@@ -23,4 +23,4 @@ def one_document(monkeypatch, grey_folder):
     step = experiments.evaluation("reconstruction", "reconstruction")
     run = experiments.Experiment("tiny", f"vae.py {TINY} --data {grey_folder}", 1, (step,))
     table = experiments.Comparison("tiny-study", ("tiny",))
-    monkeypatch.setattr(experiments, "DOCUMENTS", (experiments.Document("doc", 1, (run,), (table,)),))
+    monkeypatch.setattr(experiments, "DOCUMENTS", (experiments.Document("doc", (run,), (table,)),))

@@ -60,7 +60,7 @@ def test_bars_are_as_long_as_their_values():
 
 def test_a_chart_stands_alone_as_a_file():
     svg = charts.lines([charts.Series("one", [(0, 1), (1, 2)])], charts.Axis("x"), charts.Axis("y"), "alt")
-    root = ElementTree.fromstring(charts.standalone(svg, templates.chart_css()))
+    root = ElementTree.fromstring(charts.standalone(svg, templates.asset("charts.css")))
     assert root.tag == "{http://www.w3.org/2000/svg}svg"
     assert "prefers-color-scheme:dark" in root[0].text
 
@@ -119,10 +119,10 @@ def test_the_slider_has_a_stop_for_each_trained_beta_and_finds_its_point(results
 
 
 def test_the_best_beta_is_judged_over_all_of_them(results):
-    rule = beta_study.Smallest("reconstruction", "mse", "squared error", betas=(0.0,))
+    rule = beta_study.smallest("reconstruction", "mse", "squared error", 0.0)
     write_betas(results.out, EVERY_BETA)
     assert rule.judge(results).verdict is Verdict.REPRODUCED
-    other = beta_study.Smallest("reconstruction", "mse", "squared error", betas=(0.05, 0.1))
+    other = beta_study.smallest("reconstruction", "mse", "squared error", 0.05, 0.1)
     assert other.judge(results).verdict is Verdict.NOT
 
 
@@ -133,7 +133,7 @@ def test_the_best_beta_is_judged_over_all_of_them(results):
 def test_the_good_range_beats_both_ends(results, inside, ends, expected):
     values = {beta: (0.01, 3.0, 5, ends if beta in (0.0, 1.0) else inside) for beta in beta_study.BETAS}
     write_betas(results.out, values)
-    assert beta_study.BetterThanTheEnds().judge(results).verdict is expected
+    assert beta_study.BETTER_THAN_THE_ENDS.judge(results).verdict is expected
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_preservation_is_judged_at_three_sigma(results, ours, off, expected):
         "pixel_distance_of_reconstruction": off,
     }
     write_run(results.out, "g-vae-mnist", evaluation={"preservation": numbers})
-    assert preservation.Retention().judge(results).verdict is expected
+    assert preservation.RETENTION.judge(results).verdict is expected
     words, *curves = preservation.retention_blocks(results)
     assert "by 4.00" in words.text and f"is {off:.2f} away" in words.text
     assert [curve.name for curve in curves] == ["retention", "retention-at-distance"]
@@ -174,8 +174,8 @@ def test_more_than_the_plain_vae_means_clearly_more(results, more, error, expect
     of_plain = {"standard_errors": {"g-vae-mnist-plain": error}}
     with_more(folder, "preservation", "gain_at_equal_diversity top10%", of_plain)
     with_more(folder, "preservation", "gain_over g-vae-mnist-plain mu+N(0,I)", {"standard_errors": {"1": error}})
-    assert preservation.KeepsMoreThanPlain().judge(results).verdict is expected
-    assert preservation.KeepsMoreUnderNoise().judge(results).verdict is expected
+    assert preservation.KEEPS_MORE_AT_EQUAL_DISTANCE.judge(results).verdict is expected
+    assert preservation.KEEPS_MORE_UNDER_NOISE.judge(results).verdict is expected
 
 
 def with_more(folder, section, key, more):
@@ -196,7 +196,7 @@ def test_moves_of_the_class_are_compared_at_one_distance(results):
     assert isinstance(preservation.class_moves_blocks(results)[1], Missing)  # for want of a second judge
     for name, kept in zip(names, (97.5, 96.0)):
         with_more(folder, "preservation", f"{name}{label}", {"second": {"0.5": kept + 1, "1": kept - 1}})
-    _, words = preservation.class_moves_blocks(Results(results.out))
+    _, words, _ = preservation.class_moves_blocks(Results(results.out))
     assert "KL weight of 0.3" in words.text and "98.5 % against 95.0 %; 97.5 % against 96.0 %" in words.text
     with_more(folder, "preservation", "pixel_distance class", {"values": {"0.5": 1.0, "1": 2.0}})
     with pytest.raises(NotRunYet, match="by 4"):
@@ -208,7 +208,7 @@ def test_the_u_net_is_judged_by_how_little_z_moves_it(results, moved, expected):
     for name, distance in (("g-vae-unet", moved), ("g-vae-mnist", 8.0)):
         numbers = {"pixel_distance mu+N(0,I)": {"1": distance}}
         write_run(results.out, name, evaluation={"preservation": numbers})
-    assert preservation.SkipsCarryTheImage().judge(results).verdict is expected
+    assert preservation.SKIPS_CARRY_THE_IMAGE.judge(results).verdict is expected
 
 
 def test_what_a_stranger_wrote_is_harmless_in_both_reports(results):
@@ -245,7 +245,7 @@ def test_a_gain_counts_above_its_interval(results, gains, expected):
     if expected is not Verdict.MISSING:  # one seed has no interval
         found["low-data"]["numbers"][low_data.gain(low_data.WAY)]["half_widths"] = {"10": 0.6, "50": 0.6}
     path.write_text(json.dumps(found))
-    assert low_data.Helps().judge(results).verdict is expected
+    assert low_data.HELPS.judge(results).verdict is expected
     outcome, *tables, chart = low_data.blocks(results)
     assert f"moves gain {gains[0]:+.1f} points" in outcome.text and "add +0.0" in outcome.text
     assert [table.rows[0][1] for table in tables] == ["80.0 %"] * len(low_data.JUDGES)

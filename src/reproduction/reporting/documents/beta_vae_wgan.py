@@ -17,42 +17,40 @@ from reproduction.reporting.blocks import (
 )
 from reproduction.reporting.results import NotRunYet, Number, active_units, frechet
 from reproduction.reporting.results import mse as mse_of
-from reproduction.reporting.verdicts import AtMost, Claim, Every, Greater, draws_digits
+from reproduction.reporting.verdicts import Claim, at_most, draws_digits, every, greater
 
 CLAIMS = (
     Claim(
         "β = 1 is unusable",
         "With $\\beta = 1$ the model is all but unusable: it underfits.",
-        Every(
-            (
-                Greater(mse_of("beta-vae-1"), mse_of("beta-vae-0.1"), factor=1.5),
-                AtMost(active_units("beta-vae-1"), 1, 3),
-            )
+        every(
+            greater(mse_of("beta-vae-1"), mse_of("beta-vae-0.1"), factor=1.5),
+            at_most(active_units("beta-vae-1"), 1, 3),
         ),
         "β = 1 的结果几乎是不可用的",
     ),
     Claim(
         "β = 0 reconstructs best",
         "With $\\beta = 0$ reconstruction is at its best.",
-        beta_study.Smallest("reconstruction", "mse", "squared error", betas=(0.0,)),
+        beta_study.smallest("reconstruction", "mse", "squared error", 0.0),
         "β = 0 时的重构质量极佳",
     ),
     Claim(
         "β = 0 can hardly draw",
         "With $\\beta = 0$ the model can hardly draw anything new: nothing ties the latents to the prior.",
-        Greater(frechet("beta-vae-0"), frechet("beta-vae-0.1"), factor=2),
+        greater(frechet("beta-vae-0"), frechet("beta-vae-0.1"), factor=2),
         "几乎没有泛化能力",
     ),
     Claim(
         "β from 0.02 to 0.15 works",
         "Every $\\beta$ from 0.02 to 0.15 gives decent results.",
-        beta_study.BetterThanTheEnds(),
+        beta_study.BETTER_THAN_THE_ENDS,
         "当 β ∈ [0.02, 0.15] 时，均能取得还不错的结果",
     ),
     Claim(
         "β = 0.05 and 0.1 are best",
         "$\\beta = 0.05$ and $0.1$ are the best balance (judged there by eye).",
-        beta_study.Smallest("distances", "frechet_distance", "Fréchet distance", betas=(0.05, 0.1)),
+        beta_study.smallest("distances", "frechet_distance", "Fréchet distance", 0.05, 0.1),
         "在 β = 0.05 和 β = 0.1 时…最为平衡",
     ),
     Claim(

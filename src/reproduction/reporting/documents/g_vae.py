@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from reproduction.reporting import low_data, preservation
 from reproduction.reporting.blocks import Document, Film, Gallery, Heading, Missing, Mistake, Picture, Prose, Table
-from reproduction.reporting.results import NotRunYet, Number
-from reproduction.reporting.verdicts import AtLeast, Claim
+from reproduction.reporting.results import Number
+from reproduction.reporting.verdicts import Claim, at_least
 
 ACCURACY = {
     name: Number(name, "training", "test_accuracy", ".2%")
@@ -15,42 +15,42 @@ CLAIMS = (
     Claim(
         "moving latents keeps the class",
         "With a classifier and the ISDA loss, moving an image's latents augments it within its class.",
-        preservation.Retention(),
+        preservation.RETENTION,
         "能够有效地在同种类别上进行数据增强",
     ),
     Claim(
         "a plain VAE keeps it less",
         "A plain VAE does this less well.",
-        preservation.KeepsMoreThanPlain(),
+        preservation.KEEPS_MORE_AT_EQUAL_DISTANCE,
         "左G-VAE，右VAE",
     ),
     Claim(
         "noise of the prior's size, too",
         "In the pictures' last column, mu + N(0, I), G-VAE keeps the class where the plain VAE loses it.",
-        preservation.KeepsMoreUnderNoise(),
+        preservation.KEEPS_MORE_UNDER_NOISE,
         "最右列为加入Gauss噪声后的增强结果",
     ),
-    Claim("the copies help to train", "The augmented images are of use for training.", low_data.Helps()),
+    Claim("the copies help to train", "The augmented images are of use for training.", low_data.HELPS),
     Claim(
         "99.03 % on MNIST",
         "The encoder classifies MNIST: 99.03 % (the original code's log, after 3 epochs).",
-        AtLeast(ACCURACY["g-vae-mnist"], 0.9903, 0.98, "after all epochs of this run"),
+        at_least(ACCURACY["g-vae-mnist"], 0.9903, 0.98, "after all epochs of this run"),
     ),
     Claim(
         "a U-Net ignores z",
         "With a U-Net decoder images depend on the skip connections, not on z.",
-        preservation.SkipsCarryTheImage(),
+        preservation.SKIPS_CARRY_THE_IMAGE,
         "生成的图像不再依赖低维特征表示，而是依赖下采样中的图像特征",
     ),
     Claim(
         "CIFAR-10",
         "The same on CIFAR-10 (judged by the accuracy of the encoder's classifier alone).",
-        AtLeast(ACCURACY["g-vae-cifar10"], 0.85, 0.75),
+        at_least(ACCURACY["g-vae-cifar10"], 0.85, 0.75),
     ),
     Claim(
         "CelebA",
         "The same on CelebA (judged by the accuracy of the encoder's classifier alone, for Male + 2·Smiling).",
-        AtLeast(ACCURACY["g-vae-celeba"], 0.80, 0.65, "8,000 of CelebA's 162,770 training faces"),
+        at_least(ACCURACY["g-vae-celeba"], 0.80, 0.65, "8,000 of CelebA's 162,770 training faces"),
     ),
 )
 
@@ -186,8 +186,9 @@ def _accuracies(results):
         ("g-vae-celeba", "CelebA, G-VAE"),
         ("g-vae-celeba-plain", "CelebA, plain VAE"),
     ):
-        cells = [_cell(results, name, key, form) for key, form in _FACTS]
-        rows.append((words, *cells, f"{len(results.run(name).rows)}" if results.has(name) else "–"))
+        there = results.has(name)
+        cells = [Number(name, "training", *fact).cell(results, "–" if there else "not run yet") for fact in _FACTS]
+        rows.append((words, *cells, f"{len(results.run(name).rows)}" if there else "–"))
     head = ("run", "test accuracy", "squared error per test image", "KL, nats", "epochs")
     return [Table(head, rows, "Last epoch, test images, z drawn from q(z|x). The document publishes no such table.")]
 
@@ -195,23 +196,12 @@ def _accuracies(results):
 _FACTS = (("test_accuracy", ".2%"), ("test_reconstruction", ".3g"), ("test_kl", ".0f"))
 
 
-def _cell(results, name, key, form):
-    try:
-        run = results.run(name)
-    except NotRunYet:
-        return "not run yet"
-    try:
-        return f"{run.last(key):{form}}"
-    except NotRunYet:
-        return "–"
-
-
 def _explored(results, data, name, sharp):
     """What src/explore.py made of the run, beside the plain VAE."""
     pictures = []
     for kind, (alt, caption) in PICTURES.items():
         parts = (name, "explore", f"{kind}.png")
-        if results.folder.joinpath(*parts).is_file():
+        if results.holds(*parts):
             smooth = kind == "pca"
             pictures.append(Picture(parts, f"{alt} ({data})", caption, sharp=sharp and not smooth, wide=True))
     command = f"python src/explore.py {name} augment --beside {name}-plain"
@@ -224,7 +214,7 @@ def _unet(results):
     pictures = [
         Picture(("g-vae-unet", "explore", f"{kind}.png"), alt, caption, wide=wide)
         for kind, alt, caption, wide in UNET
-        if results.folder.joinpath("g-vae-unet", "explore", f"{kind}.png").is_file()
+        if results.holds("g-vae-unet", "explore", f"{kind}.png")
     ]
     if not pictures:
         return [Missing("the U-Net's pictures", "python src/explore.py g-vae-unet morph")]

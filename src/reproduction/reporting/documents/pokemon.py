@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reproduction.reporting.blocks import Document, Film, Gallery, Heading, Mistake, Picture, Prose, Table
 from reproduction.reporting.results import NotRunYet, Number
-from reproduction.reporting.verdicts import AtMost, Claim, ManualVerdict, Verdict
+from reproduction.reporting.verdicts import Claim, Verdict, at_most, manual
 
 # Squared errors of the mean image of MNIST's test images, and of the Pokémon: what a model has to beat.
 MEAN_DIGIT = "the mean image of the data leaves 52.8"
@@ -19,48 +19,49 @@ CLAIMS = (
     Claim(
         "AE compresses",
         "An autoencoder compresses images into a few numbers and gives them back.",
-        AtMost(Number("ae", "training", "test_loss", ".2f", "", "squared error per test image"), 8, 16, MEAN_DIGIT),
+        at_most(Number("ae", "training", "test_loss", ".2f", "", "squared error per test image"), 8, 16, MEAN_DIGIT),
     ),
     Claim(
         "denoising works",
         "A denoising autoencoder gives the clean image back from a noisy one.",
-        AtMost(Number("dae", "training", "test_loss", ".2f", "", "squared error per test image"), 16, 32, MEAN_DIGIT),
+        at_most(Number("dae", "training", "test_loss", ".2f", "", "squared error per test image"), 16, 32, MEAN_DIGIT),
         "要求Decoder还原出不带噪声的输入数据",
     ),
     Claim(
         "the KL formula",
         "The KL of two Gaussians is $\\tfrac12(-\\log\\sigma^2 + \\mu^2 + \\sigma^2 - 1)$.",
-        ManualVerdict(Verdict.REPRODUCED, "true; a test compares it with a Monte Carlo estimate"),
+        manual(Verdict.REPRODUCED, "true; a test compares it with a Monte Carlo estimate"),
     ),
     Claim(
         "Pokémon are given back",
         "A 128 × 128 convolutional VAE with 1000 latents gives a Pokémon it was trained on back recognisably.",
-        AtMost(TRAIN_ERROR, 0.0125, 0.025, MEAN_POKEMON),
+        at_most(TRAIN_ERROR, 0.0125, 0.025, MEAN_POKEMON),
     ),
     Claim(
         "also as printed",
         "It does so as printed (ReLU on mu and sigma, KL between images).",
-        AtMost(LETTER_ERROR, 0.0125, 0.025, f"{MEAN_POKEMON}; the document trains longer, see below"),
+        at_most(LETTER_ERROR, 0.0125, 0.025, f"{MEAN_POKEMON}; the document trains longer, see below"),
     ),
     Claim(
         "samples are reliable",
         "What is drawn from N(0, I) is a reliable result, because the KL ties the latents to it.",
-        ManualVerdict(
+        manual(
             Verdict.NOT,
             "the printed loss has no such KL: its latents end $letter from the prior (corrected: $ours) and samples "
             "are confetti; the corrected model draws coloured blobs, 738 images being few",
-            {"letter": LETTER_KL, "ours": OURS_KL},
+            letter=LETTER_KL,
+            ours=OURS_KL,
         ),
         "可以直接从 N(0, I) 中采样来生成可靠的结果",
     ),
     Claim(
         "latent walks are gradual",
         "Equidistant steps between two latents give a gradual change of the picture.",
-        ManualVerdict(
+        manual(
             Verdict.REPRODUCED,
             "the morph below, of the model with a map of latents, changes gradually; in its middle both creatures are "
             "seen at once, not a third one",
-            {"needed": SPATIAL_ERROR},
+            needed=SPATIAL_ERROR,
         ),
         "从满月到半月等距采样, 应该能观察到由满月逐渐变到半月的所有月相",
     ),

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from reproduction.reporting.blocks import Document, Film, Gallery, Heading, Mistake, Picture, Prose, Table
 from reproduction.reporting.results import NotRunYet, agreement, mse
-from reproduction.reporting.verdicts import AtLeast, AtMost, Claim, ManualVerdict, Verdict, draws_digits
+from reproduction.reporting.verdicts import Claim, Verdict, at_least, at_most, draws_digits, manual
 
 CLAIMS = (
     Claim(
         "the VAE reconstructs",
         "A VAE of 784-400-20 neurons learns to give its images back.",
-        AtMost(mse("vae"), 0.0135, 0.027, "the mean image of the data leaves 0.067"),
+        at_most(mse("vae"), 0.0135, 0.027, "the mean image of the data leaves 0.067"),
     ),
     Claim(
         "it draws new digits",
@@ -20,16 +20,16 @@ CLAIMS = (
     Claim(
         "the label decides the digit",
         "With the label attached to the image and to z, the label decides which digit is drawn.",
-        AtLeast(agreement("cvae-mlp"), 95, 80),
+        at_least(agreement("cvae-mlp"), 95, 80),
         "decoder 就会生成和加入标签一致的图片",
     ),
     Claim(
         "a picture an epoch",
         "One picture is saved every epoch, the model every ten epochs.",
-        ManualVerdict(
+        manual(
             Verdict.REPRODUCED,
             "every run leaves `intermediate/NAME/epoch_0001.png …`, `weights_0010.safetensors …` and a film",
-            {"needed": mse("vae")},
+            needed=mse("vae"),
         ),
     ),
 )
