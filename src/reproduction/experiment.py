@@ -12,13 +12,13 @@ class FollowUp:
     """`python src/COMMAND` after a training; {name} stands for the run.
 
     makes: the files below results/NAME that it leaves, or "evaluation:SECTION" for a part of evaluation.json; it is
-    done when all of them are there. quick: flags that make it small.
+    done when all of them are there. quick: flags that make it small; None leaves it out of a small campaign.
     """
 
     command: str
     makes: tuple[str, ...]
     minutes: float = 0.5
-    quick: str = ""
+    quick: str | None = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,7 +60,8 @@ class Document:
 def evaluation(words, *sections, minutes=1.0, quick=""):
     """`evaluate.py NAME WORDS`, done when evaluation.json has `sections` of the run's weights, measured with WORDS."""
     makes = tuple(f"evaluation:{section}" for section in sections)
-    return FollowUp(f"evaluate.py {{name}} {words}".rstrip(), makes, minutes, f"{QUICK_EVALUATION} {quick}".rstrip())
+    small = None if quick is None else f"{QUICK_EVALUATION} {quick}".rstrip()
+    return FollowUp(f"evaluate.py {{name}} {words}".rstrip(), makes, minutes, small)
 
 
 def pictures(words, *files, quick=""):

@@ -29,6 +29,7 @@ class Case:
     generated: tuple[int, int, int] | None = None  # shape of generated images; None takes MNIST
     convolutional: bool = False
     n_classes: int = 0  # of generated images
+    summed: bool = False  # the loss is a sum over the minibatch; ours logs it for an image
 
     def algorithm_class(self):
         return getattr(importlib.import_module(f"jgen.models.{self.module}"), self.algorithm)
@@ -45,8 +46,8 @@ CASES = {
     "ae": Case("ae", "AE", draws=()),
     "vae": Case("vae", "VAE"),
     "beta-vae": Case("beta_vae", "BetaVAE", {"warm_up": 0.0}),
-    "cvae-mlp": Case("cvae", "CVAE", {"net": "mlp"}),
-    "cvae-conv": Case("cvae", "CVAE", {"net": "conv"}, convolutional=True),
+    "cvae-mlp": Case("cvae", "CVAE", {"net": "mlp"}, summed=True),
+    "cvae-conv": Case("cvae", "CVAE", {"net": "conv"}, convolutional=True, summed=True),
     "conv-vae": Case("conv_vae", "ConvVAE", generated=(3, 64, 64), convolutional=True),
     "g-vae": Case("g_vae", "GVAE", {"schedule": "constant"}, ("uniform", "uniform", "latent"), convolutional=True),
     "wgan": Case("wgan", "WGAN", draws=("latent", "latent")),

@@ -55,7 +55,7 @@ def test_every_command_is_one_that_its_script_takes(experiment, quick, tmp_path)
     place = jobs.Place(tmp_path, quick=quick)
     config = parse(place.words(experiment.command, experiment.quick))
     assert not quick or config.epochs == 1
-    for step in experiment.follow_ups:
+    for step in (step for step in experiment.follow_ups if not quick or step.quick is not None):
         parse(place.words(step.command.format(name=experiment.name), step.quick))
     assert experiment.minutes > 0 and all(step.minutes > 0 and step.makes for step in experiment.follow_ups)
 

@@ -198,7 +198,8 @@ def of_document(document, place):
     jobs, evaluations = [], {}
     for experiment in document.experiments:
         first = training(experiment, place)
-        later = [follow_up(step, experiment, first.data, place) for step in experiment.follow_ups]
+        steps = [step for step in experiment.follow_ups if not (place.quick and step.quick is None)]
+        later = [follow_up(step, experiment, first.data, place) for step in steps]
         jobs += [first, *later]
         evaluations[experiment.name] = [job.key for job in later if job.key.startswith("evaluate.py ")]
     for table in document.comparisons:
