@@ -58,7 +58,10 @@ class Document:
 
 
 def evaluation(words, *sections, minutes=1.0, quick=""):
-    """`evaluate.py NAME WORDS`, done when evaluation.json has `sections` of the run's weights, measured with WORDS."""
+    """`evaluate.py NAME WORDS`, done when evaluation.json has `sections` of the run's weights, measured with WORDS.
+
+    quick: as in FollowUp.
+    """
     makes = tuple(f"evaluation:{section}" for section in sections)
     small = None if quick is None else f"{QUICK_EVALUATION} {quick}".rstrip()
     return FollowUp(f"evaluate.py {{name}} {words}".rstrip(), makes, minutes, small)

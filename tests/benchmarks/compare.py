@@ -117,8 +117,11 @@ def started(job, folder, options, environment, stack):
     for who, words in chosen(options).items():  # ours first: it writes the initial weights
         workers[who] = stack.enter_context(Worker(who, command(words, folder), environment))
         terms = workers[who].ask("steps", block=0, count=CHECKED_STEPS)["terms"]
-        logged = job.config["batch_size"] if CASES[job.name].summed and who != "ours" else 1
-        first[who] = {term: [t[term] / logged for t in terms if term in t] for term in terms[0] | terms[-5]}
+        if CASES[job.name].summed and who != "ours":
+            terms = [{**each, "loss": each["loss"] / job.config["batch_size"]} for each in terms]
+        first[who] = {term: [t[term] for t in terms if term in t] for term in terms[0] | terms[-5]}
+        if not all(np.isfinite(values).all() for values in first[who].values()):
+            raise UserError(f"{who}'s losses of {job.name} are not finite in the first {CHECKED_STEPS} steps")
     return workers, first
 
 

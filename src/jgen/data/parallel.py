@@ -12,7 +12,7 @@ Item, Result = TypeVar("Item"), TypeVar("Result")
 
 
 def ordered_map(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-    """Yield function(item) for each of `items`, in their order, from one thread per CPU.
+    """Yield function(item) for each of `items`, in their order, from one thread per CPU, at most 16.
 
     Threads suffice, for Pillow releases the interpreter's lock while it decodes and resizes; Jittor's SIGCHLD handler
     ends the program when a worker process dies. At most four results per thread are held, so memory does not grow with

@@ -50,16 +50,16 @@ def together(tables: list[dict[str, dict]]) -> dict[str, dict]:
     A share that depends on which network names the images says little.
     """
     first, *others = tables
-    return {label: _beside(number, others[0].get(label)) if others else number for label, number in first.items()}
+    return {label: _beside(found, others[0].get(label)) if others else found for label, found in first.items()}
 
 
-def _beside(number, other):
+def _beside(found, other):
     if other is None:
-        return number
-    kind = "values" if "values" in number else "value"
-    both = {**number, "second": other[kind]}
-    if number.get("unit", "").startswith(("%", "percentage points")):
-        difference = _largest_difference(number[kind], other[kind])
+        return found
+    kind = "values" if "values" in found else "value"
+    both = {**found, "second": other[kind]}
+    if found.get("unit", "").startswith(("%", "percentage points")):
+        difference = _largest_difference(found[kind], other[kind])
         if difference > POINTS:
             both["warning"] = f"the judges differ by {difference:.1f} points"
     return both

@@ -1,6 +1,7 @@
 """Functions for every network: initial values, parameters in and out, train and evaluation mode."""
 
 import contextlib
+import contextvars
 import math
 import typing
 from collections.abc import Iterator
@@ -46,18 +47,23 @@ def initialise(networks: dict[str, nn.Module], seed: int) -> None:
             _initialise_module(module, generator, getattr(network, "initial_values", "pytorch") == "keras")
 
 
-_most = {"values": math.inf}  # of a model
+_most_values = contextvars.ContextVar("most values of a model", default=math.inf)
 
 
-def at_most(values: int) -> contextlib.AbstractContextManager:
+@contextlib.contextmanager
+def at_most(values: int) -> Iterator[None]:
     """In the block, `initialise` refuses a model of more values: for models whose size an untrusted file decides."""
-    return process.within(_most, values=values)
+    token = _most_values.set(values)
+    try:
+        yield
+    finally:
+        _most_values.reset(token)
 
 
 def _require_memory(networks):
     """Raise UserError, before anything is allocated, if a model's values cannot fit into memory."""
     count = sum(math.prod(p.shape) for network in networks.values() for p in network.parameters())
-    if count > _most["values"]:
+    if count > _most_values.get():
         _forget_values(networks)
         raise UserError(f"the settings ask for networks of {count:,} values, far more than the weights hold")
     needed = 4 * count * np.dtype(np.float32).itemsize  # the values, their gradients and an optimizer's two moments

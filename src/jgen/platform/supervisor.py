@@ -24,6 +24,7 @@ ONE_KEYSTROKE = 1.0  # seconds within which a second signal counts as the first
 LOOK_EVERY = 2.0  # seconds between two looks at whom the worker waits for
 _SIZE = 4096
 _PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None)  # loaded now: between fork and exec it could wait for a lock for ever
 
 
 class Stop(enum.IntEnum):
@@ -94,9 +95,9 @@ def _note_parent():
 
 def die_with_parent(parent: int, number: int = signal.SIGKILL) -> None:
     """Have the kernel send this process the signal when `parent` dies: a compile worker would keep the compile lock."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number)
+    _libc.prctl(_PR_SET_PDEATHSIG, number)
     if os.getppid() != parent:
-        os._exit(128 + signal.SIGKILL)
+        os._exit(128 + number)
 
 
 class _Supervisor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from jgen.augmentation.low_data import CLASSIC, CONFIDENCE, JUDGES, NONE, WAYS
+from reproduction import experiments
 from reproduction.reporting import charts
 from reproduction.reporting.blocks import Chart, Missing, Prose, Table
 from reproduction.reporting.results import NotRunYet
@@ -46,16 +47,14 @@ def _with_interval(measured, size):
 
 
 def blocks(results, run=RUN):
-    """What comes out in a sentence, the tables of both judges and the chart; what is missing where not measured.
-
-    Tables of other runs than RUN are no part of the campaign: nothing is missing without them.
-    """
+    """What comes out in a sentence, the tables of both judges and the chart; what is missing where not measured."""
     try:
         measured = results.run(run)
         ways = _ways(measured)
         series = {way: measured.measured(SECTION, gain(way))["values"] for way in ways}
     except NotRunYet:
-        return [Missing("the low-data table", f"python src/evaluate.py {run} {SECTION}")] if run == RUN else []
+        step = experiments.LOW_DATA if run == RUN else experiments.LOW_DATA_IN_COLOUR
+        return [Missing("the low-data table", f"python src/{step.command.format(name=run)}")]
     rhvae = results.measured_file("rhvae.json", "make benchmark ARGS=--rhvae", _check_rhvae) if run == RUN else {}
     return [_outcome(measured, ways), *(_table(measured, ways, judge, rhvae) for judge in JUDGES), _chart(series, run)]
 

@@ -70,3 +70,12 @@ def test_a_begun_run_is_resumed_and_a_differing_one_replaced_when_told(finished,
     directory.config.unlink()
     directory.metrics.unlink()
     assert not {"--resume", "--overwrite"} & set(job.process(False)) and job.seconds() == 60
+
+
+def test_a_small_campaign_leaves_out_what_cannot_be_small(tmp_path):
+    steps = (experiments.evaluation("labels", "labels"), experiments.evaluation("low-data", "low-data", quick=None))
+    document = experiments.Document("doc", (experiments.Experiment("tiny", "vae.py", 1, steps),))
+    sections = [[job.key.split()[2] for job in jobs.of_document(document, place)[1:]] for place in (
+        jobs.Place(tmp_path, quick=True), jobs.Place(tmp_path)
+    )]  # fmt: skip
+    assert sections == [["labels"], ["labels", "low-data"]]

@@ -151,8 +151,7 @@ def document(results):
             *(
                 block
                 for name, words in (("g-vae-cifar10", "CIFAR-10"), ("g-vae-celeba", "CelebA, four classes, 32x32"))
-                if (found := low_data.blocks(results, name))
-                for block in (Prose(f"**{words}**"), *found)
+                for block in (Prose(f"**{words}**"), *low_data.blocks(results, name))
             ),
             *_explored(results, "MNIST", "g-vae-mnist", sharp=True),
             *preservation.class_moves_blocks(results),
