@@ -94,7 +94,10 @@ def _note_parent():
 
 
 def die_with_parent(parent: int, number: int = signal.SIGKILL) -> None:
-    """Have the kernel send this process the signal when `parent` dies: a compile worker would keep the compile lock."""
+    """Have the kernel send this process the signal `number` when `parent` dies, and end now if it is dead already.
+
+    A compile worker that outlives its parent keeps the compile lock; a job of the campaign goes on unseen.
+    """
     _libc.prctl(_PR_SET_PDEATHSIG, number)
     if os.getppid() != parent:
         os._exit(128 + number)
