@@ -128,6 +128,16 @@ def test_threads_spin_long_where_no_other_program_wants_their_cores(
     assert environment["GOMP_SPINCOUNT"] == "7"
 
 
+def test_one_thread_compiles_kernels_on_the_cpu_unless_the_user_sets_it(environment):
+    runtime._prepare_environment(cuda=True)
+    assert "use_parallel_op_compiler" not in environment
+    runtime._prepare_environment(cuda=False)
+    assert environment["use_parallel_op_compiler"] == "1"
+    environment["use_parallel_op_compiler"] = "4"
+    runtime._prepare_environment(cuda=False)
+    assert environment["use_parallel_op_compiler"] == "4"
+
+
 def test_the_branch_does_not_name_the_cache(environment):
     environment["log_v"] = "1"
     runtime._prepare_environment(cuda=False)

@@ -126,7 +126,8 @@ def _prepare_environment(cuda):
     environment["use_mpi"] = "1" if launched_by_mpirun() else "0"
     if not cuda:
         environment["nvcc_path"] = ""  # a stray nvcc without a driver crashes the import
-        # Jittor's compiler threads change nodes that they share, without a lock. nvcc would be too slow with one.
+        # Jittor's compiler threads change nodes that they share, without a lock: 1 start in 250 crashed. On a GPU they
+        # stay, for nvcc takes seconds a kernel.
         environment.setdefault("use_parallel_op_compiler", "1")
     # How long an idle OpenMP thread spins before it sleeps. On free cores some milliseconds: waking a thread is slow on
     # a virtual machine (a small model's step takes up to 1.8 times as long). Beside another program some microseconds:
