@@ -128,7 +128,7 @@ UNET = (
 )
 
 
-LOW_DATA_IN_COLOUR = (
+COLOUR_RUNS = (
     ("g-vae-cifar10", "**CIFAR-10**"),
     (
         "g-vae-celeba",
@@ -158,7 +158,7 @@ def document(results):
             *preservation.retention_blocks(results),
             Heading("Does it help a classifier with few images?"),
             *low_data.blocks(results),
-            *(block for name, words in LOW_DATA_IN_COLOUR for block in (Prose(words), *low_data.blocks(results, name))),
+            *(block for name, words in COLOUR_RUNS for block in (Prose(words), *low_data.blocks(results, name))),
             *_explored(results, "MNIST", "g-vae-mnist", sharp=True),
             *preservation.class_moves_blocks(results),
             *_explored(results, "CIFAR-10", "g-vae-cifar10", sharp=False),
