@@ -30,7 +30,7 @@ def step(algorithm, number):
     return algorithm.step(jt.array(images().astype(np.float32)), None, Noise(0, 1, number))
 
 
-def generated(values, z, epsilon=1e-5):
+def generated(values, z, epsilon=Config.bn_epsilon):
     """The generator in NumPy: Linear, LeakyReLU, Linear, BatchNorm with LeakyReLU, Linear, tanh."""
 
     def linear(x, position):
@@ -159,6 +159,14 @@ def test_a_gradient_penalty_brings_the_critics_slope_to_1_and_clips_nothing(net)
     assert {name.split(".")[0] for name in algorithm.state()} == {
         "generator", "critic", "generator_adam", "critic_adam"
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(("penalty", "rule", "lr"), [("clip", "rmsprop", 0.01), ("gradient", "adam", 0.02)])
+def test_a_cosine_brings_both_learning_rates_down_together(penalty, rule, lr):
+    algorithm = make(penalty=penalty, schedule="cosine", adam_lr=0.02)
+    algorithm.begin_epoch(3, 4)
+    rates = [algorithm.optimizers[f"{name}_{rule}"].lr for name in ("generator", "critic")]
+    assert rates == pytest.approx([lr / 2, lr / 2])
 
 
 def test_more_halvings_than_an_image_has_are_refused():

@@ -19,8 +19,9 @@ import math
 from jgen import networks
 from jgen.config import Training, option, units
 from jgen.losses import distributions
-from jgen.models.latent_model import ScheduledModel
+from jgen.models.latent_model import LatentModel
 from jgen.training import distributed
+from jgen.training.algorithm import Scheduled
 
 SMALLEST_VARIANCE = 1e-5  # below the rounding of 8-bit pixels
 MAP_STAGES = 3  # a map of latents has an eighth of the image's height and width
@@ -61,7 +62,7 @@ class Config(Training):
     )
 
 
-class ConvVAE(ScheduledModel):
+class ConvVAE(Scheduled, LatentModel):
     name = "conv-vae"
     summary = "Convolutional VAE for images of any size, Gaussian pixels with a fitted variance"
     Config = Config

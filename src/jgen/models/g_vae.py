@@ -14,8 +14,8 @@ import dataclasses
 from jgen import networks
 from jgen.config import Training, option, units
 from jgen.losses import distributions, isda
-from jgen.models.latent_model import ScheduledModel, means
-from jgen.training.algorithm import Grid
+from jgen.models.latent_model import LatentModel, means
+from jgen.training.algorithm import Grid, Scheduled
 
 ON_OFF = ("on", "off")
 
@@ -70,7 +70,7 @@ CELEBA = {
 _TWO_HOURS = "so that two hours on two cores are enough"
 
 
-class GVAE(ScheduledModel):
+class GVAE(Scheduled, LatentModel):
     name = "g-vae"
     summary = "G-VAE: a residual VAE with a linear classifier on mu, trained with the ISDA loss"
     Config = Config

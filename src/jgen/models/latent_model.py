@@ -8,7 +8,7 @@ import typing
 
 from jgen import networks
 from jgen.config import Training
-from jgen.training import optim, schedules
+from jgen.training import optim
 from jgen.training.algorithm import Algorithm, Grid, Shape
 from jgen.training.noise import Noise
 
@@ -81,15 +81,3 @@ class LatentModel(Algorithm):
 
     def grids(self, z, x, y, noise):
         return {"epoch": Grid(self.sample(z)), "recon": Grid.rows(x, self.reconstruct(x, y))}
-
-
-class ScheduledModel(LatentModel):
-    """A LatentModel whose configuration has a `schedule` of the learning rate, one of schedules.LEARNING_RATES."""
-
-    @classmethod
-    def spread_over_epochs(cls, config):
-        return "the learning rate" if config.schedule != "constant" else ""
-
-    def begin_epoch(self, epoch, epochs):
-        factor = schedules.LEARNING_RATES[self.config.schedule](epoch, epochs)
-        self.optimizers["adam"].lr = self.config.lr * factor

@@ -16,9 +16,9 @@ import dataclasses
 from jgen import networks
 from jgen.config import Training, option, units
 from jgen.losses import distributions
-from jgen.models.latent_model import ScheduledModel
+from jgen.models.latent_model import LatentModel
 from jgen.training import schedules
-from jgen.training.algorithm import LayerChain
+from jgen.training.algorithm import LayerChain, Scheduled
 
 # hidden units, latents, activation
 ARCHITECTURES = {"mlp": ((400,), 20, "relu"), "iwae": ((200, 200), 50, "tanh")}
@@ -44,7 +44,7 @@ class Config(Training):
         object.__setattr__(self, "latent_dim", self.latent_dim or latent_dim)
 
 
-class VAE(ScheduledModel):
+class VAE(Scheduled, LatentModel):
     name = "vae"
     summary = "Variational autoencoder, 784-400-20 (Kingma & Welling, 2013); with --samples IWAE (Burda et al., 2015)"
     Config = Config

@@ -18,7 +18,7 @@ from jgen import networks
 from jgen.config import Training, option, units
 from jgen.losses import distributions, gradient_penalty
 from jgen.training import optim
-from jgen.training.algorithm import Algorithm, LayerChain
+from jgen.training.algorithm import LayerChain, Scheduled
 from jgen.training.fake_buffer import FakeBuffer
 
 
@@ -35,23 +35,27 @@ class Config(Training):
     clip: float = option(0.01, "bound of the critic's weights with --penalty clip", above=0)
     penalty_weight: float = option(10.0, "lambda of --penalty gradient", above=0)
     adam_lr: float = option(1e-4, "learning rate of both Adams with --penalty gradient", above=0)
+    schedule: str = option(
+        "constant",
+        "learning rate over the epochs: constant, or falling to 0 along half a cosine",
+        choices=("constant", "cosine"),
+    )
     net: str = option("mlp", "mlp: fully connected layers; conv: strided convolutions", choices=("mlp", "conv"))
     latent_dim: int = units(100, "dimensions of z")
     hidden: tuple[int, ...] = units((128, 256, 512, 1024), "hidden units of the generator of --net mlp")
     critic_hidden: tuple[int, ...] = units((512, 256), "hidden units of the critic of --net mlp")
     widths: tuple[int, ...] = units((32, 64), "channels of --net conv, from the image inwards")
-    bn_epsilon: float = option(1e-5, "epsilon of the generator's BatchNorm", above=0)
+    bn_epsilon: float = option(0.1, "epsilon of the generator's BatchNorm", above=0)
 
 
 SCALE, SHIFT = 2.0, -1.0  # of pixels, from [0, 1] to [-1, 1]
 
 
-class WGAN(Algorithm):
+class WGAN(Scheduled):
     name = "wgan"
     summary = "Wasserstein GAN with weight clipping (Arjovsky et al., 2017)"
     Config = Config
     presets = {"mnist5k": {"epochs": 1000}}  # a small set needs as many steps, hence more epochs
-    published = {"bn_epsilon": (0.1, "BatchNorm1d(n, 0.1) was meant as a momentum and lands in epsilon")}
     generative = ("generator",)
     has_critic = True
 
@@ -80,11 +84,15 @@ class WGAN(Algorithm):
         chain = LayerChain("generator.layers", "leaky-relu", last="tanh", bn_epsilon=config.bn_epsilon)
         return chain if config.net == "mlp" else None
 
+    @property
+    def first_lr(self):
+        return self.config.lr if self.rule == "rmsprop" else self.config.adam_lr
+
     def _optimizer(self, name):
-        config, parameters = self.config, networks.trainable(self.networks[name])
+        parameters = networks.trainable(self.networks[name])
         if self.rule == "adam":
-            return optim.Adam(parameters, config.adam_lr, betas=(0.5, 0.9))
-        return optim.RMSprop(parameters, config.lr, clip=config.clip if name == "critic" else None)
+            return optim.Adam(parameters, self.first_lr, betas=(0.5, 0.9))
+        return optim.RMSprop(parameters, self.first_lr, clip=self.config.clip if name == "critic" else None)
 
     def step(self, x, y, noise):
         """Lines 3 to 7, one step of the critic; after every n_critic of them lines 9 to 11, one of the generator."""

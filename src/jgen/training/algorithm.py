@@ -11,6 +11,7 @@ import numpy as np
 from jgen import networks
 from jgen.config import Training
 from jgen.errors import UserError
+from jgen.training import schedules
 from jgen.training.noise import Noise
 
 
@@ -208,3 +209,21 @@ class Algorithm(abc.ABC):
             prefix = owner + "."
             own = {k[len(prefix) :]: v for k, v in arrays.items() if k.startswith(prefix)}
             networks.load_state(self.networks[owner], own, owner)
+
+
+class Scheduled(Algorithm):
+    """A model whose configuration has a `schedule` of the learning rate, one of schedules.LEARNING_RATES."""
+
+    @classmethod
+    def spread_over_epochs(cls, config):
+        return "the learning rate" if config.schedule != "constant" else ""
+
+    @property
+    def first_lr(self) -> float:
+        """The learning rate that the schedule scales."""
+        return self.config.lr
+
+    def begin_epoch(self, epoch, epochs):
+        factor = schedules.LEARNING_RATES[self.config.schedule](epoch, epochs)
+        for optimizer in self.optimizers.values():
+            optimizer.lr = self.first_lr * factor
