@@ -94,6 +94,7 @@ AE_POKEMON = (
             RECONSTRUCTION,
             RECONSTRUCTED_FEW,
             RECONSTRUCTED_TRAIN,
+            pictures("sample --prior fitted -n 32", "sample-fitted.png"),
             FollowUp(f"conv-vae.py {POKEMON} --name {{name}} --summary", ("network.svg",)),
         ),
         quick="--epochs 1 --latent-dim 100",

@@ -13,7 +13,7 @@ from html import escape
 WIDTH, HEIGHT = 430, 320
 LEFT, RIGHT, BOTTOM = 68, 16, 48
 LEGEND_ROW, LETTER = 20, 6.6  # height of a line of the legend, and about the width of a letter
-SERIES = 5  # colours that page.css knows
+SERIES = 5  # colours that page.css knows; more series repeat them, with hollow marks
 BAR, BAR_GAP, NAME, VALUE = 16, 5, 112, 72
 
 
@@ -31,13 +31,15 @@ class Series:
 class Axis:
     """label: with the unit. low, high: ends that are shown at least.
 
-    scale: linear, log, or asinh, which is linear near 0 and logarithmic beyond 1.
+    scale: linear, log, or asinh, which is linear near 0 and logarithmic beyond 1. values: ticks, in place of round
+    numbers.
     """
 
     label: str
     low: float | None = None
     high: float | None = None
     scale: str = "linear"
+    values: tuple[float, ...] = ()
 
     def scaled(self, value):
         return {"linear": float, "log": math.log10, "asinh": math.asinh}[self.scale](value)
@@ -53,9 +55,11 @@ class Axis:
         )
 
     def ticks(self, low, high):
-        """(scaled position, text) of some round numbers between the ends."""
+        """(scaled position, text) of `values`, or of some round numbers between the ends."""
         from matplotlib.ticker import MaxNLocator
 
+        if self.values:
+            return [(self.scaled(value), f"{value:g}") for value in self.values]
         if self.scale == "log":
             decades = range(math.ceil(low), math.floor(high) + 1)
             return [(decade, f"{10.0**decade:g}") for decade in decades]
@@ -73,7 +77,7 @@ def lines(series, x_axis, y_axis, alt):
     place = _Place(series, x_axis, y_axis, top)
     parts = [*place.frame(), *legend]
     for index, one in enumerate(series):
-        parts += _line(one, index % SERIES, place)
+        parts += _line(one, _style(index), place)
     return _svg(parts, HEIGHT + top, alt)
 
 
@@ -115,19 +119,25 @@ class _Place:
         return [*parts, _text(14, middle, self.axes[1].label, "label", "middle", turned)]
 
 
-def _line(one, colour, place):
+def _style(index):
+    """The classes of page.css for series number `index`."""
+    return f"series-{index % SERIES}" + (" hollow" if index >= SERIES else "")
+
+
+def _line(one, style, place):
     spots = [place.of(point) for point in one.points]
     path = "L".join(f"{x:.1f} {y:.1f}" for x, y in spots)
-    parts = [f'<path class="line series-{colour}" d="M{path}"/>'] if len(spots) > 1 else []
+    parts = [f'<path class="line {style}" d="M{path}"/>'] if len(spots) > 1 else []
     if one.marks:
-        parts += [
-            f'<circle class="mark series-{colour}" data-index="{index}" cx="{x:.1f}" cy="{y:.1f}" r="4"/>'
-            for index, (x, y) in enumerate(spots)
-        ]
+        parts += [_mark(x, y, style, f' data-index="{index}"') for index, (x, y) in enumerate(spots)]
     for (x, y), label in zip(spots, one.labels):
         near_edge = x > WIDTH - RIGHT - LETTER * len(label) - 10
         parts.append(_text(x - 8 if near_edge else x + 8, y - 7, label, "point", "end" if near_edge else "start"))
     return parts
+
+
+def _mark(x, y, style, more=""):
+    return f'<circle class="mark {style}"{more} cx="{x:.1f}" cy="{y:.1f}" r="4"/>'
 
 
 def _legend(series):
@@ -139,7 +149,9 @@ def _legend(series):
         width = 26 + LETTER * len(one.name) + 14
         if x > LEFT and x + width > WIDTH:
             x, y = LEFT, y + LEGEND_ROW
-        parts.append(f'<path class="line series-{index % SERIES}" d="M{x:.1f} {y - 4}h18"/>')
+        parts.append(f'<path class="line {_style(index)}" d="M{x:.1f} {y - 4}h18"/>')
+        if one.marks:
+            parts.append(_mark(x + 9, y - 4, _style(index)))
         parts.append(_text(x + 24, y, one.name, "tick", "start"))
         x += width
     return parts, y + 8

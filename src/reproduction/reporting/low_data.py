@@ -113,5 +113,6 @@ def _chart(gains, run):
         charts.Series(way, [(float(size), value) for size, value in values.items()]) for way, values in gains.items()
     ]
     alt = "Gain in accuracy against images per class, a line for each way to augment"
-    axes = (charts.Axis("images per class", scale="log"), charts.Axis("gain over none, points"))
+    sizes = tuple(sorted({size for one in series for size, _ in one.points}))
+    axes = (charts.Axis("images per class", scale="log", values=sizes), charts.Axis("gain over none, points"))
     return Chart(f"low-data-{run}", charts.lines(series, *axes, alt), alt, f"The gains of the judge {JUDGE}")

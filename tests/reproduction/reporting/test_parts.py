@@ -105,6 +105,16 @@ def test_a_broken_picture_and_a_broken_film_are_named(tmp_path):
             use(tmp_path / "broken.mp4")
 
 
+def test_every_one_of_many_series_looks_different_and_ticks_stand_where_asked():
+    many = [charts.Series(f"number {i}", [(10, i), (50, i)]) for i in range(2 * charts.SERIES)]
+    svg = charts.lines(many, charts.Axis("x", scale="log", values=(10, 50)), charts.Axis("y"), "alt")
+    marks = re.findall(r'class="mark ([^"]*)"', svg)
+    assert len(set(marks)) == len(many) and len(marks) == 3 * len(many)  # two points and the legend
+    ticks = re.findall(r'class="tick" x="([\d.]+)" y="[\d.]+" text-anchor="middle">(\d+)<', svg)
+    spots = re.findall(r'data-index="\d+" cx="([\d.]+)"', svg)
+    assert ticks == [(spots[0], "10"), (spots[1], "50")]
+
+
 def test_the_slider_has_a_stop_for_each_trained_beta_and_finds_its_point(results):
     write_betas(results.out, {beta: EVERY_BETA[beta] for beta in (0.0, 0.1, 1.0)})
     write_run(results.out, "beta-vae-0.05", {"beta": 0.05})  # trained, not evaluated: no point
@@ -249,7 +259,7 @@ def test_a_gain_counts_above_its_interval(results, gains, expected):
     outcome, *tables, chart = low_data.blocks(results)
     assert f"moves gain {gains[0]:+.1f} points" in outcome.text and "add +0.0" in outcome.text
     assert [table.rows[0][1] for table in tables] == ["80.0 %"] * len(low_data.JUDGES)
-    assert chart.svg.count("<circle") == 2 * (len(low_data.WAYS) - 1)
+    assert chart.svg.count("data-index") == 2 * (len(low_data.WAYS) - 1)
 
 
 def test_ways_that_were_not_measured_are_left_out_and_the_peer_has_a_row_of_its_own(results):

@@ -132,7 +132,12 @@ BEFORE_AND_AFTER = (
         "Corrected: training images over reconstructions",
     ),
     _soft(PRINTED, "samples.png", "Coloured noise in place of creatures", "As printed: drawn from N(0, I)"),
-    _soft(CORRECTED, "samples.png", "Soft coloured blobs", "Corrected: drawn from N(0, I)"),
+    _soft(
+        CORRECTED,
+        "explore/sample-fitted.png",
+        "Blurred bodies in several colours, some with limbs, none with a face",
+        "Corrected: drawn from a mixture of Gaussians fitted to the training images' latents",
+    ),
     _soft(
         CORRECTED,
         "explore/reconstruct.png",
