@@ -7,6 +7,7 @@ defaults, a data set's preset, a document's published recipe and a resumed run's
 
 import argparse
 import dataclasses
+import functools
 import math
 import operator
 import reprlib
@@ -37,14 +38,26 @@ def units(default, help):
     return option(default, help, at_least=1, at_most=2**16)
 
 
-def argument(help, choices=None, default=None, path=False):
-    """A dataclass field that is a positional argument: a text, which must be given unless it has a default.
+def argument(help, choices=None, default=dataclasses.MISSING, path=False):
+    """A dataclass field that is a positional argument: a text, required unless it has a default.
 
     A field of type tuple[str, ...] takes any number of texts.
     """
     metadata = {"help": help, "flags": None, "choices": choices, "bounds": {}, "parse": None, "path": path}
-    given = {} if default is None else {"default": default}
-    return dataclasses.field(metadata=metadata, **given)
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def parse_size(text):
+    """'' -> None, '64' -> (64, 64), '96x64' -> (96, 64): height and width in pixels, 4 to 1024 each."""
+    if text == "":
+        return None
+    parts = text.lower().split("x")
+    if len(parts) > 2 or not all(part.isdecimal() and part.isascii() for part in parts):
+        raise ValueError("needs N or HxW")
+    size = tuple(int(part) for part in parts)
+    if not all(4 <= side <= 1024 for side in size):
+        raise ValueError("needs sides of 4 to 1024 pixels")
+    return size if len(size) == 2 else size * 2
 
 
 BINARISATIONS = ("none", "static", "dynamic")
@@ -62,9 +75,7 @@ class Training:
         path=True,
     )
     follow_links: bool = option(False, "read images through links that lead out of the image folder")
-    size: str = option(
-        "", "resize images to N or HxW pixels (default: as the data set has them)", parse=lambda text: parse_size(text)
-    )
+    size: str = option("", "resize images to N or HxW pixels (default: as the data set has them)", parse=parse_size)
     binarise: str = option(
         "none",
         "black and white pixels, white with the grey value as probability: drawn once (static) or anew for every epoch "
@@ -99,9 +110,7 @@ class _OneLineParser(argparse.ArgumentParser):
     """Errors as one line, without the whole usage in front."""
 
     def __init__(self, prog, description):
-        def formatter(prog):
-            return argparse.HelpFormatter(prog, max_help_position=30, width=100)
-
+        formatter = functools.partial(argparse.HelpFormatter, max_help_position=30, width=100)
         # --help is in the last group of flags.
         super().__init__(prog, description=description, formatter_class=formatter, allow_abbrev=False, add_help=False)
 
@@ -110,7 +119,7 @@ class _OneLineParser(argparse.ArgumentParser):
 
 
 def parser_for(prog, description, groups):
-    """A parser whose flags are the fields of `groups`: {title: dataclass or list of its fields}."""
+    """A parser whose flags are the fields of `groups`: {title: (dataclass, those of its fields)}."""
     parser = _OneLineParser(prog, description)
     _add_groups(parser, groups)
     return parser
@@ -126,7 +135,7 @@ def parser_of_kinds(prog, description, common, kinds):
         summary = cls.__doc__.strip().splitlines()[0]
         one = parsers.add_parser(name, help=summary, prog=f"{prog} NAME {name}", description=summary)
         # Twice, so that --out may stand before or after the kind.
-        _add_groups(one, {"options": (cls, [*fields_of(cls, without=(common,)), *inherited])})
+        _add_groups(one, {"options": (cls, [*fields_of(cls, without=common), *inherited])})
     return parser
 
 
@@ -139,34 +148,38 @@ def _add_groups(parser, groups):
     group.add_argument("-h", "--help", action="help", help="show this text and exit")
 
 
-def fields_of(cls, without=()):
-    """The option fields of a config class that are not already fields of `without`."""
-    inherited = {field.name for base in without for field in dataclasses.fields(base)}
+def fields_of(cls, without=None):
+    """The option fields of a config class, but for those of its base class `without`."""
+    inherited = {field.name for field in dataclasses.fields(without)} if without else ()
     return [field for field in dataclasses.fields(cls) if field.name not in inherited]
 
 
 def _add_flag(group, field, hint):
-    metadata = field.metadata
+    metadata, choices = field.metadata, field.metadata["choices"]
+    kind, many = _element_type(hint)
+    convert = _checked(kind, metadata)
     if metadata["flags"] is None:
-        nargs = "*" if _element_type(hint)[1] else "?"
-        optional = {} if field.default is dataclasses.MISSING else {"nargs": nargs, "default": field.default}
-        convert = _checked(_element_type(hint)[0], metadata)
-        group.add_argument(field.name, help=metadata["help"], choices=metadata["choices"], type=convert, **optional)
+        required = field.default is dataclasses.MISSING
+        optional = {} if required else {"nargs": "*" if many else "?", "default": field.default}
+        group.add_argument(field.name, help=metadata["help"], choices=choices, type=convert, **optional)
         return
-    names = (*metadata["flags"], "--" + field.name.replace("_", "-"))
+    names = (*metadata["flags"], flag(field.name))
     unnamed = field.default in ("", None, ()) or field.default is False or "(default: " in metadata["help"]
     help_text = (metadata["help"] + ("" if unnamed else f" [{_shown(field.default)}]")).replace("%", "%%")
     keywords = {"dest": field.name, "default": argparse.SUPPRESS, "help": help_text}
-    kind, many = _element_type(hint)
     if kind is bool:
         action = argparse.BooleanOptionalAction if field.default else "store_true"
         group.add_argument(*names, action=action, **keywords)
         return
     if many:
         keywords["nargs"] = "+"
-    choices = metadata["choices"]
     shown = {"choices": choices} if choices else {"metavar": {int: "N", float: "X", str: "TEXT"}[kind]}
-    group.add_argument(*names, type=_checked(kind, metadata), **shown, **keywords)
+    group.add_argument(*names, type=convert, **shown, **keywords)
+
+
+def flag(name):
+    """The flag of a field: "--latent-dim" of "latent_dim"."""
+    return "--" + name.replace("_", "-")
 
 
 def _shown(value):
@@ -227,8 +240,9 @@ def explicit_fields(cls, namespace):
     values = {field.name: given[field.name] for field in dataclasses.fields(cls) if field.name in given}
     for name, value in values.items():
         if isinstance(value, list):
-            _require_few(value, "--" + name.replace("_", "-"))
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+            _require_few(value, flag(name))
+            values[name] = tuple(value)
+    return values
 
 
 def to_json(config):
@@ -280,16 +294,3 @@ def shortened(value) -> str:
     short = reprlib.Repr()
     short.maxstring = short.maxother = short.maxlong = 60
     return short.repr(value)
-
-
-def parse_size(text):
-    """'' -> None, '64' -> (64, 64), '96x64' -> (96, 64): height and width in pixels, 4 to 1024 each."""
-    if text == "":
-        return None
-    parts = text.lower().split("x")
-    if len(parts) > 2 or not all(part.isdecimal() and part.isascii() for part in parts):
-        raise ValueError("needs N or HxW")
-    size = tuple(int(part) for part in parts)
-    if not all(4 <= side <= 1024 for side in size):
-        raise ValueError("needs sides of 4 to 1024 pixels")
-    return size if len(size) == 2 else size * 2

@@ -9,7 +9,7 @@ import typing
 from collections.abc import Sequence
 
 from jgen.cli import exits, processes
-from jgen.config import Run, Training, fields_of, parser_for
+from jgen.config import Run, Training, fields_of, flag, parser_for
 from jgen.errors import UserError
 from jgen.runs.directory import RunDirectory
 from jgen.training import distributed
@@ -42,13 +42,12 @@ def words_of(algorithm_class: type[Algorithm], flags: dict[str, typing.Any]) -> 
     for name, value in flags.items():
         if name not in fields:
             raise UserError(f"{algorithm_class.name} has no flag {name!r}; it has: {', '.join(sorted(fields))}")
-        flag = "--" + name.replace("_", "-")
         if isinstance(value, bool):
-            words += [flag] if value else [f"--no-{flag[2:]}"] if fields[name].default is True else []
+            words += [flag(name)] if value else [flag(f"no_{name}")] if fields[name].default is True else []
         elif isinstance(value, (list, tuple)):
-            words += [flag, *map(str, value)]
+            words += [flag(name), *map(str, value)]
         elif value is not None:
-            words.append(f"{flag}={value}")
+            words.append(f"{flag(name)}={value}")
     return words
 
 
@@ -57,7 +56,7 @@ def training_parser(algorithm_class: type[Algorithm]) -> argparse.ArgumentParser
     config = algorithm_class.Config
     shared = {field.name for field in dataclasses.fields(Training)}
     groups = {
-        "model": (config, fields_of(config, without=(Training,))),
+        "model": (config, fields_of(config, without=Training)),
         "training": (config, [field for field in fields_of(config) if field.name in shared]),
         "run": (Run, fields_of(Run)),
     }

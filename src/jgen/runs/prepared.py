@@ -8,7 +8,7 @@ import shlex
 import sys
 from collections.abc import Iterator
 
-from jgen.config import Run, Training, to_json
+from jgen.config import Run, Training, flag, to_json
 from jgen.errors import UserError
 from jgen.platform.files import IN_CHECKOUT
 from jgen.runs import record
@@ -170,7 +170,7 @@ class Prepared:
         words += ["--name", self.directory.name, "--resume"]
         for name in ("out", "data_dir", "device", "save_every", "keep_every"):
             if name in self.given:
-                words += ["--" + name.replace("_", "-"), str(getattr(self.run, name))]
+                words += [flag(name), str(getattr(self.run, name))]
         return shlex.join(words + ["--tensorboard"] * self.run.tensorboard)
 
 

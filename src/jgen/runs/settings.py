@@ -6,7 +6,7 @@ import dataclasses
 import pathlib
 import typing
 
-from jgen.config import MOVABLE, Run, Training, from_json
+from jgen.config import MOVABLE, Run, Training, flag, from_json
 from jgen.data.loader import steps_per_epoch
 from jgen.errors import UserError
 from jgen.runs import record
@@ -55,10 +55,10 @@ def resumed_config(algorithm_class, saved: dict, explicit: dict[str, typing.Any]
     free = ("epochs", *MOVABLE)
     differing = [name for name, value in explicit.items() if name not in free and value != requested[name]]
     if differing:
-        flag = "--" + differing[0].replace("_", "-")
+        name = differing[0]
         raise UserError(
-            f"{flag} {explicit[differing[0]]} differs from the run's {requested[differing[0]]}: a resumed run keeps "
-            "its settings; leave the flag out, or start another run with --name"
+            f"{flag(name)} {explicit[name]} differs from the run's {requested[name]}: a resumed run keeps its "
+            "settings; leave the flag out, or start another run with --name"
         )
     epochs = explicit.get("epochs", config.epochs)
     spread = algorithm_class.spread_over_epochs(config)
