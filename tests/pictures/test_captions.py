@@ -67,15 +67,13 @@ def test_wide_column_names_are_written_upwards_and_long_names_are_cut():
 def test_characters_that_no_font_has_become_codes_with_a_note(capsys, monkeypatch):
     monkeypatch.setattr(lettering, "_candidates", list)
     lettering._note.cache_clear()
-    _, texts = lettering.font_and_texts(["花 and more", "plain"], 14)
-    assert texts == ["U+82B1  and more", "plain"]
+    assert lettering.font_and_text("花 and more", 14)[1] == "U+82B1  and more"
     assert "花" in capsys.readouterr().err
-    _, texts = lettering.font_and_texts(["plain"], 14)
-    assert texts == ["plain"] and not capsys.readouterr().err
+    assert lettering.font_and_text("plain", 14)[1] == "plain" and not capsys.readouterr().err
 
 
 def test_a_font_with_the_characters_is_found_where_one_is_installed(capsys):
     if not (path := lettering.font_file("花")):
         pytest.skip("no font with Chinese characters is installed")
-    font, texts = lettering.font_and_texts(["花"], 14)
-    assert texts == ["花"] and font.path == path and not capsys.readouterr().err
+    font, text = lettering.font_and_text("花", 14)
+    assert text == "花" and font.path == path and not capsys.readouterr().err

@@ -42,6 +42,6 @@ def test_a_run_that_diverges(tmp_path):
 
 
 def test_nothing_to_draw(tmp_path):
-    for rows in ([], [{"epoch": 1, "seconds": 2.0, "note": "text"}]):
+    for rows in ([], [{"epoch": 1, "seconds": 2.0}]):
         write_curves(rows, tmp_path / "curves.png")
     assert not (tmp_path / "curves.png").exists()

@@ -10,7 +10,7 @@ import functools
 import numpy as np
 
 from jgen.pictures import grid
-from jgen.pictures.lettering import font_and_texts
+from jgen.pictures.lettering import font_and_text
 
 CELL = 56  # pixels: the smallest side of an image after enlargement
 TEXT, LINE, MARGIN = 14, 20, 8  # pixels: height of letters, of a line, space around words
@@ -55,7 +55,7 @@ def captioned(picture, cell, title="", row_names=(), column_names=(), legend="",
 
 
 class _Names:
-    """The names of rows and columns, and the space that they take: `left` of the images and `top` of them."""
+    """The names of rows and columns, and the space they take: `left` of the images and on `top` of them."""
 
     def __init__(self, rows, columns, column_width):
         self.rows, self.columns = [[_cut(name) for name in names] for names in (rows, columns)]
@@ -77,7 +77,7 @@ class _Names:
 
 
 def _write(draw, place, text, anchor, colour=FOREGROUND):
-    font, (text,) = font_and_texts([text], TEXT)
+    font, text = font_and_text(text, TEXT)
     draw.text(place, text, colour, font, anchor=anchor)
 
 
@@ -90,7 +90,7 @@ def _write_upwards(image, centre, bottom, text):
 
 
 def _height(lines):
-    """Of lines of text with the space around them."""
+    """The height of lines of text and the space around them."""
     return len(lines) * LINE + MARGIN if lines else 0
 
 
@@ -102,19 +102,21 @@ def _write_lines(draw, top, lines, colour):
 @functools.lru_cache(4096)
 def _wrapped(text, width):
     """The lines of a text, no wider than `width` but for single words; none for ''."""
-    lines = [""] if text else []
+    if not text:
+        return ()
+    lines = [""]
     for word in text.split(" "):
-        longer = f"{lines[-1]} {word}" if lines and lines[-1] else word
-        if lines and lines[-1] and _width(longer.strip()) > width - 2 * MARGIN:
+        longer = f"{lines[-1]} {word}" if lines[-1] else word
+        if lines[-1] and _width(longer.strip()) > width - 2 * MARGIN:
             lines.append(word)
-        elif lines:
+        else:
             lines[-1] = longer
     return tuple(line.strip() for line in lines)
 
 
 @functools.lru_cache(4096)
 def _width(text):
-    font, (text,) = font_and_texts([text], TEXT)
+    font, text = font_and_text(text, TEXT)
     return round(font.getlength(text))
 
 

@@ -14,8 +14,8 @@ def write_curves(rows, path):
     """Draw one small panel per loss term over the epochs of the metrics rows, as a PNG, atomically.
 
     A term and its namesake on held-out data, test_TERM, share a panel. A term may be missing in some rows;
-    infinite values and what is not a number are left out. Without any term nothing is written. Raises
-    UserError when the disk refuses.
+    infinite values and NaN are left out. Without any term nothing is written. Raises UserError when the disk
+    refuses.
     """
     panels = _panels(rows)
     if not panels:
@@ -41,11 +41,7 @@ def _panels(rows):
     """{term: {column: (epochs, values)}}, in the order of the columns."""
     panels = {}
     for name in dict.fromkeys(name for row in rows for name in row if name not in _NOT_LOSSES):
-        points = [(row["epoch"], row[name]) for row in rows if _is_finite_number(row.get(name))]
+        points = [(row["epoch"], row[name]) for row in rows if math.isfinite(row.get(name, math.nan))]
         if points:
             panels.setdefault(name.removeprefix(_TEST), {})[name] = tuple(zip(*points, strict=True))
     return panels
-
-
-def _is_finite_number(value):
-    return isinstance(value, (int, float)) and math.isfinite(value)

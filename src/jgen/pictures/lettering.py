@@ -24,22 +24,20 @@ FILES = (
 )
 
 
-def font_and_texts(texts, size):
-    """(a Pillow font of `size` pixels, the texts as it can draw them).
+def font_and_text(text, size):
+    """(a Pillow font of `size` pixels, the text as it can draw it).
 
     A character that no font has becomes its code, such as U+82B1, and a note on standard error says so.
     """
-    characters = frozenset("".join(texts))
-    path = font_file(characters)
-    font = _font(path, size)
-    missing = _missing(path, characters)
+    path = font_file(text)
+    missing = _missing(path, frozenset(text))
     if missing:
         _note("".join(sorted(missing)))
-    return font, ["".join(f"U+{ord(c):04X} " if c in missing else c for c in text) for text in texts]
+    return _font(path, size), "".join(f"U+{ord(c):04X} " if c in missing else c for c in text)
 
 
 def font_file(characters):
-    """The file of a font that has the characters, or "" for Pillow's own: where it has them all, or no other does."""
+    """The file of a font that has the characters; "" for Pillow's own, where it has them all or no font does."""
     if not _missing("", frozenset(characters)):
         return ""
     return next((path for path in _candidates() if not _missing(path, frozenset(characters))), "")
@@ -54,7 +52,7 @@ def _font(path, size):
 
 @functools.cache
 def _missing(path, characters):
-    """Those of the characters that the font has no glyph for."""
+    """The characters for which the font has no glyph."""
     font = _font(path, 16)
     absent = bytes(font.getmask("\U0010ffff"))
     return frozenset(c for c in characters if not c.isspace() and bytes(font.getmask(c)) == absent)
@@ -62,7 +60,7 @@ def _missing(path, characters):
 
 @functools.cache
 def _candidates():
-    """The paths of those of FILES that are installed."""
+    """The paths of the FILES that are installed."""
     from PIL import ImageFont
 
     found = []
