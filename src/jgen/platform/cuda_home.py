@@ -65,18 +65,17 @@ class Gpu:
             driver = ctypes.CDLL("libcuda.so.1")
         except OSError:
             raise Missing("no NVIDIA driver (libcuda.so.1) on this machine") from None
-        numbers = [ctypes.c_int(0) for _ in range(4)]
-        count, version, major, minor = map(ctypes.byref, numbers)
-        if driver.cuInit(0) != 0 or driver.cuDeviceGetCount(count) != 0 or numbers[0].value == 0:
+        count, version, major, minor = (ctypes.c_int() for _ in range(4))
+        if driver.cuInit(0) != 0 or driver.cuDeviceGetCount(ctypes.byref(count)) != 0 or count.value == 0:
             raise Missing("the NVIDIA driver sees no GPU")
-        driver.cuDriverGetVersion(version)
         name = ctypes.create_string_buffer(100)
         driver.cuDeviceGetName(name, 100, 0)
-        for attribute, number in ((75, major), (76, minor)):  # the compute capability's two parts
-            driver.cuDeviceGetAttribute(number, attribute, 0)
+        driver.cuDriverGetVersion(ctypes.byref(version))
+        driver.cuDeviceGetAttribute(ctypes.byref(major), 75, 0)
+        driver.cuDeviceGetAttribute(ctypes.byref(minor), 76, 0)
         self.name = name.value.decode(errors="replace")
-        self.capability = (numbers[2].value, numbers[3].value)
-        self.driver = numbers[1].value  # 13000 for CUDA 13.0
+        self.capability = (major.value, minor.value)
+        self.driver = version.value  # 13000 for CUDA 13.0
 
 
 class Toolkit:
@@ -169,22 +168,19 @@ def assemble(toolkit, folder):
     home = pathlib.Path(folder) / hashlib.sha256(repr(listing).encode()).hexdigest()[:16]
     if home.is_dir():
         return home
-    made = None
     try:
         pathlib.Path(folder).mkdir(parents=True, exist_ok=True)
-        made = pathlib.Path(tempfile.mkdtemp(prefix="new-", dir=folder))
-        for name in ("bin", "include", "lib64"):
-            (made / name).mkdir()
-        for name, target in links.items():
-            (made / name).symlink_to(target)
-        for name, text in texts.items():
-            (made / name).write_text(text)
-        (made / "bin/nvcc").chmod(0o755)
-        made.chmod(0o755)
-        made.rename(home)
+        with tempfile.TemporaryDirectory(dir=folder) as temporary:
+            made = pathlib.Path(temporary, "made")
+            for name in ("bin", "include", "lib64"):
+                (made / name).mkdir(parents=True)
+            for name, target in links.items():
+                (made / name).symlink_to(target)
+            for name, text in texts.items():
+                (made / name).write_text(text)
+            (made / "bin/nvcc").chmod(0o755)
+            made.rename(home)
     except OSError as error:
-        if made is not None:
-            shutil.rmtree(made, ignore_errors=True)
         if not home.is_dir():  # else another process was first
             reason = error.strerror
             raise UserError(f"{folder}: {reason}; the CUDA home that Jittor needs is assembled there") from None
@@ -245,17 +241,14 @@ def load_cudnn(jittor):
     home = home_of(extern.nvcc_path)
     _load(home / "lib64/libcudnn.so")
     source = pathlib.Path(jittor.compiler.jittor_path, "extern/cuda")
-    files = [str(p) for p in sorted((source / "cudnn").rglob("*")) if p.is_file() and not _left_out(p.name)]
+    found = [p for p in sorted((source / "cudnn").rglob("*")) if p.is_file()]
+    files = [str(p) for p in found if "rnn" not in p.name and "test" not in p.name]
     includes = (source / "inc", source / "cudnn/inc")
     flags = [*(f'-I"{folder}"' for folder in includes), "-lcudnn", f'-L"{home / "lib64"}"']
     flags += [f'-L"{pathlib.Path(extern.cache_path, "cuda")}"', "-llibcuda_extern"]
     module = extern.compile_custom_ops(files, return_module=True, extra_flags=f" {' '.join(flags)} ")
     extern.cudnn = jittor.cudnn = module
     extern.cudnn_ops = module.ops
-
-
-def _left_out(name):
-    return "rnn" in name or "test" in name
 
 
 def _load(library):

@@ -3,7 +3,6 @@
 import contextlib
 import fcntl
 import importlib.metadata
-import json
 import os
 import pathlib
 import shutil
@@ -13,7 +12,7 @@ import sys
 from jgen.errors import UserError
 from jgen.platform import cuda_home
 from jgen.platform.cuda_home import Missing
-from jgen.platform.files import atomic_write
+from jgen.platform.files import read_json, write_json
 
 WITH, WITHOUT = "with cuDNN", "without cuDNN"
 WORKS = "works: "  # what cuda_check says last; Jittor itself can end a process with exit code 0
@@ -78,14 +77,14 @@ def _tried(found, home, variables, log, again):
             ways = [WITH, WITHOUT] if cuda_home.has_cudnn(home) else [WITHOUT]
             works = next((way for way in ways if _check(home, variables, way)), "")
             answer = {"key": key, "works": works}
-            atomic_write(_kept(home), json.dumps(answer).encode())
+            write_json(_kept(home), answer)
     if not answer["works"]:
         raise Missing(f"Jittor does not work on it, {_log_of(home, WITHOUT)} says why; --device cuda tries again")
     return answer["works"] == WITH
 
 
 def _key(found):
-    """What an answer holds for: as a list of JSON."""
+    """What an answer holds for, as a list of JSON."""
     compiler = os.environ.get("cc_path") or shutil.which("g++") or ""
     versions = [sys.version, importlib.metadata.version("jittor"), str(pathlib.Path(compiler).resolve())]
     return [found.name, list(found.capability), found.driver, *versions]
@@ -93,8 +92,8 @@ def _key(found):
 
 def _answer(home):
     """{"key", "works": "with cuDNN", "without cuDNN" or ""} as it was kept; {} if none was."""
-    with contextlib.suppress(OSError, ValueError):
-        answer = json.loads(_kept(home).read_text())
+    with contextlib.suppress(OSError, ValueError, UserError):
+        answer = read_json(_kept(home))
         if isinstance(answer, dict) and answer.get("works") in (WITH, WITHOUT, ""):
             return answer
     return {}

@@ -33,7 +33,7 @@ def available_bytes():
 
 
 def others_running(looks=5, pause=0.004):
-    """How many of the system's threads, besides this one, run or want to: the mean of some looks; 0 if it won't say."""
+    """How many other threads of the system run or want to, the mean of some looks; 0 where the system does not say."""
     found = []
     with contextlib.suppress(OSError, ValueError, IndexError):
         for look in range(looks):
@@ -44,7 +44,7 @@ def others_running(looks=5, pause=0.004):
 
 @contextlib.contextmanager
 def within(state, **values):
-    """In the block, the dict `state` has these values, for all threads; afterwards it has its own again."""
+    """Set these values of the dict `state` during the block, for all threads."""
     earlier = {name: state[name] for name in values}
     state.update(values)
     try:
@@ -55,7 +55,7 @@ def within(state, **values):
 
 @contextlib.contextmanager
 def environment(values):
-    """Within, the environment has these values {name: text} too; afterwards it has its own again."""
+    """Set the environment variables `values`, {name: text}, during the block."""
     earlier = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
     try:
@@ -78,17 +78,18 @@ def python_defaults_kept():
     warnings.filterwarnings("ignore", message="The value of the smallest subnormal", category=UserWarning)
     https_context = ssl._create_default_https_context
     random_state = random.getstate()
-    handlers = {number: signal.getsignal(number) for number in (getattr(signal, name) for name in _SIGNALS)}
-    notebook = {name: vars(builtins).pop(name) for name in ("get_ipython",) if hasattr(builtins, name)}
+    handlers = {signal.Signals[name]: signal.getsignal(signal.Signals[name]) for name in _SIGNALS}
+    get_ipython = vars(builtins).pop("get_ipython", None)
     try:
         yield
     finally:
-        vars(builtins).update(notebook)
+        if get_ipython:
+            builtins.get_ipython = get_ipython
         ssl._create_default_https_context = https_context
         random.setstate(random_state)
         with contextlib.suppress(ValueError):  # only the main thread may set handlers
             for number, handler in handlers.items():
-                signal.signal(number, handler if handler is not None else signal.SIG_DFL)
+                signal.signal(number, handler or signal.SIG_DFL)  # None: not set from Python
 
 
 class _SignalStack(ctypes.Structure):
@@ -125,10 +126,10 @@ def give_signals_a_stack(size=1 << 16):
 
 
 def await_idle_threads(seconds=10.0):
-    """Wait, for so long at most, until every other thread of this process sleeps.
+    """Wait until every other thread of this process sleeps, but at most for so many seconds.
 
-    Where Jittor compiled kernels it started threads for it, and it ends them at exit with a signal that a thread which
-    has not run yet misses: where the cores are busy, a short program would then wait for that thread for ever.
+    Jittor compiles kernels in threads and ends them at exit with a signal. A thread that has not run yet, because the
+    cores are busy, misses the signal, and Jittor would wait for it for ever.
     """
     deadline = time.monotonic() + seconds
     with contextlib.suppress(OSError):  # a system without /proc

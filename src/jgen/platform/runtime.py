@@ -4,7 +4,7 @@
 
 Jittor 1.3.11 downloads oneDNN from a single server when it is first imported, crashes on an nvcc without a GPU,
 replaces Python's signal handlers, turns TLS verification off and reseeds the global generators; a signal that arrives
-within oneDNN's matrix product overwrites memory. All of that is put right here, so that no other module needs to know.
+within oneDNN's matrix product overwrites memory. This module puts all of that right, so that no other needs to know.
 """
 
 import atexit
@@ -49,8 +49,7 @@ def start(device="auto", log=print, checking=""):
         elif device == "cpu":
             cuda = cudnn = False
         else:
-            folder = _jittor_home() / ".cache/jittor/cuda-home"
-            cuda, cudnn = gpu.set_up(device, log, folder, alone=not launched_by_mpirun())
+            cuda, cudnn = gpu.set_up(device, log, _cache() / "cuda-home", alone=not launched_by_mpirun())
         _prepare_environment(cuda)
         _announce_compilation(log, cuda)
         # Stopped while it compiles itself or replaces signal handlers, Jittor leaves no state worth saving.
@@ -58,21 +57,19 @@ def start(device="auto", log=print, checking=""):
         with process.python_defaults_kept(), at_once, contextlib.ExitStack() as stack:
             if not cuda:
                 with cache_written():
-                    stack.enter_context(compilation.precompiled_headers(_jittor_home() / ".cache/jittor/headers"))
-            _started["jt"] = _import_jittor()
-            _started["jt"].flags.use_cuda = 0
+                    stack.enter_context(compilation.precompiled_headers(_cache() / "headers"))
+            jittor = _started["jt"] = _import_jittor()
+            jittor.flags.use_cuda = 0
             if cuda:
-                gpu.switch_on(_started["jt"], cudnn)
+                gpu.switch_on(jittor, cudnn)
             else:
                 with cache_written():
-                    compilation.compile_kernels_directly(_started["jt"], _jittor_home() / ".cache/jittor/headers")
+                    compilation.compile_kernels_directly(jittor, _cache() / "headers")
             compilation.close_pool()
         process.give_signals_a_stack()
         atexit.register(process.await_idle_threads)  # runs before what Jittor has registered
-        from jittor import nn
-
-        _started["nn"] = nn
-        _check_jittor(_started["jt"], device)
+        _started["nn"] = jittor.nn
+        _check_jittor(jittor, device)
     elif device == "cuda" and not _started["jt"].flags.use_cuda:
         raise UserError("--device cuda: Jittor already runs on the CPU in this process; start a new one")
     return _started["jt"]
@@ -156,9 +153,8 @@ def cache_written():
         if not isinstance(cause, OSError):
             raise
         raise UserError(
-            f"{cause.filename or _jittor_home()}: {cause.strerror}; Jittor keeps its compiled kernels under "
-            f"{_jittor_home()}/.cache/jittor and needs 1 GB there: make room or set JITTOR_HOME to a folder that can "
-            "be written"
+            f"{cause.filename or _jittor_home()}: {cause.strerror}; Jittor keeps its compiled kernels under {_cache()} "
+            "and needs 1 GB there: make room or set JITTOR_HOME to a folder that can be written"
         ) from None
 
 
@@ -173,9 +169,14 @@ def _jittor_home():
         ) from None
 
 
+def _cache():
+    """The folder in which Jittor keeps what it compiles and downloads."""
+    return _jittor_home() / ".cache/jittor"
+
+
 def require_room():
     """Raise UserError where the disk is full on which Jittor keeps its kernels."""
-    cache = _jittor_home() / ".cache/jittor"
+    cache = _cache()
     free = shutil.disk_usage(next(path for path in (cache, *cache.parents) if path.exists())).free
     if free < NEEDED_BYTES:
         raise UserError(
@@ -186,7 +187,7 @@ def require_room():
 
 def onednn_folder():
     """Where Jittor looks for oneDNN: its headers are in include/, its library in lib/."""
-    return _jittor_home() / ".cache/jittor/mkl" / ONEDNN_FOLDER
+    return _cache() / "mkl" / ONEDNN_FOLDER
 
 
 def _link_onednn():
@@ -226,8 +227,7 @@ def _symlink(target, link):
 def _announce_compilation(log, cuda=False):
     name = compilation.cache_name(os.environ, precompiled=not cuda)
     pattern = f"jt{JITTOR_VERSION.rsplit('.', 1)[0]}/*/py{platform.python_version()}/**/{name}/**/jittor_core*.so"
-    cores = (_jittor_home() / ".cache/jittor").glob(pattern)
-    if not any(core.parent.name.startswith("cu") == cuda for core in cores):
+    if not any(core.parent.name.startswith("cu") == cuda for core in _cache().glob(pattern)):
         log(
             "First use: Jittor compiles itself (1 to 3 minutes on 2 cores), then each model its kernels (up to half a "
             "minute); both are kept for later runs."
@@ -248,14 +248,12 @@ def _import_jittor():
     except ModuleNotFoundError as error:
         raise UserError(f"the package {error.name} is missing: pip install -r requirements.txt") from None
     except (OSError, ValueError) as error:
-        raise UserError(
-            f"Jittor could not be set up: {error}; its cache is {_jittor_home()}/.cache/jittor (needs 1 GB)"
-        ) from None
+        raise UserError(f"Jittor could not be set up: {error}; its cache is {_cache()} (needs 1 GB)") from None
     except Exception as error:  # what does not compile is a plain Exception, with the compiler's output
         require_room()
         reason = next((line for line in str(error).splitlines() if "error:" in line), "a compiler failed")
         raise UserError(
-            f"Jittor could not compile itself ({reason}): remove {_jittor_home()}/.cache/jittor and try again; with "
+            f"Jittor could not compile itself ({reason}): remove {_cache()} and try again; with "
             "log_silent=0 in the environment it says more"
         ) from error
     return jittor
@@ -266,7 +264,7 @@ def _check_jittor(jittor, device):
     if os.environ.get("use_mkl", "1") == "1" and jittor.compile_extern.mkl_ops is None:
         raise UserError(
             "Jittor runs without oneDNN, every matrix product would be a naive loop: remove "
-            f"{_jittor_home()}/.cache/jittor/mkl and run again with log_silent=0 in the environment"
+            f"{_cache()}/mkl and run again with log_silent=0 in the environment"
         )
     if launched_by_mpirun() and not jittor.in_mpi:
         raise UserError("Jittor could not set up MPI; run again with log_silent=0 in the environment to see why")
