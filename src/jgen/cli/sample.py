@@ -58,7 +58,7 @@ def sample(options: Sampling) -> None:
 def _densities(run: FinishedRun, label: int | None, options: Sampling) -> density.Densities | None:
     """What latents are drawn from, None for N(0, I). Raises UserError for what the model cannot do."""
     name, algorithm = options.name, run.algorithm
-    if options.prior == density.FITTED:
+    if options.prior == "fitted":
         if options.epoch:
             raise UserError("--prior fitted belongs to the last weights: leave --epoch out")
         return density.of_run(run, run_data.LazyDataset(run, options.data_dir, options.data))

@@ -29,7 +29,7 @@ def pictures(run: FinishedRun, dataset: Dataset, options: Options) -> dict[str, 
     algorithm, columns = run.algorithm, options.columns
     generator = random.stream(options.seed, random.SAMPLES)
     densities, name = None, "sample"
-    if options.prior == density.FITTED:
+    if options.prior == "fitted":
         densities, name = density.of_run(run, dataset), "sample-fitted"
     else:
         chosen.require_prior(algorithm, "draw samples (--prior fitted can)")

@@ -20,7 +20,7 @@ from jgen.platform.files import sha256
 from jgen.runs import checkpoint, latents
 from jgen.runs.finished import FinishedRun
 
-NORMAL, FITTED = PRIORS = ("normal", "fitted")
+PRIORS = ("normal", "fitted")
 PRIOR_HELP = "where latents come from. normal: N(0, I); fitted: a density fitted to the training images' latents"
 MOST_IMAGES = 10_000  # of the training images, drawn by seed 0
 COMPONENTS = (1, 2, 4, 8, 16, 32)  # candidates; the one of the highest held-out likelihood is taken
@@ -74,7 +74,7 @@ def gaussian(mu: np.ndarray, logvar: np.ndarray | None) -> Mixture:
     return Mixture(np.ones(1), mu.mean(0, keepdims=True), covariance[None])
 
 
-def fit(mu: np.ndarray, logvar: np.ndarray | None, seed: int = 0) -> Mixture:
+def fit(mu: np.ndarray, logvar: np.ndarray | None) -> Mixture:
     """A mixture for latents mu, logvar [N, D]; logvar is None for codes that are points.
 
     The number of components is the one of `COMPONENTS` whose mixture, fitted to four fifths of the images, gives the
@@ -86,7 +86,7 @@ def fit(mu: np.ndarray, logvar: np.ndarray | None, seed: int = 0) -> Mixture:
     candidates = [k for k in COMPONENTS if n >= IMAGES_PER_LATENT * dimensions * k]
     if len(candidates) < 2:
         return gaussian(mu, logvar)
-    generator = random.stream(seed, random.LATENTS)
+    generator = random.stream(0, random.LATENTS)
     z = mu.astype(np.float64)
     if logvar is not None:
         z = z + np.exp(0.5 * logvar) * generator.standard_normal(mu.shape)
@@ -96,7 +96,7 @@ def fit(mu: np.ndarray, logvar: np.ndarray | None, seed: int = 0) -> Mixture:
     def mixture(components, points):
         floor = 1e-6 * max(points.var(0).mean(), 1e-12)
         model = GaussianMixture(
-            components, reg_covar=floor, tol=1e-2, max_iter=40, init_params="k-means++", random_state=seed
+            components, reg_covar=floor, tol=1e-2, max_iter=40, init_params="k-means++", random_state=0
         )
         return model.fit(points)
 
@@ -173,7 +173,7 @@ def _named(densities: Densities) -> dict[str, Mixture]:
 
 
 def _from_tensors(tensors: dict, run: FinishedRun, path) -> Densities:
-    """What `of_run` stored; the file may come from a stranger, so that shapes and values are checked."""
+    """What `of_run` stored. Checks shapes and values, for the file may come from a stranger; raises UserError."""
     wanted = ["all", *(f"class_{i}" for i in range(sum(name.endswith(".weights") for name in tensors) - 1))]
     found = []
     for name in wanted:

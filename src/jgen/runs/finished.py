@@ -100,10 +100,9 @@ def load(out, name, device="auto", epoch=None, log=lambda line: None):
     directory = find(pathlib.Path(out), name)
     saved, algorithm_class, config, shape = settings(directory)
     weights = directory.weights if epoch is None else directory.kept_weights(epoch)
-    if not weights.exists() and directory.published:
-        raise UserError(_without_weights(directory, saved))
     if not weights.exists():
-        raise UserError(f"{weights} is not there: the run is not finished (go on with --resume), or never kept it")
+        unfinished = f"{weights} is not there: the run is not finished (go on with --resume), or never kept it"
+        raise UserError(_without_weights(directory, saved) if directory.published else unfinished)
     arrays = checkpoint.load_weights(weights)
     checkpoint.require_finite(weights, arrays)
     runtime.start(device)

@@ -100,17 +100,15 @@ class Prepared:
         """Enter the lock on the stack; the name of the directory that it protects."""
         may_be_numbered = not (self.run.name or self.saved or self.run.overwrite)
         while True:
-            lock = self.directory.lock()
             try:
-                lock.__enter__()
+                stack.enter_context(self.directory.lock())
             except UserError:
                 if not (may_be_numbered and self.directory.writer()):
                     raise
             else:
                 if self.saved or self.run.overwrite or not self.directory.config.exists():
-                    stack.push(lock)
                     return self.directory.name
-                lock.__exit__(None, None, None)
+                stack.close()
                 if not may_be_numbered:
                     raise UserError(
                         f"{self.directory.results} has just got a run from another process: continue it with "

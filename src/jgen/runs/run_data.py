@@ -66,12 +66,12 @@ class LazyDataset:
     """
 
     def __init__(self, run: FinishedRun, data_dir: str | os.PathLike, moved_to: str = ""):
-        self._arguments = run, data_dir, moved_to
+        self._run, self._data_dir, self._moved_to = run, data_dir, moved_to
 
     @functools.cached_property
     def _dataset(self):
-        loaded = load(*self._arguments)
-        grey = self._arguments[0].algorithm.config.binarise == "none"
+        loaded = load(self._run, self._data_dir, self._moved_to)
+        grey = self._run.algorithm.config.binarise == "none"
         return loaded if grey else binarise.static_dataset(loaded)
 
     def __getattr__(self, name):
