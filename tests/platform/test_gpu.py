@@ -149,7 +149,7 @@ def test_a_full_disk_is_one_line(checks, monkeypatch):
     def full(*arguments):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(gpu, "atomic_write", full)
+    monkeypatch.setattr(gpu, "write_json", full)
     assert checks.set_up() == (False, False)
     assert "the GPU stays unused: [Errno 28] No space left on device" in checks.said[-1]
 

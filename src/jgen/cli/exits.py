@@ -17,22 +17,22 @@ from jgen.errors import UserError, printable
 from jgen.platform import runtime, supervisor
 
 INSTALL = "make setup, then use .venv/bin/python; or pip install -r requirements.txt"
-REQUIRED = ("numpy", "safetensors", "PIL", "tqdm")  # what scripts import before they can catch that it is missing
+REQUIRED = ("numpy", "safetensors", "PIL", "tqdm")  # scripts import these before exit_cleanly can catch an error
 
 
 def require_packages():
-    """Exit with one line where a package that every script imports is missing."""
+    """Exit with one line if a package that every script imports is missing."""
     for name in REQUIRED:
         if importlib.util.find_spec(name) is None:
             fail(pathlib.Path(sys.argv[0]).name, f"the package {name} is missing: {INSTALL}")
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM, which ends a script as Ctrl-C does: whoever must put something in order learns of both."""
+    """SIGTERM as an exception: what cleans up after Ctrl-C cleans up after SIGTERM too."""
 
 
 def exit_cleanly(program, job):
-    """Do `job`; a UserError becomes one line and exit code 2, Ctrl-C exit code 130, SIGTERM 143."""
+    """Do `job`; exit with one line and code 2 on a UserError, with 130 on Ctrl-C and 143 on SIGTERM."""
     _make_printable()
     with processes.ending_together():
         _exit_cleanly(program, job)
@@ -63,7 +63,7 @@ def _exit_cleanly(program, job):
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
-    except OSError as error:  # the system's refusal, wherever it was met: never a mistake of the program
+    except OSError as error:  # the system refused something: never a mistake of the program
         where = f" {error.filename}:" if error.filename else ""
         reason = (error.strerror or str(error)).lower()
         fail(program, f"the system refused:{where} {reason}; mend that and start again")
@@ -82,7 +82,7 @@ def fail(program: str, message: str) -> typing.NoReturn:
 
 
 def _make_printable():
-    """Where the terminal's encoding lacks a letter of a path, it is shown by its number instead of ending the run."""
+    """Print a character that the terminal's encoding lacks as an escape, instead of ending the run."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError, ValueError):  # replaced by another object, or closed
             stream.reconfigure(errors="backslashreplace")
@@ -92,11 +92,11 @@ _received: list[int] = []  # the stop signals of this process
 
 
 def _do(job):
-    """Do `job`; whatever it raises after a stop signal is raised as that stop."""
+    """Do `job`; if it raises anything after a stop signal, raise that stop instead."""
     try:
         job()
     except Exception as error:
-        time.sleep(0)  # a C++ exception comes before Python's handler has run: that of an interrupted lock or compiler
+        time.sleep(0)  # lets Python's handler run: C++ raises first where a signal interrupts its lock or compiler
         if _received:
             raise _stop(_received[0]) from error
         raise
@@ -112,7 +112,7 @@ def _raise_stop(number, frame):
 
 
 def _end_silently_in_a_child():
-    """Jittor's compiling processes inherit the handler, but a pool waits for ever for one that is about to block."""
+    """Undo the handlers: Jittor's compiling processes inherit them, and its pool would wait for them for ever."""
     for number in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(number) is _raise_stop:
             signal.signal(number, signal.SIG_DFL)

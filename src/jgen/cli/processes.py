@@ -1,4 +1,4 @@
-"""How the processes of one training speak and end as one: the first reports, and an error of any ends all."""
+"""The processes of one training speak and end as one: the first reports, and an error in any ends all."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PATIENCE = 3.0  # seconds in which another process may report the same error fir
 
 
 def require_one_process(program: str) -> None:
-    """Refuse to do in several processes what is not shared out: raises UserError."""
+    """Raise UserError if mpirun started several processes of a program that does not share its work out."""
     if distributed.world_size() > 1:
         raise UserError(f"{program} runs in one process: start it without mpirun")
 
@@ -40,14 +40,14 @@ def first_parses():
 
 
 def let_the_first_report() -> None:
-    """Before reporting an error: wait a little, for all may have met the same one, and the first ends the run then."""
+    """Wait before reporting an error: all may have met the same one, and the first reports it and ends the run."""
     if not distributed.is_first():
         time.sleep(PATIENCE)
 
 
 @contextlib.contextmanager
 def ending_together():
-    """Whatever ends the block of one process by an exception ends all of them, with the same exit code."""
+    """If one process leaves the block by an exception, end all processes with the same exit code."""
     try:
         yield
     except BaseException as error:
@@ -58,12 +58,12 @@ def ending_together():
             sys.excepthook(type(error), error, error.__traceback__)
         sys.stdout.flush()
         sys.stderr.flush()
-        # Not exit(): MPI would wait there for the others, and they for this process. So mpirun ends them.
+        # Not exit(): MPI would wait there for the others, and they for this process. Instead, mpirun ends them.
         os._exit(error.code if isinstance(error, SystemExit) and isinstance(error.code, int) else 1)
 
 
 def place() -> str:
-    """Which process this is, in words for the end of a message; '' for the first."""
+    """Name this process for the end of a message; '' for the first."""
     if distributed.is_first():
         return ""
     return f" (process {distributed.rank()} of {distributed.world_size()}, on {socket.gethostname()})"

@@ -56,7 +56,7 @@ def sample(options: Sampling) -> None:
 
 
 def _densities(run: FinishedRun, label: int | None, options: Sampling) -> density.Densities | None:
-    """What latents are drawn from, None for N(0, I). Raises UserError for what the model cannot do."""
+    """The densities to draw latents from, None for N(0, I). Raises UserError for what the model cannot do."""
     name, algorithm = options.name, run.algorithm
     if options.prior == "fitted":
         if options.epoch:

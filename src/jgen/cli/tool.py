@@ -12,7 +12,7 @@ from jgen.platform.files import ROOT
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """What every such script takes; each adds its own."""
+    """The options of every such script; each adds its own."""
 
     name: str = config.argument("name of the run, such as beta-vae")
     out: str = config.option(str(ROOT), "folder that holds results/ and intermediate/", path=True)
@@ -21,7 +21,7 @@ class Options:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RunDataOptions(Options):
-    """What the scripts take that look at the run's data as well."""
+    """The options of scripts that also read the run's data."""
 
     data: str = config.option("", "where the run's images are now, if they have moved since its training", path=True)
     data_dir: str = config.option(str(ROOT / "data"), "folder that holds the data sets", path=True)
@@ -36,7 +36,7 @@ def run(script, options_class, job, arguments=None):
 
 
 def run_kind(script, description, kinds, job, arguments=None):
-    """`script NAME KIND …` with kinds {name: options class, a subclass of Options}: does `job(kind, options)`."""
+    """Parse `script NAME KIND …` and do `job(kind, options)`; kinds: {name: options class, a subclass of Options}."""
     namespace = config.parser_of_kinds(script, description, Options, kinds).parse_args(arguments)
     options_class = kinds[namespace.kind]
     values = config.explicit_fields(options_class, namespace)

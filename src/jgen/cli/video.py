@@ -14,17 +14,17 @@ from jgen.runs import finished, metrics
 from jgen.runs.directory import find
 
 
+def _check_kind(text):
+    if not re.fullmatch(r"[a-z][a-z0-9-]*", text):
+        raise ValueError("needs a kind of grid, such as epoch or recon")
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Stitching(tool.Options):
     """Stitch a run's grids into its MP4 again."""
 
-    kind: str = option("epoch", "which grids: epoch, recon, …", parse=lambda text: _check_kind(text))
+    kind: str = option("epoch", "which grids: epoch, recon, …", parse=_check_kind)
     seconds: float = option(20.0, "longest film; longer runs are thinned", above=0)
-
-
-def _check_kind(text):
-    if not re.fullmatch(r"[a-z][a-z0-9-]*", text):
-        raise ValueError("needs a kind of grid, such as epoch or recon")
 
 
 def stitch(options):

@@ -1,17 +1,17 @@
-"""How Jittor compiles itself and its kernels: with precompiled headers, and with a bar that shows how far it is.
+"""Makes Jittor compile itself and its kernels faster, and show a bar while it compiles itself.
 
-Jittor's headers take half of the time in which g++ compiles one of its files. g++ reads a precompiled header in place
-of a text that is included first if both are compiled with the same options, and the text itself otherwise.
+Half of the time in which g++ compiles one of Jittor's files goes into Jittor's headers. g++ reads a precompiled header
+instead of the first included file if both are compiled with the same options; otherwise it reads the text.
 
-Most of Jittor's own files run only while it compiles a kernel, hand a call from Python on, or never run here: g++
-compiles these with -O1 instead of -O2, and all files together in about 270 instead of 378 s of processor time.
-Jittor's graph and executor, which every operator passes, keep -O2. Jittor compiles its helper, 16 s, and then data.cc,
-14 s, on one core each: here they are compiled at the same time.
+Most of Jittor's own files run only while it compiles a kernel, pass a call from Python on, or never run here. g++
+compiles these with -O1 instead of -O2, which takes about 270 instead of 378 s of processor time for all files.
+Jittor's graph and executor, through which every operator goes, keep -O2. Jittor compiles its helper, 16 s, and then
+data.cc, 14 s, on one core each; here g++ compiles both at the same time.
 
 Jittor compiles every kernel through a Python script, asm_tuner.py, which makes assembler with debug information and
-replaces stores to aligned addresses in it. g++ writes none there, for a kernel does not know how its arrays are
-aligned: in 125 kernels that ask for it nothing was replaced. COMPILE calls g++ at once, and links with gold if it is
-there: a kernel takes less than half as long. It puts a kernel in place when it is whole.
+replaces stores to aligned addresses in it. It finds none: a kernel does not know how its arrays are aligned (125
+kernels asked for it, and nothing was replaced). COMPILE calls g++ directly and links with gold if it is there, which
+takes less than half as long. It moves a kernel to its place only when the kernel is whole.
 """
 
 import atexit
@@ -52,7 +52,7 @@ HEADER = """\
 #endif
 """
 COMMON = ["-std=c++14", "-fPIC", "-march=native"]
-KERNELS = ["-DJIT=1", "-DJIT_cpu=1"]  # every kernel's file defines both in its first lines
+KERNELS = ["-DJIT=1", "-DJIT_cpu=1"]  # the first lines of every kernel's file define both
 OPTIONS = {  # of each precompiled header
     "O1/core": [*COMMON, "-O1"],
     "O2/core": [*COMMON, "-O2"],
@@ -65,7 +65,7 @@ IN_JITTOR = (
 )  # fmt: skip
 LESS_OPTIMISED = ("/gen/pyjt_", *(f"/jittor/{part}" for part in IN_JITTOR))
 HEADERS_BYTES = 300_000_000  # of the precompiled headers
-SUFFIX = "-cpu"  # of the cache's name: what is compiled without these flags, for CUDA, is kept apart
+SUFFIX = "-cpu"  # of the cache's name: what is compiled for CUDA, without these flags, has another cache
 COMPILE = """\
 #!/bin/sh
 # Arguments: asm_tuner.py --cc_path=COMPILER SOURCE OPTION ...
@@ -122,7 +122,7 @@ def compile_kernels_directly(jittor, folder):
 
 
 def _key(compiler, sources):
-    """Another compiler or another Jittor needs headers of its own."""
+    """The headers' key: another compiler or another Jittor needs other headers."""
     about = os.stat(compiler)
     words = [os.path.realpath(compiler), about.st_size, about.st_mtime_ns, str(sources), HEADER, OPTIONS]
     return hashlib.sha256(repr(words).encode()).hexdigest()[:12]
@@ -156,9 +156,9 @@ def _precompile(compiler, sources, place):
 
 
 def remove_outdated_helper(jittor_utils):
-    """Remove jit_utils_core where it was compiled with other flags, as before g++ or this package was upgraded.
+    """Remove jit_utils_core if it was compiled with other flags, as before an upgrade of g++ or of this package.
 
-    Jittor would compile it anew, end the process with exit code 0 and expect to be started again.
+    Otherwise Jittor would compile it again, end the process with exit code 0 and expect the user to start again.
     """
     from jittor_utils.lock import lock_scope
 
@@ -244,10 +244,10 @@ class Progress:
 
 
 def close_pool():
-    """End the worker processes that compiled Jittor's core; Jittor makes new ones if it needs them.
+    """End the worker processes that compiled Jittor's core; Jittor starts new ones if it needs them.
 
-    They would live as long as this process and get its terminal's Ctrl-C too. A worker that dies of it holds a lock
-    for which the pool's clean-up at exit then waits for ever.
+    They would live as long as this process and receive Ctrl-C too. A worker that dies of it holds a lock, for which
+    the pool's clean-up at exit then waits for ever.
     """
     import jittor_utils
 

@@ -1,7 +1,8 @@
-"""Whether Jittor computes on this GPU what NumPy does: a program that says so in its last line, with exit code 0.
+"""A program that checks whether Jittor computes on this GPU what NumPy does; if so, its last line says "works: …".
 
-python src/jgen/platform/cuda_check.py "with cuDNN"      (or "without cuDNN"); started by
-jgen.platform.gpu, in its environment
+    python src/jgen/platform/cuda_check.py "with cuDNN"      (or "without cuDNN")
+
+jgen.platform.gpu starts it, with the environment that it needs.
 """
 
 import os
@@ -21,7 +22,7 @@ def main():
 
 
 def compare(jt):
-    """Compute with Jittor, on the device that it uses now, and with NumPy; exit with what differs."""
+    """Compute with Jittor, on the device that it uses now, and with NumPy; exit with the first difference."""
     x, weight, a, b = (_drawn(*shape) for shape in ((3, 4, 9, 8), (5, 4, 3, 3), (33, 20), (20, 17)))
     leaves = [jt.array(array) for array in (x, weight, a, b)]
     image = jt.nn.conv2d(leaves[0], leaves[1], padding=1, stride=2)

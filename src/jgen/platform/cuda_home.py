@@ -1,11 +1,11 @@
-"""What CUDA 12 and 13 need for Jittor 1.3.11, assembled; gpu.py calls it, and cuda_check.py, which that starts.
+"""Assembles what Jittor 1.3.11 needs of CUDA 12 or 13; used by gpu.py and by cuda_check.py, which gpu.py starts.
 
 Jittor wants one folder that holds nvcc, the headers and the libraries, as NVIDIA's installers for CUDA 11 laid them
 out. Here that folder is made of links to what is there: the toolkit to which the nvcc on PATH belongs, the nvidia-*
 wheels of this environment, Debian's packages. Besides,
 
-  - CUDA 13 has removed two fields of cudaDeviceProp that Jittor's helper_cuda.h still names: a cuda_runtime.h of our
-    own, first on the include path, gives them back;
+  - CUDA 13 has removed two fields of cudaDeviceProp that Jittor's helper_cuda.h still names: our own cuda_runtime.h,
+    first on the include path, gives them back;
   - Jittor would refuse cuDNN 9, whose old interface of recurrent networks is gone: conv_opt=1 makes it leave cuDNN
     alone, and `load_cudnn` compiles its convolutions without them;
   - cuTT, CUTLASS and NCCL would be downloaded and are not used;

@@ -1,4 +1,4 @@
-"""Whether this process computes on a GPU: it does where Jittor works there, which is tried once and remembered."""
+"""Decides whether this process computes on a GPU: tries once whether Jittor works there, and keeps the answer."""
 
 import contextlib
 import fcntl
@@ -19,7 +19,7 @@ WORKS = "works: "  # what cuda_check says last; Jittor itself can end a process 
 
 
 def set_up(device, log, folder, alone=True):
-    """Set the environment up for CUDA, in a CUDA home below `folder` -> (whether it is, whether with cuDNN).
+    """Set the environment up for CUDA, with a CUDA home below `folder` -> (whether it is set up, whether with cuDNN).
 
     device: "auto" or "cuda". log: receives a line where a GPU is there and not used, or not well. alone: whether this
     process is not one of mpirun's. Raises UserError where --device cuda cannot be had.
@@ -62,10 +62,10 @@ def switch_on(jittor, cudnn):
 
 
 def _tried(found, home, variables, log, again):
-    """Whether Jittor computes on the GPU what NumPy does with cuDNN too; raises Missing where it does not at all.
+    """Whether Jittor works on the GPU with cuDNN; False if only without. Raises Missing if it does not work at all.
 
-    It is tried in a process of its own: Jittor compiles itself there, which takes minutes, and a compiler or a library
-    that does not suit it cannot end this process. The answer holds for this GPU, driver, Python, Jittor and compiler;
+    A process of its own tries it: Jittor compiles itself there, which takes minutes, and a compiler or library that
+    does not suit it cannot end this process. The answer holds for this GPU, driver, Python, Jittor and compiler.
     again: try again after a no.
     """
     key = _key(found)

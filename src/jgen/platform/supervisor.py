@@ -41,7 +41,7 @@ _shared: mmap.mmap | None = None  # one byte Stop, then the advice; None where n
 
 @contextlib.contextmanager
 def stopping(how: Stop):
-    """Declare how this process can be stopped during the block."""
+    """Declare how the supervisor may stop this process during the block."""
     if _shared is None:
         yield
         return
@@ -54,7 +54,7 @@ def stopping(how: Stop):
 
 
 def advise(text: str) -> None:
-    """Set what the supervisor says after a stop that this process could not report itself."""
+    """Set what the supervisor says if it has to stop this process, which cannot say it then."""
     if _shared is not None:
         content = text.encode("utf-8", "backslashreplace")[: _SIZE - 2]
         _shared[1 : len(content) + 2] = content + b"\0"
@@ -104,7 +104,7 @@ def die_with_parent(parent: int, number: int = signal.SIGKILL) -> None:
 
 
 class _Supervisor:
-    """The parent: forwards signals to the worker, ends it where it does not end itself, and says so in one line."""
+    """The parent: forwards signals to the worker, ends it if it does not end itself, and says so in one line."""
 
     def __init__(self, program, worker, stops, watched):
         self.program, self.worker, self.stops, self.watched = program, worker, stops, watched
@@ -206,7 +206,7 @@ def _other_user_of(lock, process):
 
 
 def waiting_notice(holder: int) -> str:
-    """One line: for whom this process waits, and how to end that."""
+    """One line that tells for which process this one waits, and how to end that."""
     with contextlib.suppress(OSError, IndexError):
         with open(f"/proc/{holder}/stat") as file:
             state = file.read().rpartition(")")[2].split()[0]
