@@ -55,7 +55,7 @@ def captioned(picture, cell, title="", row_names=(), column_names=(), legend="",
 
 
 class _Names:
-    """The names of rows and columns, and the space they take: `left` of the images and on `top` of them."""
+    """The names of rows and columns; `left` and `top` are the pixels that they take beside and above the images."""
 
     def __init__(self, rows, columns, column_width):
         self.rows, self.columns = [[_cut(name) for name in names] for names in (rows, columns)]

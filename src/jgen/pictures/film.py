@@ -27,12 +27,11 @@ _OUTPUT += ["-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "
 def stitch(frames, out, seconds=20, fps=None, caption=None):
     """Make an H.264 film of image files or pictures uint8 [H, W, 3], atomically, and hold the last for one second.
 
-    `caption(i, picture)` gives the i-th of `frames` its words. `fps` is by default 2 for a few frames, up to 12.
-
-    More frames than fit into `seconds` are thinned evenly, the first and the last kept. Small images are
-    enlarged by a whole factor, without smoothing. Returns {"frames": how many the film has, "fps", "size":
-    (width, height)}. Raises UserError if there is no frame, one is missing, broken or of another size, or the
-    film cannot be written.
+    caption: `caption(i, picture)` returns the i-th of `frames` with its words. fps: by default 2 for a few frames, up
+    to 12. If more frames are given than fit into `seconds`, they are thinned evenly; the first and the last stay. Small
+    images are enlarged by a whole factor, without smoothing. Returns {"frames": how many the film has, "fps", "size":
+    (width, height)}. Raises UserError if there is no frame, one is missing, broken or of another size, or the film
+    cannot be written.
     """
     frames = list(frames)
     if not frames:

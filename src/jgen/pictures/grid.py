@@ -1,4 +1,4 @@
-"""Images side by side, with a fixed pixel range in every epoch: so a video neither flickers nor flatters."""
+"""Images side by side. The pixel range is the same in every epoch, so that a video neither flickers nor flatters."""
 
 import io
 

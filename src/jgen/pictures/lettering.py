@@ -1,4 +1,4 @@
-"""Fonts for pictures. Names may be in any script; what no installed font draws is shown as its code, with a note."""
+"""Fonts for pictures. Names may be in any script; a character that no installed font has is drawn as its code."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """--summary: the layers of every network, as a table and as a drawing, seen in a dry run of the algorithm itself.
 
-The algorithm makes its grids and its validation from a few images while every call of a module is noted, and trains
-one step if some network was not needed for that. Jittor computes nothing until a value is asked for, and none is: the
-shapes are those of the real graph, and the answer comes at once.
+The algorithm makes its grids and its validation from a few images, and trains one step if some network was not used;
+every call of a module is noted. Jittor computes nothing until a value is asked for, and none is: the shapes are those
+of the real graph, and the answer comes at once.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Call:
 
 @dataclasses.dataclass
 class Network:
-    """What was seen of one network; `uncalled` are modules that were not used."""
+    """One network as the dry run saw it; `uncalled` are modules that were not used."""
 
     name: str
     call: Call | None
@@ -84,7 +84,7 @@ def _use(algorithm, dataset, calls):
 
 @contextlib.contextmanager
 def _noted(parts):
-    """Within, calls of the modules of {name: network} are noted: {name: [Call]}, those made by no other of them."""
+    """Note the calls of the modules of {name: network} during the block; yields {name: [Call]}, the outermost."""
     place = {}
     for name, network in parts.items():
         for path, module in network.named_modules():
@@ -114,9 +114,9 @@ def _noted(parts):
 
 
 def _kind(module):
-    """The class's name, as it is written in code: Jittor makes the classes of some activations from functions.
+    """The class's name as one writes it in code: Jittor makes the classes of some activations from functions.
 
-    Layers is a Sequential; what its kernels compute at once does not matter here.
+    Layers is a Sequential; which layers its kernels fuse does not matter here.
     """
     name = type(module).__name__
     return {"relu": "ReLU", "Layers": "Sequential", "sigmoid": "Sigmoid", "Gelu": "GELU"}.get(name, name)
@@ -215,7 +215,7 @@ def columns_of(network):
 
 
 def _steps(call, n_leaves):
-    """What to draw of a call: sequences, and what merely wraps everything, are opened; a block is one step."""
+    """The calls to draw for a call: those within it if it is a sequence or wraps all layers; else itself, a block."""
     whole = len(call.leaves()) == n_leaves
     if call.kind == "Sequential" or (call.inner and whole):
         return [step for inner in call.inner for step in _steps(inner, n_leaves)]

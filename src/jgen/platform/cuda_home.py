@@ -112,11 +112,12 @@ class Toolkit:
     def library(self, name):
         """The shared library lib`name`.so of this version, by the name that programs load; None if it is not here."""
         for folder in self.libraries:
-            found = [p for p in folder.glob(f"lib{name}.so.*") if re.fullmatch(r"\d+", p.name.split(".so.")[1])]
+            endings = [p.name.removeprefix(f"lib{name}.so.") for p in folder.glob(f"lib{name}.so.*")]
+            numbers = [int(ending) for ending in endings if re.fullmatch(r"\d+", ending)]
             if name in ("cudart", "cublas", "cublasLt"):  # numbered as CUDA is
-                found = [p for p in found if p.name.endswith(f".so.{self.version[0]}")]
-            if found:
-                return max(found, key=lambda p: int(p.name.split(".so.")[1]))
+                numbers = [number for number in numbers if number == self.version[0]]
+            if numbers:
+                return folder / f"lib{name}.so.{max(numbers)}"
         return None
 
     def wheel(self, package):
@@ -213,18 +214,18 @@ def home_of(nvcc):
 
 
 def variables(home, environment):
-    """What to set in the environment for a CUDA home; what the user has set stays, but for nvcc_path."""
+    """The environment variables for a CUDA home; what the user has set stays, but for nvcc_path."""
     switches = {name: environment.get(name, value) for name, value in SWITCHES.items()}
     return {"nvcc_path": str(home / "bin/nvcc"), **switches}
 
 
 def has_cudnn(home):
-    """Whether cuDNN, its header and its library, is a part of the home."""
+    """Whether the home holds cuDNN's header and library."""
     return (home / "lib64/libcudnn.so").exists() and (home / "include/cudnn.h").exists()
 
 
 def load_libraries(environment):
-    """Load the libraries of the CUDA home that is set: a loader that has one by its name looks nowhere else for it.
+    """Load the libraries of the CUDA home that is set, so that the loader looks nowhere else for them later.
 
     Raises Missing where one cannot be loaded.
     """

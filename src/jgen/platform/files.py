@@ -1,8 +1,8 @@
 """Reading, replacing, locking and deleting files: whole or not at all, and only files of the run itself.
 
-A run's folder may come from a stranger. So nothing here follows a link below the output folder, and nothing opens what
-is not a regular file: a FIFO would block for ever, /dev/zero would fill the memory, a link would let the folder decide
-which of the user's files is overwritten. `inside` checks the folders of a path, the other functions the file itself.
+A run's folder may come from a stranger. So these functions follow no link below the output folder and open regular
+files only: a FIFO would block for ever, /dev/zero would fill the memory, and a link would let the folder decide which
+of the user's files is overwritten. `inside` checks the folders of a path, the other functions the file itself.
 """
 
 import contextlib
@@ -133,9 +133,8 @@ def replacing(path, durable=True):
     """Give a temporary file to write to; if the block ends well it becomes PATH, else PATH stays as it was.
 
     A crash is harmless at any moment, because the data are on the disk before the name points to them; without
-    `durable`, a crash of the machine within the next seconds may leave PATH empty. Parent folders are made. Raises
-    UserError when the disk refuses, hence also for any other OSError of the block, and where PATH is a link or anything
-    else than a file.
+    `durable`, a crash of the machine within the next seconds may leave PATH empty. Makes parent folders. Raises
+    UserError for any OSError of the block, as when the disk refuses, and where PATH is anything else than a file.
     """
     path = Path(path)
     with disk_errors(path):
@@ -163,7 +162,7 @@ def atomic_write(path, data, durable=True):
 
 
 def parse_json(text):
-    """What a JSON text (str or UTF-8 bytes) holds; ValueError for any that cannot be read, however it is built."""
+    """The content of a JSON text, str or UTF-8 bytes. Raises ValueError, and nothing else, for text it cannot read."""
     try:
         return json.loads(text, parse_int=_whole_number)
     except RecursionError:
@@ -171,14 +170,14 @@ def parse_json(text):
 
 
 def _whole_number(digits):
-    """An int of 64 bits. Raises ValueError for longer ones, of which no float, array or file position can be made."""
+    """An int of 64 bits. Raises ValueError for longer ones, which fit no float, array or file position."""
     if len(digits) > 20 or not -(2**63) <= int(digits) < 2**63:
         raise ValueError(f"a number of {len(digits)} digits")
     return int(digits)
 
 
 def read_json(path):
-    """What the JSON file PATH holds. Raises OSError, and ValueError for what is no JSON in UTF-8."""
+    """The content of the JSON file PATH. Raises OSError, and ValueError for what is no JSON in UTF-8."""
     return parse_json(read(path).decode())
 
 
@@ -190,7 +189,7 @@ def write_json(path, value):
 
 @contextlib.contextmanager
 def locked(path, refusal):
-    """Keep other processes out during the block. Raises UserError(refusal(holder)) where one holds PATH's lock.
+    """Hold PATH's lock during the block. Raises UserError(refusal(holder)) where another process holds it.
 
     The system drops the lock when its process ends, however it ends, so PATH may stay behind without harm.
     Yields still_held(): False once PATH was deleted or replaced, for then another process can take the same lock.
@@ -258,7 +257,7 @@ def _create_temporary(path):
 
 
 def _remove_stale(path):
-    """Remove the temporary files that killed writers of PATH left: nobody holds their lock any more."""
+    """Remove the temporary files that killed writers of PATH left: those whose lock nobody holds."""
     for name in os.listdir(path.parent):
         if not (name.startswith(_prefix(path)) and name.endswith(".tmp")):
             continue

@@ -8,8 +8,8 @@ import safetensors
 import safetensors.numpy
 
 from jgen.errors import UserError
-from jgen.platform import files, process
-from jgen.platform.files import atomic_write, parse_json
+from jgen.platform import process
+from jgen.platform.files import atomic_write, parse_json, reading
 from jgen.runs import quantised
 
 # One key holds all metadata as JSON: several keys would be written in a random order.
@@ -19,7 +19,7 @@ _KEY = "jgen"
 def save(path, tensors, metadata):
     """Write arrays and a JSON-able dict to PATH, atomically; the same content always gives the same bytes.
 
-    Afterwards PATH with the suffix .json gets the metadata once more, for a reader's eyes: `load` ignores it.
+    Then writes the metadata again for people to read, to PATH with the suffix .json, which `load` ignores.
     Raises UserError when the disk refuses.
     """
     path = Path(path)
@@ -65,12 +65,12 @@ def save_weights(path, tensors):
 def load_weights(path):
     """The tensors of `save_weights`, floating-point ones as float32; UserError as for `load`."""
     stored, _ = _read(path)
-    scales = {name: stored.pop(name) for name in list(stored) if name.endswith(quantised.SCALE)}
-    for name, scale in scales.items():
-        codes = stored.get(name.removesuffix(quantised.SCALE))
+    for key in [key for key in stored if key.endswith(quantised.SCALE)]:
+        name, scale = key.removesuffix(quantised.SCALE), stored.pop(key)
+        codes = stored.get(name)
         if codes is None or codes.dtype != np.int8 or codes.ndim == 0 or scale.shape != (len(codes),):
-            raise UserError(f"{path} is not ours ({name} fits no tensor): delete it and train again")
-        stored[name.removesuffix(quantised.SCALE)] = quantised.restore(codes, scale)
+            raise UserError(f"{path} is not ours ({key} fits no tensor): delete it and train again")
+        stored[name] = quantised.restore(codes, scale)
     return {
         name: tensor.astype(np.float32) if np.issubdtype(tensor.dtype, np.floating) else tensor
         for name, tensor in stored.items()
@@ -101,7 +101,7 @@ def _write(path, tensors, header):
 
 def _read(path):
     try:
-        files.reading(path, process.available_bytes()).close()  # a regular file of a size that can be loaded
+        reading(path, process.available_bytes()).close()  # a regular file of a size that can be loaded
         with safetensors.safe_open(path, framework="numpy") as file:
             tensors, header = {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
     except FileNotFoundError:

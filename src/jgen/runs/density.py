@@ -131,9 +131,9 @@ class Densities:
 
 
 def of_run(run: FinishedRun, dataset: Dataset) -> Densities:
-    """The stored densities of a run, or those fitted to its training images and stored now.
+    """The stored densities of a run; if there are none, fits them to its training images and stores them.
 
-    `dataset` is only looked at where they must be fitted. Raises UserError for a model without encoder.
+    Reads `dataset` only if it fits them. Raises UserError for a model without encoder.
     """
     path, digest = run.outputs.density, sha256(run.directory.weights)
     if path.exists():
@@ -143,11 +143,12 @@ def of_run(run: FinishedRun, dataset: Dataset) -> Densities:
     if "encoder" not in run.algorithm.networks:
         raise UserError(f"{run.algorithm.name} has no encoder, so no density can be fitted to its latents")
     densities, images = _fit_run(run, dataset)
+    named = {"all": densities.overall, **{f"class_{i}": each for i, each in enumerate(densities.of_class)}}
     tensors = {}
-    for name, mixture in _named(densities).items():
+    for name, mixture in named.items():
         for part, value in vars(mixture).items():
             tensors[f"{name}.{part}"] = value.astype(np.float32)
-    components = {name: len(mixture.weights) for name, mixture in _named(densities).items()}
+    components = {name: len(mixture.weights) for name, mixture in named.items()}
     checkpoint.save(path, tensors, {"weights": digest, "images": images, "components": components})
     return _from_tensors(tensors, run, path)  # as the next call reads them: the same seed draws the same latents
 
@@ -166,10 +167,6 @@ def _fit_run(run: FinishedRun, dataset: Dataset) -> tuple[Densities, int]:
             raise UserError(f"no training image of class {empty[0]}: its density cannot be fitted")
         of_class = tuple(fit(mu[own], None if logvar is None else logvar[own]) for own in members)
     return Densities(fit(mu, logvar), of_class), len(rows)
-
-
-def _named(densities: Densities) -> dict[str, Mixture]:
-    return {"all": densities.overall, **{f"class_{i}": each for i, each in enumerate(densities.of_class)}}
 
 
 def _from_tensors(tensors: dict, run: FinishedRun, path) -> Densities:

@@ -22,7 +22,7 @@ LOSSES = ("loss", "test_loss", "critic_loss", "generator_loss")  # that a title 
 
 @dataclasses.dataclass(frozen=True)
 class Wording:
-    """What the captions of a run's grids and films say, from its model's class and settings and its classes' names."""
+    """The words around a run's grids and films, from its model's class and settings and its classes' names."""
 
     name: str
     algorithm: type[Algorithm]
@@ -71,12 +71,12 @@ class FinishedRun:
 
     @property
     def outputs(self) -> RunDirectory:
-        """Where pictures and numbers of the run go: a published run itself stays as it is."""
+        """The folder for pictures and numbers of the run: the user's own, so that a published run stays as it is."""
         return self.directory.own
 
     @property
     def title(self) -> str:
-        """The run's name, its last epoch and losses, as the titles of pictures say it."""
+        """The title of pictures: the run's name, its last epoch and losses."""
         rows = metrics.read_epochs(self.directory.metrics)
         return self.wording.titles(rows[-1:])[0] if rows else self.directory.name
 
@@ -118,7 +118,7 @@ def load(out, name, device="auto", epoch=None, log=lambda line: None):
 
 
 def wording(directory: RunDirectory) -> Wording:
-    """What the captions of a run say, from its config.json alone; starts no Jittor. Raises UserError as `load` does."""
+    """The captions of a run, from its config.json alone; starts no Jittor. Raises UserError as `load` does."""
     saved, algorithm_class, config, shape = settings(directory)
     return Wording(directory.name, algorithm_class, config, shape.image_shape, saved["data"]["classes"])
 

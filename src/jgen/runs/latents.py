@@ -1,4 +1,4 @@
-"""Images to latents and back, in batches: the few things that every look at a model's latent space needs."""
+"""Images to latents and back, in batches, and other functions that pictures and numbers of latents share."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def encode(algorithm, x, y=None):
 
 
 def decode(algorithm, z, x=None, y=None):
-    """Images [N, C, H, W] in [0, 1] of latents [N, D] that belong to images x, or to none, and to labels y."""
+    """Decode latents [N, D], with their images x and labels y where there are any, to [N, C, H, W] in [0, 1]."""
     return batched(algorithm.networks, lambda z, x, y: (algorithm.decode(z, x, y),), z, x, y)[0]
 
 
@@ -33,7 +33,7 @@ def reconstruct(algorithm, x, y=None):
 
 
 def corrupted(algorithm, x, seed):
-    """What a denoising model is given in place of images x, float32 [N, C, H, W]; x itself for any other."""
+    """Images x as a denoising model receives them, float32 [N, C, H, W]; x itself for any other model."""
     noise = Noise(seed, 0, 0, purpose=random.AUGMENTATION)
     return batched(algorithm.networks, lambda x: (algorithm.corrupted(x, noise),), x)[0]
 

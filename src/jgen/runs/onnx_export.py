@@ -1,4 +1,4 @@
-"""The decoder or generator of a finished run as ONNX, checked against the model that it was made of."""
+"""Exports the decoder or generator of a finished run as ONNX, and checks it against the model."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class _Graph:
         self.nodes, self.constants = [], []
 
     def constant(self, values) -> str:
-        """Add a Var or an array; its name."""
+        """Add a Var or an array; returns its name."""
         from onnx import numpy_helper
 
         array = values if isinstance(values, (np.ndarray, np.generic)) else values.numpy()
@@ -93,7 +93,7 @@ class _Graph:
         return name
 
     def add(self, operator, inputs, **attributes) -> str:
-        """Add a node; the name of its result."""
+        """Add a node; returns the name of its result."""
         from onnx import helper
 
         name = f"v{len(self.nodes)}"
@@ -110,7 +110,7 @@ class _Graph:
 
 
 def _write(module, graph, x, residual=None) -> str:
-    """Add the nodes of `module` applied to the value called x; the name of the result."""
+    """Add the nodes of `module`, applied to the value called x; returns the name of the result."""
     for kind, write in _WRITERS.items():
         if isinstance(module, kind):
             return write(module, graph, x) if residual is None else write(module, graph, x, residual)
@@ -118,7 +118,7 @@ def _write(module, graph, x, residual=None) -> str:
 
 
 def _in_a_row(*parts):
-    """Writes parts of a module one after the other: attributes by name, or the name of a shape to give to the value."""
+    """A writer of modules whose parts follow one another; parts: names of modules, or of shapes for the value."""
 
     def write(module, graph, x):
         for part in parts:
@@ -156,8 +156,8 @@ def _convolution(module, graph, x, operator="Conv"):
 
 def _transposed(module, graph, x):
     y = _convolution(module, graph, x, "ConvTranspose")
-    first, last, axes = ([0, 0], list(module.size), [2, 3])
-    return graph.add("Slice", [y, *(graph.constant(np.array(part, np.int64)) for part in (first, last, axes))])
+    window = [graph.constant(np.array(part, np.int64)) for part in ([0, 0], module.size, [2, 3])]  # from, to, axes
+    return graph.add("Slice", [y, *window])
 
 
 def _residual_block(module, graph, x):

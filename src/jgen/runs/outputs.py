@@ -1,4 +1,4 @@
-"""What a run leaves behind when it has finished."""
+"""Writes the results of a run that has finished training."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from jgen.training.algorithm import Algorithm
 def finish(algorithm: Algorithm, directory: RunDirectory) -> None:
     """Write weights, the last pictures, the loss curves and the film; print the name of every file, the film last.
 
-    The run is finished with its weights: a film that cannot be made is a note, not an error.
+    The weights come first: with them the run is finished, so a film that cannot be made is a note, not an error.
     """
     checkpoint.save_weights(directory.weights, algorithm.weights())
     rows = metrics.read_epochs(directory.metrics)
@@ -40,7 +40,7 @@ def finish(algorithm: Algorithm, directory: RunDirectory) -> None:
 
 
 def _make_film(directory, rows, wording):
-    """Stitch the film; whether that went well."""
+    """Stitch the film; returns whether that went well."""
     frames = [directory.grid("epoch", row["epoch"]) for row in rows]
     try:
         film.stitch(frames, directory.video, caption=wording.of_film(rows, "epoch"))

@@ -11,7 +11,7 @@ SMALLEST = 4096  # numbers; smaller tensors (biases, statistics, heads of a few 
 
 
 def worth_it(tensor):
-    """Whether a tensor is large enough, and finite, so that eight bits are a gain."""
+    """Whether eight bits pay: the tensor is finite and large enough."""
     return tensor.ndim >= 2 and tensor.size >= SMALLEST and bool(np.isfinite(tensor).all())
 
 

@@ -36,7 +36,7 @@ def read_file(path: pathlib.Path, missing: str) -> Record:
 
 
 def _check_types(values):
-    """Raise ValueError where a part that others rely on is of another type."""
+    """Raise ValueError if a part that others rely on has the wrong type."""
     data = values["data"]
     if not isinstance(data, dict) or not isinstance(values["config"], dict):
         raise ValueError("'data' and 'config' must be tables")
@@ -67,7 +67,7 @@ def finish(directory: RunDirectory, seconds: float) -> None:
 
 
 def provenance() -> Record:
-    """What a record says of the code: the date, the git commit ("" outside a checkout) and the packages' versions."""
+    """The date, the git commit ("" outside a checkout) and the versions of packages."""
     versions = {name: importlib.metadata.version(name) for name in RECORDED_PACKAGES}
     return {"date": now(), "commit": commit(ROOT), "versions": versions}
 

@@ -11,10 +11,10 @@ from jgen.data.loader import steps_per_epoch
 from jgen.errors import UserError
 from jgen.runs import record
 
-# A recipe for few images: defaults made for thousands would make one step an epoch.
-STEPS_PER_EPOCH = 8  # fewer are too few: the batch is made smaller
+# For few images the batch becomes smaller and the epochs more: the defaults would take one step an epoch.
+STEPS_PER_EPOCH = 8  # the least
 SMALLEST_BATCH = 8
-STEPS = 1000  # fewer leave noise: there are more epochs
+STEPS = 1000  # the least in all; fewer leave noise
 TEST_IMAGES = 20  # fewer give rough test losses
 
 

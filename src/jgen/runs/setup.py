@@ -56,7 +56,7 @@ def _check_as_published(run, saved, directory):
 
 
 def _finished_note(algorithm_class, config, directory):
-    """What is said of a run that has nothing left to resume."""
+    """A note for a run that has nothing left to resume; else none."""
     if not directory.weights.exists() or len(metrics.read_epochs(directory.metrics)) < config.epochs:
         return []
     more = "" if algorithm_class.spread_over_epochs(config) else "; a larger --epochs trains it further"
