@@ -1,8 +1,9 @@
 """A frozen dataclass -> command line -> config.json, and back.
 
 A model's settings are the fields of a frozen dataclass beside the model. `option` declares a field with its help
-text and its bounds; `parse` makes flags of the fields. Flags that are not given stay out of the parse, so a model's
-defaults, a data set's preset, a document's published recipe and a resumed run's settings can be layered under them.
+text and its bounds; `parser_for` makes flags of the fields. A flag that is not given leaves no value in the parsed
+namespace, so that a model's defaults, a data set's preset, a document's published recipe or a resumed run's settings
+can take its place.
 """
 
 import argparse
@@ -26,15 +27,15 @@ MOST_ITEMS = 256  # of a setting with several values, such as a network's layers
 def option(default, help, *flags, choices=None, parse=None, path=False, **bounds):
     """A dataclass field that is also a command-line flag; `flags` adds short names.
 
-    bounds: at_least, above, at_most, below. parse: raises ValueError for a value that is wrong. path: the flag's value
-    may be a path, so that ~ is expanded.
+    bounds: at_least, above, at_most, below. parse: raises ValueError for a wrong value. path: the flag's value may be a
+    path, so that ~ is expanded.
     """
     metadata = {"help": help, "flags": flags, "choices": choices, "bounds": bounds, "parse": parse, "path": path}
     return dataclasses.field(default=default, metadata=metadata)
 
 
 def units(default, help):
-    """`option` for a number of units or channels, or several; bounded, for Jittor crashes where memory is short."""
+    """`option` for a number of units or channels, or several; bounded, because Jittor crashes without memory."""
     return option(default, help, at_least=1, at_most=2**16)
 
 
@@ -61,7 +62,7 @@ def parse_size(text):
 
 
 BINARISATIONS = ("none", "static", "dynamic")
-# Settings that a resumed run may change: its checksums, not the folder's path, tell which images it was begun with.
+# Settings that a resumed run may change: checksums, not the folder's path, identify the images it was begun with.
 MOVABLE = ("data", "follow_links")
 
 

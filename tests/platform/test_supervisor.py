@@ -40,9 +40,13 @@ def supervised(body, **options):
             process.kill()
 
 
+def state(pid):
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
 def runs(pid):
     with contextlib.suppress(OSError):
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        return state(pid) != "Z"
     return False
 
 
@@ -135,7 +139,6 @@ def test_a_shells_background_job_keeps_ignoring_ctrl_c():
 
 def test_ctrl_z_stops_the_worker_too_and_continues_it():
     with supervised(SLEEP) as (process, worker):
-        state = lambda pid: Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]  # noqa: E731
         for _ in range(5):
             process.send_signal(signal.SIGTSTP)
             while state(worker) != "T" or state(process.pid) != "T":

@@ -35,9 +35,9 @@ def png(figure, dpi=100):
     return small.getvalue()
 
 
-def pixels(figure, dpi=100):
-    """The same as uint8 [H, W, 3]."""
-    return np.array(_drawn(figure, dpi).convert("RGB"))
+def pixels(figure):
+    """The same picture as uint8 [H, W, 3]."""
+    return np.array(_drawn(figure, dpi=100).convert("RGB"))
 
 
 def _drawn(figure, dpi):

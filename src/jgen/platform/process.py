@@ -72,7 +72,7 @@ def environment(values):
 def python_defaults_kept():
     """Undo what importing Jittor does to the process: signal handlers, TLS verification, global generators.
 
-    It does not notice that it is in a notebook either, where it would take over the streams and print a line.
+    Also hide from it that it runs in a notebook, where it would take over the streams and print a line.
     """
     # Jittor's kernels flush denormals to zero; NumPy notices when it prints or compares floats, and says so.
     warnings.filterwarnings("ignore", message="The value of the smallest subnormal", category=UserWarning)
@@ -108,9 +108,9 @@ def give_signals_a_stack(size=1 << 16):
     Call it in the main thread: Python's handlers run there.
 
     oneDNN's matrix products point the stack pointer at a work area in the heap while they run (its issue 4845, of 2026;
-    Jittor has version 2.2). A Ctrl-C or SIGTERM that arrives then would have its handler's frame written there, over
-    whatever lies below: the weights, or the heap's own tables. Python's handlers use such a stack where there is one.
-    (A second signal, in the moment before the first is handled, may reach one of OpenMP's threads, which have none.)
+    Jittor has version 2.2). If Ctrl-C or SIGTERM arrives then, the system writes the handler's frame there, over
+    whatever lies below: the weights, or the heap's own tables. Python's handlers use a stack of their own if there is
+    one. (A second signal, just before the first is handled, may reach one of OpenMP's threads, which have none.)
     """
     if sys.platform != "linux":
         return

@@ -116,7 +116,7 @@ def _check_platform(log):
 def _prepare_environment(cuda):
     """Set what Jittor reads from the environment when it is imported; what the user has set stays."""
     environment = os.environ
-    environment["JITTOR_HOME"] = str(_jittor_home())  # otherwise Jittor takes that of whatever run last had one
+    environment["JITTOR_HOME"] = str(_jittor_home())  # else Jittor takes the last one that it was given
     environment.setdefault("HOME", environment["JITTOR_HOME"])  # Matplotlib needs one; a container's user may have none
     environment["cache_name"] = compilation.cache_name(environment, precompiled=not cuda)
     # Jittor compiles and loads its MPI part wherever mpicc is on PATH, and offers no other way to leave it out.
@@ -145,7 +145,7 @@ def _prepare_environment(cuda):
 
 @contextlib.contextmanager
 def cache_written():
-    """Turn an error of the block, which writes to Jittor's cache, into a UserError that says how to go on."""
+    """Turn an OSError of the block, which writes to Jittor's cache, into a UserError that names the way out."""
     try:
         yield
     except (OSError, UserError) as error:
