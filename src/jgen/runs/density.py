@@ -185,8 +185,8 @@ def _from_tensors(tensors: dict, run: FinishedRun, path) -> Densities:
 
 def _is_mixture(weights, means, covariances, dimensions) -> bool:
     k = weights.size
-    shapes = weights.shape == (k,) and means.shape == (k, dimensions)
-    if not (1 <= k <= MOST_COMPONENTS and shapes and covariances.shape == (k, dimensions, dimensions)):
+    shapes = [part.shape for part in (weights, means, covariances)]
+    if not 1 <= k <= MOST_COMPONENTS or shapes != [(k,), (k, dimensions), (k, dimensions, dimensions)]:
         return False
     finite = all(np.isfinite(part).all() for part in (weights, means, covariances))
     return finite and (weights >= 0).all() and weights.sum() > 0
