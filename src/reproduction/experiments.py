@@ -135,12 +135,7 @@ BETA_VAE_WGAN = (
     Experiment("beta-vae", "beta-vae.py -b 0.1", 10, (EVALUATED,)),
     Experiment("beta-vae-as-published", "beta-vae.py -b 0.1 --as-published", 20, (EVALUATED,), weights=False),
     Experiment("wgan", "wgan.py", 24, (WGAN_EVALUATED,)),
-    Experiment(
-        "wgan-gp",
-        "wgan.py --penalty gradient --net conv --adam-lr 2e-4 --epochs 50",
-        80,
-        (WGAN_EVALUATED,),
-    ),
+    Experiment("wgan-gp", "wgan.py --penalty gradient --adam-lr 2e-4 --schedule cosine", 40, (WGAN_EVALUATED,)),
 )
 
 

@@ -46,7 +46,7 @@ MODELS = (
     ),
     Shown(
         "WGAN",
-        ("wgan",),
+        ("wgan-gp", "wgan"),
         "A generator that has only ever met a critic: sharper strokes, but no encoder, and no latent that stands out.",
     ),
 )

@@ -16,7 +16,7 @@ from reproduction.reporting import decoders, latent_space
 from reproduction.reporting.results import Results
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
-RUNS = ("vae", "beta-vae", "cvae-mlp-beta-4", "wgan")  # committed
+RUNS = ("vae", "beta-vae", "cvae-mlp-beta-4", "wgan-gp")  # committed
 TINY = {
     "vae": (vae.VAE, vae.Config(hidden=(8, 7), latent_dim=3)),
     "iwae": (vae.VAE, vae.Config(arch="iwae", hidden=(8, 7), latent_dim=3)),
