@@ -59,27 +59,27 @@ def test_an_image_that_no_label_reached_may_be_of_any_class():
 
 
 @pytest.fixture
-def cell(digits, monkeypatch):
+def split(digits, monkeypatch):
     monkeypatch.setattr(low_data, "HELD_OUT", 30)
     monkeypatch.setattr(low_data, "N_UNLABELLED", 40)
-    return low_data.Cell(digits, 2, seed=0, recipe=RECIPE)
+    return low_data.Split(digits, 2, seed=0, recipe=RECIPE)
 
 
-def test_no_image_serves_two_purposes(cell):
-    unlabelled = (cell.unlabelled(source) for source in ("unlabelled", "all unlabelled"))
-    images = (cell.real.x, cell.held_out.x, *unlabelled)
+def test_no_image_serves_two_purposes(split):
+    unlabelled = (split.unlabelled(source) for source in ("unlabelled", "all unlabelled"))
+    images = (split.real.x, split.held_out.x, *unlabelled)
     parts = [{image.tobytes() for image in x} for x in images]
     assert [len(part) for part in parts] == [20, 30, 40, 4450] and parts[2] < parts[3]
     assert not (parts[0] & parts[1] or parts[0] & parts[3] or parts[1] & parts[3])
 
 
 @pytest.mark.parametrize("source", quick_first(["few", "unlabelled", "all unlabelled"]))
-def test_generators_see_the_images_of_their_way_only(cell, monkeypatch, source):
+def test_generators_see_the_images_of_their_way_only(split, monkeypatch, source):
     seen = []
     monkeypatch.setattr(generators.classic, "moved", lambda x, moves, generator: (seen.append((x, moves)), x)[1])
-    made = cell.made(source, True)
-    further = () if source == "few" else cell.unlabelled(source)
-    few, unlabelled = ({x.tobytes() for x in images} for images in (cell.real.x, further))
+    made = split.made(source, True)
+    further = () if source == "few" else split.unlabelled(source)
+    few, unlabelled = ({x.tobytes() for x in images} for images in (split.real.x, further))
     assert (np.bincount(made.y[:30]) == 3).all()
     assert {x.tobytes() for x in made.x[30:]} == unlabelled
     steps = {"few": 2, "unlabelled": 2 * RECIPE.members, "all unlabelled": 2 * 2 * RECIPE.members}
@@ -103,19 +103,19 @@ def test_unlabelled_images_get_the_label_of_what_they_show():
 
 
 @pytest.mark.parametrize(("better", "expected"), [(0.0, 0.0), (0.5, 0.5)])
-def test_held_out_images_decide_whether_made_images_are_used(cell, monkeypatch, better, expected):
-    made = Labelled(cell.real.x, cell.real.y, 10)
-    monkeypatch.setattr(low_data.Cell, "made", lambda self, source, moves: made)
+def test_held_out_images_decide_whether_made_images_are_used(split, monkeypatch, better, expected):
+    made = Labelled(split.real.x, split.real.y, 10)
+    monkeypatch.setattr(low_data.Split, "made", lambda self, source, moves: made)
     monkeypatch.setattr(low_data, "trained", lambda judge, real, made, share, moves, seed, steps: (share, moves))
 
     def hits(network, test):
-        assert test is cell.held_out or test is cell.test
-        return np.array([network[0] == better, network[0] == 0.5]) if test is cell.held_out else np.array([True])
+        assert test is split.held_out or test is split.test
+        return np.array([network[0] == better, network[0] == 0.5]) if test is split.held_out else np.array([True])
 
     monkeypatch.setattr(low_data, "hits", hits)
     if better == 0.0:
         monkeypatch.setattr(low_data, "hits", lambda network, test: np.array([network[0] == 0]))
-    assert cell.accuracy("VAE", "CNN")[1] == expected
+    assert split.accuracy("VAE", "CNN")[1] == expected
 
 
 def test_a_share_of_every_batch_is_made(monkeypatch):
@@ -149,12 +149,12 @@ def made(monkeypatch):
         rows.append((len(self.real.y) // 10, way, judge, self.seed))
         return 0.5 + 0.01 * self.seed + {low_data.NONE: 0, low_data.CLASSIC: 0.1}.get(way, -0.1), 0.5
 
-    monkeypatch.setattr(low_data.Cell, "accuracy", accuracy)
+    monkeypatch.setattr(low_data.Split, "accuracy", accuracy)
     return rows
 
 
 def test_an_interrupted_table_goes_on_and_keeps_its_rows(digits, made, tmp_path):
-    path, wanted = tmp_path / "low-data.jsonl", low_data.cells((2, 1), 0, 2, digits.image_shape)
+    path, wanted = tmp_path / "low-data.jsonl", low_data.rows_for((2, 1), 0, 2, digits.image_shape)
     low_data.make(path, digits, RECIPE, wanted)
     assert made == wanted and [row[0] for row in wanted[:22]] == [1] * 18 + [2] * 4
     assert {row[0] for row in wanted if row[1] == "all unlabelled"} == {1}
@@ -172,7 +172,7 @@ def test_an_interrupted_table_goes_on_and_keeps_its_rows(digits, made, tmp_path)
 
 def test_too_large_a_size_is_refused_before_anything_is_trained(digits, made, tmp_path):
     with pytest.raises(UserError, match="smaller --sizes"):
-        low_data.make(tmp_path / "rows", digits, RECIPE, low_data.cells((10, 500), 0, 1, digits.image_shape))
+        low_data.make(tmp_path / "rows", digits, RECIPE, low_data.rows_for((10, 500), 0, 1, digits.image_shape))
     assert not made
 
 
@@ -181,13 +181,13 @@ def test_large_colour_images_are_shrunk_and_have_no_training_on_all_unlabelled_o
     faces = data.Dataset("/a/b/fa ces[1]", x[:4], np.arange(4) % 2, x[4:], np.arange(2), ("a", "b"), {"files": {}})
     small = low_data.shrunk(faces, tmp_path)
     assert small.image_shape == (3, 32, 24) and low_data.shrunk(small, tmp_path) is small
-    wanted = low_data.cells((10,), 0, 1, small.image_shape)
+    wanted = low_data.rows_for((10,), 0, 1, small.image_shape)
     assert low_data.ways_of(wanted) == [way for way in low_data.WAYS if way != "all unlabelled"]
     assert set(low_data.settings_of(small, generators.recipe_for((3, 32, 24)))["recipe"]["moves"]) > {"affine"}
 
 
 def test_gains_are_paired_by_seed():
-    wanted = low_data.cells((10,), 0, 3, SHAPE)
+    wanted = low_data.rows_for((10,), 0, 3, SHAPE)
     accuracies = {row: {"none": 0.5, "classic": 0.6}.get(row[1], 0.4) + 0.1 * row[3] for row in wanted}
     accuracies[10, "VAE", "CNN", 2] += 0.3
     measured = low_data.numbers(accuracies, wanted)
@@ -197,5 +197,5 @@ def test_gains_are_paired_by_seed():
     vae = measured["CNN: gain of VAE over none"]  # -10, -10, 20: a standard error of 10, and t = 4.30
     assert vae["values"]["10"] == pytest.approx(0, abs=1e-9) and vae["half_widths"]["10"] == pytest.approx(43.03, 1e-3)
     assert low_data.draw(accuracies, wanted).startswith(b"\x89PNG")
-    alone = low_data.numbers(accuracies, low_data.cells((10,), 0, 1, SHAPE))
+    alone = low_data.numbers(accuracies, low_data.rows_for((10,), 0, 1, SHAPE))
     assert "half_widths" not in alone["CNN: gain of VAE over none"]

@@ -31,14 +31,14 @@ NONE, RHVAE = "none", "RHVAE"
 PEER = HERE / "peers/pythae_rhvae.py"
 
 
-class Cell(low_data.Cell):
+class Split(low_data.Split):
     """One choice of images; what the way "VAE" makes of them is made by RHVAE, `made_per_class` of each class."""
 
     def __init__(self, dataset, per_class, seed, recipe, made_per_class):
         super().__init__(dataset, per_class, seed, recipe)
         self.made_per_class = made_per_class
 
-    @functools.cache  # noqa: B019 (as low_data.Cell.made)
+    @functools.cache  # noqa: B019 (as low_data.Split.made)
     def made(self, source, generator_moves):
         return images(self.real, self.seed, self.made_per_class)
 
@@ -67,13 +67,13 @@ def measure(options, environment, folder, machine):
     table = low_data.Table(folder / "rhvae.jsonl", settings)
     for seed in range(seeds):
         for size in sizes:
-            cell = Cell(dataset, size, seed, recipe, per_class)
+            split = Split(dataset, size, seed, recipe, per_class)
             for way, judge in ((way, judge) for way in (NONE, RHVAE) for judge in JUDGES):
-                row = (size, way, judge, seed)
+                row = low_data.Row(size, way, judge, seed)
                 if row in table.accuracies:
                     continue
                 started = time.perf_counter()
-                accuracy, share = cell.accuracy("VAE" if way == RHVAE else way, judge)
+                accuracy, share = split.accuracy("VAE" if way == RHVAE else way, judge)
                 table.add(row, accuracy, share, time.perf_counter() - started)
                 print(f"{size} per class, {way}, {judge}, seed {seed}: {accuracy:.2%}", flush=True)
     return {"machine": machine, "made_per_class": per_class, "seeds": seeds, **_numbers(table, sizes, seeds)}

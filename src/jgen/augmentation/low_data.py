@@ -14,6 +14,7 @@ import json
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from scipy import stats
@@ -38,7 +39,6 @@ AT_MOST, SHARE_OF_FEW, SHARE = 20, 0.5, 0.2  # share of made images in a batch u
 FOR_ALL = {"steps": 2, "rounds": 3, "classifier_steps": 3}  # with ALL_UNLABELLED, times the recipe's
 SHARE_OF_ALL, MOST_CODES = 0.8, 1500
 CONFIDENCE = 0.95
-KEY = ("per_class", "way", "judge", "seed")
 NONE, CLASSIC = "none", "classic"
 WAYS = {
     NONE: Way("the images as they are"),
@@ -75,8 +75,16 @@ def choose(labels: np.ndarray, n_classes: int, per_class: int, seed: int) -> np.
     return np.sort(np.concatenate(chosen))
 
 
-class Cell:
-    """One draw of few labelled images, with held-out and unlabelled ones. Each generator is trained once."""
+class Supply(NamedTuple):
+    """What images of one source are made from, and how many of them a batch has."""
+
+    unlabelled: np.ndarray | None  # rows of the training images
+    recipe: Recipe
+    share: float
+
+
+class Split:
+    """The training images as few labelled, held-out and unlabelled ones. Each generator is trained once."""
 
     def __init__(self, dataset: Dataset, per_class: int, seed: int, recipe: Recipe):
         rows = choose(dataset.y_train, dataset.n_classes, per_class, seed)
@@ -84,45 +92,53 @@ class Cell:
         rest = random.stream(seed, random.EVALUATION, CHOICE + 1).permutation(rest)
         train = Labelled(dataset.x_train, dataset.y_train, dataset.n_classes)
         self.real, self.held_out = train.of(rows), train.of(np.sort(rest[:HELD_OUT]))
-        self.rows = {UNLABELLED: rest[HELD_OUT : HELD_OUT + N_UNLABELLED], ALL_UNLABELLED: rest[HELD_OUT:]}
         self.x_train = dataset.x_train
         self.test = Labelled(dataset.x_test, dataset.y_test, dataset.n_classes)
-        self.share = SHARE_OF_FEW if per_class <= AT_MOST else SHARE
-        self.recipe, self.seed = recipe, seed
+        self.seed = seed
+        rest, share = rest[HELD_OUT:], SHARE_OF_FEW if per_class <= AT_MOST else SHARE
+        more = {name: times * getattr(recipe, name) for name, times in FOR_ALL.items()}
+        self.supplies = {
+            "": Supply(None, recipe, 0.0),
+            FEW: Supply(None, recipe, share),
+            UNLABELLED: Supply(rest[:N_UNLABELLED], recipe, share),
+            ALL_UNLABELLED: Supply(rest, dataclasses.replace(recipe, **more, most_codes=MOST_CODES), SHARE_OF_ALL),
+        }
 
     def unlabelled(self, source: str) -> np.ndarray | None:
         """The images without labels that generators of `source` see."""
-        return data.gather(self.x_train, np.sort(self.rows[source])) if source in self.rows else None
+        rows = self.supplies[source].unlabelled
+        return None if rows is None else data.gather(self.x_train, np.sort(rows))
 
-    @functools.cache  # noqa: B019 (the cells of a table live as long as it is made)
+    @functools.cache  # noqa: B019 (the splits of a table live as long as it is made)
     def made(self, source: str, generator_moves: bool) -> Labelled:
-        recipe = self._recipe(source)
+        recipe = self.supplies[source].recipe
         return Way("", source, generator_moves).made(self.real, self.unlabelled(source), recipe, self.seed)
-
-    def _recipe(self, source: str) -> Recipe:
-        if source != ALL_UNLABELLED:
-            return self.recipe
-        more = {name: times * getattr(self.recipe, name) for name, times in FOR_ALL.items()}
-        return dataclasses.replace(self.recipe, **more, most_codes=MOST_CODES)
 
     @functools.cache  # noqa: B019
     def classifier(self, way: str, judge: str, share: float):
         """(classifier, its accuracy on the held-out images)."""
         chosen = WAYS[way]
         made = self.made(chosen.source, chosen.generator_moves) if share else None
-        moves = self.recipe.moves if chosen.classifier_moves else ()
-        steps = self._recipe(chosen.source).classifier_steps
-        network = trained(judge, self.real, made, share, moves, self.seed, steps)
+        recipe = self.supplies[chosen.source].recipe
+        moves = recipe.moves if chosen.classifier_moves else ()
+        network = trained(judge, self.real, made, share, moves, self.seed, recipe.classifier_steps)
         return network, hits(network, self.held_out).mean()
 
     def accuracy(self, way: str, judge: str) -> tuple[float, float]:
         """(test accuracy, share of made images) of the classifier whose share is best on the held-out images."""
-        candidates = [(CLASSIC if WAYS[way].classifier_moves else NONE, judge, 0.0)]
-        if WAYS[way].source:
-            share = SHARE_OF_ALL if WAYS[way].source == ALL_UNLABELLED else self.share
-            candidates.append((way, judge, share))
+        without = CLASSIC if WAYS[way].classifier_moves else NONE
+        candidates = (without, judge, 0.0), (way, judge, self.supplies[WAYS[way].source].share)
         best = max(candidates, key=lambda candidate: self.classifier(*candidate)[1])
         return float(hits(self.classifier(*best)[0], self.test).mean()), best[2]
+
+
+class Row(NamedTuple):
+    """What a row of the table measures."""
+
+    per_class: int
+    way: str
+    judge: str
+    seed: int
 
 
 class Table:
@@ -138,22 +154,23 @@ class Table:
         elif found[0].get("settings") != settings:
             raise UserError(f"{path} holds a table of other settings: delete it to make a new one")
         try:
-            self.accuracies = {tuple(row[name] for name in KEY): float(row["accuracy"]) for row in found[1:]}
+            rows = [Row(*(line[name] for name in Row._fields)) for line in found[1:]]
+            self.accuracies = {row: float(line["accuracy"]) for row, line in zip(rows, found[1:])}
         except (KeyError, TypeError, ValueError):
             raise UserError(f"{path} has a line that is no row of this table: delete the line, or the file") from None
 
-    def add(self, cell: tuple, accuracy: float, share: float, seconds: float) -> None:
-        row = {**dict(zip(KEY, cell)), "accuracy": accuracy, "share": share, "seconds": round(seconds, 2)}
-        metrics.append_row(self.path, row)
-        self.accuracies[cell] = accuracy
+    def add(self, row: Row, accuracy: float, share: float, seconds: float) -> None:
+        line = {**row._asdict(), "accuracy": accuracy, "share": share, "seconds": round(seconds, 2)}
+        metrics.append_row(self.path, line)
+        self.accuracies[row] = accuracy
 
 
-def cells(sizes: Iterable[int], first_seed: int, seeds: int, image_shape: tuple[int, ...]) -> list[tuple]:
-    """(images per class, way, judge, seed) of every row for images [C, H, W], a whole seed after the other."""
+def rows_for(sizes: Iterable[int], first_seed: int, seeds: int, image_shape: tuple[int, ...]) -> list[Row]:
+    """Every row for images [C, H, W], a whole seed after the other."""
     every_seed = range(first_seed, first_seed + seeds)
     measured_with_all = () if generators.convolutional(image_shape) else (min(sizes),)
     return [
-        (size, way, judge, seed)
+        Row(size, way, judge, seed)
         for seed, size, way, judge in itertools.product(every_seed, sorted(set(sizes)), WAYS, JUDGES)
         if size in measured_with_all or WAYS[way].source != ALL_UNLABELLED
     ]
@@ -174,7 +191,7 @@ def settings_of(dataset: Dataset, recipe: Recipe) -> dict:
     }
 
 
-def make(path: Path, dataset: Dataset, recipe: Recipe, wanted: list[tuple]) -> dict[tuple, float]:
+def make(path: Path, dataset: Dataset, recipe: Recipe, wanted: list[Row]) -> dict[Row, float]:
     """The accuracies of all `wanted` rows, 0 to 1; those that PATH lacks are made now, by one process at a time."""
 
     def refusal(holder):
@@ -182,30 +199,30 @@ def make(path: Path, dataset: Dataset, recipe: Recipe, wanted: list[tuple]) -> d
 
     with files.locked(path.with_name(f".{path.stem}.lock"), refusal):
         table = Table(path, settings_of(dataset, recipe))
-        missing = [cell for cell in wanted if cell not in table.accuracies]
-        for per_class in {cell[0] for cell in missing}:
+        missing = [row for row in wanted if row not in table.accuracies]
+        for per_class in {row.per_class for row in missing}:
             choose(dataset.y_train, dataset.n_classes, per_class, 0)  # complain before the first hour, not after
         with tqdm(total=len(wanted), initial=len(wanted) - len(missing), unit="row") as bar:
-            for (per_class, seed), rows in itertools.groupby(missing, key=lambda cell: (cell[0], cell[3])):
-                images = Cell(dataset, per_class, seed, recipe)
+            for (per_class, seed), rows in itertools.groupby(missing, key=lambda row: (row.per_class, row.seed)):
+                split = Split(dataset, per_class, seed, recipe)
                 for row in rows:
-                    bar.set_postfix_str(f"{per_class} per class, {row[1]}, {row[2]}, seed {seed}")
+                    bar.set_postfix_str(f"{per_class} per class, {row.way}, {row.judge}, seed {seed}")
                     started = time.perf_counter()
-                    table.add(row, *images.accuracy(row[1], row[2]), time.perf_counter() - started)
+                    table.add(row, *split.accuracy(row.way, row.judge), time.perf_counter() - started)
                     bar.update()
-    return {cell: table.accuracies[cell] for cell in wanted}
+    return {row: table.accuracies[row] for row in wanted}
 
 
-def ways_of(wanted: list[tuple]) -> list[str]:
+def ways_of(wanted: list[Row]) -> list[str]:
     """The ways of the rows `wanted`, in the order of WAYS."""
-    return [way for way in WAYS if any(cell[1] == way for cell in wanted)]
+    return [way for way in WAYS if any(row.way == way for row in wanted)]
 
 
-def numbers(accuracies: dict[tuple, float], wanted: list[tuple]) -> dict:
+def numbers(accuracies: dict[Row, float], wanted: list[Row]) -> dict:
     """Each way's mean accuracy in %, and its paired gain over none and over classic with half a confidence interval."""
-    seeds = sorted({cell[3] for cell in wanted})
+    seeds = sorted({row.seed for row in wanted})
     ways = ways_of(wanted)
-    sizes = {way: sorted({cell[0] for cell in wanted if cell[1] == way}) for way in ways}
+    sizes = {way: sorted({row.per_class for row in wanted if row.way == way}) for way in ways}
     measured = {}
     for judge in JUDGES:
         of = {
@@ -234,10 +251,10 @@ def gains_of(gained: dict[str, np.ndarray]) -> dict:
     return series({size: values.mean() for size, values in gained.items()}, unit, half_widths=halves)
 
 
-def draw(accuracies: dict[tuple, float], wanted: list[tuple]) -> bytes:
+def draw(accuracies: dict[Row, float], wanted: list[Row]) -> bytes:
     """Paired gains with confidence intervals against images per class; PNG bytes."""
     measured = numbers(accuracies, wanted)
-    sizes = sorted({cell[0] for cell in wanted})
+    sizes = sorted({row.per_class for row in wanted})
     figure = figures.figure(figsize=(6.2 * len(JUDGES), 4.6), layout="constrained")
     panels = figure.subplots(1, len(JUDGES), squeeze=False)[0]
     for axes, judge in zip(panels, JUDGES):

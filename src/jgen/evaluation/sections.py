@@ -239,7 +239,7 @@ def low_data_section(subject):
         raise NotApplicable(f"{dataset.name} has no held-out images")
     dataset = low_data.shrunk(dataset, subject.directory.cache)
     recipe = generators.recipe_for(dataset.image_shape)
-    wanted = low_data.cells(options.sizes, options.seed, options.seeds, dataset.image_shape)
+    wanted = low_data.rows_for(options.sizes, options.seed, options.seeds, dataset.image_shape)
     rows = subject.outputs.results / "low-data.jsonl"
     accuracies = low_data.make(rows, dataset, recipe, wanted)
     picture = rows.with_suffix(".png")
