@@ -19,6 +19,7 @@ from tqdm import tqdm
 from jgen import random
 from jgen.augmentation import classic, manifest
 from jgen.augmentation.directions import NEED_CLASSES, Directions, class_spreads, steps
+from jgen.data import as_bytes
 from jgen.errors import UserError
 from jgen.exploration import sources
 from jgen.exploration.sources import Sources
@@ -147,7 +148,7 @@ class Job:
         z = mu[:, None] + sizes[:, None] * np.stack(moves)  # [N, count, D]
         repeated = None if labels is None else labels.repeat(count)
         made = latents.decode(self.algorithm, z.reshape(-1, z.shape[-1]), x.repeat(count, 0), repeated)
-        return names, sizes, manifest.as_bytes(made)
+        return names, sizes, as_bytes(made)
 
     def _pixels(self, chunk):
         return np.stack([self.found.read(i) for i in chunk])

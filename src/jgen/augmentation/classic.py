@@ -11,6 +11,8 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageEnhance
 
+from jgen.data.images import image_of, pixels_of
+
 ROTATION, SCALE, SHEAR, SHIFT = np.deg2rad(15), 0.1, 0.15, 0.07
 SMALLEST_AREA = 0.7
 COLOUR = 0.3
@@ -24,11 +26,10 @@ def moved(x: np.ndarray, moves: tuple[str, ...], generator: np.random.Generator)
 
 
 def _changed(pixels, moves, generator):
-    image = Image.fromarray(pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0))
+    image = image_of(pixels)
     for move in moves:
         image = MOVES[move](image, generator)
-    changed = np.asarray(image)
-    return changed[None] if changed.ndim == 2 else changed.transpose(2, 0, 1)
+    return pixels_of(image)
 
 
 def affine(image: Image.Image, generator: np.random.Generator) -> Image.Image:

@@ -142,7 +142,7 @@ def _drawn(model: Algorithm, of_class: tuple[density.Mixture, ...], per_class: i
     y = np.arange(n_classes).repeat(per_class)
     z = density.Densities(of_class[0], of_class).draw(len(y), random.stream(seed, random.SAMPLES), y)
     made = latents.decode(model, z, y=y if model.conditional else None)
-    return Labelled(np.rint(np.clip(made, 0, 1) * 255).astype(np.uint8), y, n_classes)
+    return Labelled(data.as_bytes(made), y, n_classes)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,8 +7,8 @@ import io
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
+from jgen.data.images import image_of
 from jgen.errors import UserError
 from jgen.platform import files
 
@@ -57,10 +57,5 @@ def _plain(value):
 def write_image(path: Path, pixels: np.ndarray) -> None:
     """Write uint8 [C, H, W] as PNG into the folder of its class, which must not be a link."""
     buffer = io.BytesIO()
-    Image.fromarray(pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0)).save(buffer, format="png")
+    image_of(pixels).save(buffer, format="png")
     files.atomic_write(files.inside(path.parent.parent, path.parent.name) / path.name, buffer.getvalue())
-
-
-def as_bytes(x: np.ndarray) -> np.ndarray:
-    """Images in [0, 1] -> uint8."""
-    return np.rint(np.clip(x, 0, 1) * 255).astype(np.uint8)

@@ -21,6 +21,7 @@ from jgen.augmentation import classic, generators, manifest
 from jgen.augmentation.generators import FEW, UNLABELLED, Way
 from jgen.augmentation.labelled_folder import MANY, LabelledFolder
 from jgen.augmentation.small_classifiers import hits, trained
+from jgen.data.images import image_of, pixels_of
 from jgen.errors import UserError
 from jgen.platform import files, runtime
 
@@ -53,7 +54,8 @@ def augment(options, target: pathlib.Path) -> None:
     verdict = study.verdict()
     written = _write(study, WAYS[verdict["use"]], options.n, target)
     files.write_json(target / VERDICT, verdict)
-    print(f"{verdict['line']}\n{written} images in {target}" if written else f"{verdict['line']}\nno images written")
+    print(verdict["line"])
+    print(f"{written} images in {target}" if written else "no images written")
 
 
 class Study:
@@ -157,7 +159,9 @@ def _write(study: Study, way: Way, n: int, target: pathlib.Path) -> int:
         for k in range(n):
             file = f"{name}/{i:06d}_{k:02d}.png"
             if drawn and (k % 2 or not way.classifier_moves):
-                pixels = _resized(next(drawn[label]), original.shape[1:])
+                height, width = original.shape[1:]
+                image = image_of(next(drawn[label])).resize((width, height), Image.Resampling.BICUBIC)
+                pixels = pixels_of(image)
                 values = (file, f"density of {name}", name, "sample", "1", "", study.seed, "")
             else:
                 generator = random.stream(study.seed, random.AUGMENTATION, i, 1 + k)
@@ -181,10 +185,3 @@ def _write_unlabelled(folder: LabelledFolder, found: np.ndarray, seed: int, targ
         values = (file, folder.name_of(path), name, "label found", "", "", seed, "")
         rows.append(dict(zip(manifest.COLUMNS, values)))
     return rows
-
-
-def _resized(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """uint8 [C, H, W] in another (H, W)."""
-    height, width = size
-    channels = [Image.fromarray(channel).resize((width, height), Image.Resampling.BICUBIC) for channel in pixels]
-    return np.stack([np.asarray(channel) for channel in channels])

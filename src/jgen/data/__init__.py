@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from jgen.data import binarise
 from jgen.data.dataset import Dataset
-from jgen.data.loader import gather, unit
+from jgen.data.loader import as_bytes, gather, unit
 from jgen.errors import UserError
 
 NAMES = ("mnist", "mnist5k", "cifar10")  # of modules here, each with load(data_dir, log)

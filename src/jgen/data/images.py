@@ -111,15 +111,23 @@ def resize(image: Image.Image, size: tuple[int, int]) -> np.ndarray:
         left, top = max(0.0, (image.width - scale * width) / 2), max(0.0, (image.height - scale * height) / 2)
         box = (left, top, image.width - left, image.height - top)
         image = image.resize((width, height), Image.Resampling.LANCZOS, box=box, reducing_gap=3.0)
-    pixels = np.asarray(image)
-    return np.ascontiguousarray(pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1))
+    return pixels_of(image)
 
 
 def convert(pixels: np.ndarray, size: tuple[int, int], channels: int) -> np.ndarray:
     """uint8 [C, H, W], C 1 or 3, -> uint8 [channels, *size]; colour becomes grey by its luma (BT.601)."""
-    interleaved = np.ascontiguousarray(pixels.transpose(1, 2, 0))
-    image = Image.fromarray(interleaved if len(pixels) == 3 else pixels[0])
-    return resize(image.convert("L" if channels == 1 else "RGB"), size)
+    return resize(image_of(pixels).convert("L" if channels == 1 else "RGB"), size)
+
+
+def image_of(pixels: np.ndarray) -> Image.Image:
+    """uint8 [C, H, W] -> a Pillow image, L for C = 1 and RGB for C = 3."""
+    return Image.fromarray(pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0))
+
+
+def pixels_of(image: Image.Image) -> np.ndarray:
+    """A Pillow image, L or RGB, -> uint8 [C, H, W], C = 1 or 3."""
+    pixels = np.asarray(image)
+    return np.ascontiguousarray(pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1))
 
 
 def reason(error: BaseException) -> str:

@@ -35,6 +35,11 @@ def unit(images: np.ndarray) -> np.ndarray:
     return images.astype(np.float32) / 255 if images.dtype == np.uint8 else images.astype(np.float32)
 
 
+def as_bytes(images: np.ndarray) -> np.ndarray:
+    """Float images in [0, 1] as uint8; values outside are clipped."""
+    return np.rint(np.clip(images, 0, 1) * 255).astype(np.uint8)
+
+
 def gather(x: np.ndarray, indices: np.ndarray) -> np.ndarray:
     """The rows of x [N, ...] at `indices` [B], as a contiguous copy [B, ...] that owns its memory.
 
