@@ -6,6 +6,7 @@ The command line names a point of the latent space by a held-out image's number,
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import pathlib
 import types
 
@@ -35,6 +36,11 @@ class LatentPoint:
     z: np.ndarray
     image: np.ndarray | None = None
     label: int | None = None
+
+    def decode(self, algorithm, z):
+        """Images [N, C, H, W] of other latents z [N, D], decoded with this point's image and label."""
+        x = None if self.image is None else self.image[None].repeat(len(z), 0)
+        return latents.decode(algorithm, z, x, None if self.label is None else np.full(len(z), self.label))
 
 
 def held_out(dataset, limit=0, seed=0):
@@ -84,11 +90,9 @@ def images(dataset, count, given=(), seed=0):
 
 def _in_turn(order, y, n_classes, count):
     """The first `count` of `order`, taking the classes one after the other."""
-    queues = [list(order[y[order] == label]) for label in range(n_classes)]
-    chosen = []
-    while len(chosen) < count and any(queues):
-        chosen += [queue.pop(0) for queue in queues if queue]
-    return np.array(chosen[:count])
+    of_each = (order[y[order] == label] for label in range(n_classes))
+    in_turn = itertools.chain.from_iterable(itertools.zip_longest(*of_each))
+    return np.array([row for row in in_turn if row is not None][:count])
 
 
 def beside(run, options):

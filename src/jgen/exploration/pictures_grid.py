@@ -10,7 +10,6 @@ from jgen.config import option
 from jgen.errors import UserError
 from jgen.exploration import chosen, dimensions
 from jgen.pictures import captions
-from jgen.runs import latents
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -43,8 +42,6 @@ def pictures(run, dataset, options):
     z = np.tile(centre.z, (side, side, 1))  # [down, across, D]
     z[:, :, across] = quantiles
     z[:, :, down] = quantiles[:, None]
-    x = None if centre.image is None else centre.image[None].repeat(side**2, 0)
-    y = None if centre.label is None else np.full(side**2, centre.label)
     print(f"across: latent {across}, down: latent {down}, from {quantiles[0]:+.2f} to {quantiles[-1]:+.2f}")
     names = [f"{quantile:+.2f}" for quantile in quantiles]
     words = {
@@ -53,4 +50,4 @@ def pictures(run, dataset, options):
         "column_names": names,
         "legend": "The values are equal quantiles of the prior.",
     }
-    return {"grid": captions.captioned_images(latents.decode(algorithm, z.reshape(side**2, -1), x, y), side, **words)}
+    return {"grid": captions.captioned_images(centre.decode(algorithm, z.reshape(side**2, -1)), side, **words)}

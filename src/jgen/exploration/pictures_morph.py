@@ -14,7 +14,6 @@ from jgen import data
 from jgen.config import option
 from jgen.exploration import chosen
 from jgen.pictures import captions
-from jgen.runs import latents
 
 HOLD = 12  # frames at either end
 
@@ -74,8 +73,7 @@ def spherical(first, last, t):
 
 def _walk(algorithm, first, last, between, count, label):
     z = between(first.z, last.z, np.linspace(0, 1, count, dtype=np.float32)).astype(np.float32)
-    x = None if first.image is None else first.image[None].repeat(count, 0)
-    return latents.decode(algorithm, z, x, None if label is None else np.full(count, label))
+    return dataclasses.replace(first, label=label).decode(algorithm, z)
 
 
 def _framed(images, first, last):

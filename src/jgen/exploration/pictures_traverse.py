@@ -9,7 +9,6 @@ import numpy as np
 from jgen.config import option
 from jgen.exploration import chosen, dimensions
 from jgen.pictures import captions
-from jgen.runs import latents
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -39,10 +38,7 @@ def pictures(run, dataset, options):
     z = np.tile(centre.z, (len(shown), columns, 1))  # [rows, columns, D]
     for row, dimension in zip(z, shown):
         row[:, dimension] += steps * ranking.unit[dimension]
-    count = len(shown) * columns
-    x = None if centre.image is None else centre.image[None].repeat(count, 0)
-    y = None if centre.label is None else np.full(count, centre.label)
-    images = latents.decode(algorithm, z.reshape(count, -1), x, y)
+    images = centre.decode(algorithm, z.reshape(len(shown) * columns, -1))
     names = [f"z{i}   {ranking.measure} {ranking.values[i]:.3f}" for i in shown]
     around = f"the mu of {options.image}" if options.image else "the mean code" if ranking.origin.any() else "0"
     print(f"rows: latents {' '.join(map(str, shown))}, by {ranking.measure}; around {around}")

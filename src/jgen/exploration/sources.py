@@ -162,10 +162,6 @@ def at_most_per_class(sources: Sources, count: int, seed: int) -> list[int]:
     if not count:
         return list(range(len(sources.names)))
     order = random.stream(seed, random.AUGMENTATION).permutation(len(sources.names))
-    taken, chosen = {}, []
-    for index in order:
-        label = sources.labels[index]
-        if taken.setdefault(label, 0) < count:
-            taken[label] += 1
-            chosen.append(int(index))
-    return sorted(chosen)
+    labels = np.array(sources.labels)[order]
+    chosen = [order[labels == label][:count] for label in set(sources.labels)]
+    return sorted(np.concatenate(chosen).tolist())
