@@ -111,10 +111,10 @@ def _convolutions():
 def _folded(arrays, name):
     """A convolution's weight and bias with its batch normalisation multiplied in, as Vars."""
     kinds = ("conv.weight", "bn.weight", "bn.bias", "bn.running_mean", "bn.running_var")
-    for kind in kinds:
-        if f"{name}.{kind}" not in arrays:
-            raise ValueError(f"{name}.{kind} is missing")
-    weight, scale, shift, mean, variance = (arrays[f"{name}.{kind}"].astype(np.float64) for kind in kinds)
+    try:
+        weight, scale, shift, mean, variance = (arrays[f"{name}.{kind}"].astype(np.float64) for kind in kinds)
+    except KeyError as missing:
+        raise ValueError(f"{missing.args[0]} is missing") from None
     if weight.ndim != 4 or not all(part.shape == weight.shape[:1] for part in (scale, shift, mean, variance)):
         raise ValueError(f"{name} has shapes that do not belong together")
     scale = scale / np.sqrt(variance + EPSILON)
@@ -142,12 +142,9 @@ def resized(x):
 
 def _interpolation(side):
     """The matrix [299, side] that interpolates one axis."""
-    position = np.clip((np.arange(SIDE) + 0.5) * side / SIDE - 0.5, 0, side - 1)
-    lower = np.minimum(position.astype(int), max(side - 2, 0))
-    matrix = np.zeros((SIDE, side), np.float32)
-    matrix[np.arange(SIDE), np.minimum(lower + 1, side - 1)] = position - lower
-    matrix[np.arange(SIDE), lower] += (1 - (position - lower)).astype(np.float32)
-    return matrix
+    position = (np.arange(SIDE) + 0.5) * side / SIDE - 0.5
+    columns = [np.interp(position, np.arange(side), pixel) for pixel in np.eye(side)]
+    return np.stack(columns, axis=1).astype(np.float32)
 
 
 def load(path):
