@@ -31,6 +31,7 @@ DRAWN_FROM_POSTERIOR, DRAWN_FROM_PRIOR = "mu+sigma eps", "mu+N(0,I)"
 CLASS = "class"
 DIRECTIONS = ("top10%", "one", CLASS, DRAWN_FROM_POSTERIOR)
 NO_STEP = 0.0
+RESAMPLES = 500  # of the bootstrap
 ALL = slice(None)
 DISTANCES = ("pixel_distance", "feature_distance", "pixel_distance_to_source", "feature_distance_to_source")
 
@@ -66,7 +67,7 @@ def measure(algorithm, classifier, x, labels, seed=0, progress=iter):
 
 
 def _steps(kind):
-    return (1.0,) if kind == DRAWN_FROM_PRIOR else STEPS_OF_CLASS if kind == CLASS else STEPS
+    return {DRAWN_FROM_PRIOR: (1.0,), CLASS: STEPS_OF_CLASS}.get(kind, STEPS)
 
 
 def _moves(mu, logvar, labels, seed):
@@ -147,7 +148,9 @@ def numbers_of_runs(runs):
             }
             unit = f"percentage points that {first} retains more at equal steps"
             measured[f"gain_over {name} {kind}"] = detail(_series(gains, np.asarray, unit))
-    for kind in DIRECTIONS if others else ():
+    if not others:
+        return measured
+    for kind in DIRECTIONS:
         if equal := at_equal_diversity(runs, kind):
             distance, retained = equal
             unit = f"% where the pixel distance from the reconstruction is {distance:.3g}"
@@ -172,7 +175,7 @@ def _series(moved, of, unit=""):
     return series({step: each.mean() for step, each in values.items()}, unit, standard_errors=known)
 
 
-def gain_at_equal_diversity(ours, other, kind, resamples=500):
+def gain_at_equal_diversity(ours, other, kind):
     """(percentage points that `ours` retains more than `other`, standard error), each what `measure` found.
 
     The error is the bootstrap's over images, the same ones for both.
@@ -180,18 +183,18 @@ def gain_at_equal_diversity(ours, other, kind, resamples=500):
     n = len(ours[kind][NO_STEP].retention)
 
     def gain(rows):
-        reached = at_equal_diversity({"ours": ours, "other": other}, kind, rows=rows)
+        reached = at_equal_diversity({"ours": ours, "other": other}, kind, rows)
         return reached[1]["ours"] - reached[1]["other"] if reached else 0.0
 
     generator = random.stream(0, random.EVALUATION, 2)
     resampled = stats.bootstrap(
-        (np.arange(n),), gain, n_resamples=resamples, vectorized=False, method="basic", random_state=generator
+        (np.arange(n),), gain, n_resamples=RESAMPLES, vectorized=False, method="basic", random_state=generator
     )
     return gain(ALL), float(resampled.standard_error)
 
 
-def at_equal_diversity(runs, kind, distance="pixel_distance", rows=ALL):
-    """(distance, {run: retention in %}): the largest distance that every run reaches, and what each retains there.
+def at_equal_diversity(runs, kind, rows=ALL):
+    """(pixel distance, {run: retention in %}): the largest that every run reaches, and what each retains there.
 
     runs: {name: what `measure` found}; rows: the images that count. Retention is interpolated linearly between steps,
     the reconstruction being at distance 0. None where a run does not move at all.
@@ -199,7 +202,7 @@ def at_equal_diversity(runs, kind, distance="pixel_distance", rows=ALL):
     curves = {}
     for name, found in runs.items():
         outcomes = found[kind].values()
-        curve = [(getattr(moved, distance)[rows].mean(), 100 * moved.retention[rows].mean()) for moved in outcomes]
+        curve = [(moved.pixel_distance[rows].mean(), 100 * moved.retention[rows].mean()) for moved in outcomes]
         curves[name] = np.array(sorted(curve)).T
     reached = min(curve[0, -1] for curve in curves.values())
     if reached <= 0:
