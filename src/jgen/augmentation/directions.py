@@ -105,7 +105,7 @@ class Directions:
         sigma [D]: of the image's posterior; mu [D], its mean, is needed for mix and sample, its label for classes.
         """
         directions, names = self._of(source, sigma, count, label, mu)
-        if self.by_spread and self.kind not in ("class", "class-diagonal", "mix", "sample"):
+        if self.by_spread and self.kind not in ONE_STEP:
             lengths = np.linalg.norm(directions, axis=1, keepdims=True)
             directions = directions * (self.spreads[label].length / np.maximum(lengths, 1e-12))
         return directions.astype(np.float32), names

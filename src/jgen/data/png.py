@@ -42,13 +42,8 @@ def separate(file: BinaryIO) -> tuple[BinaryIO, Description]:
     for kind, start, length in chunks:
         if kind in _APART and length <= _LARGEST:
             _read(kind, _at(file, start, length), found)
-    kept = io.BytesIO()
-    kept.write(SIGNATURE)
-    for kind, start, length in chunks:
-        if kind not in _APART:
-            kept.write(_at(file, start - 8, length + 12))
-    kept.seek(0)
-    return kept, Description(**found, depth=depth)
+    kept = (_at(file, start - 8, length + 12) for kind, start, length in chunks if kind not in _APART)
+    return io.BytesIO(b"".join([SIGNATURE, *kept])), Description(**found, depth=depth)
 
 
 def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:

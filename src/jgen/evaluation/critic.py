@@ -20,8 +20,8 @@ def curve(rows):
     The negated loss estimates, up to a factor, the Wasserstein distance (Arjovsky et al., 2017, section 4.2).
     """
     points = [(row["epoch"], -row["critic_loss"]) for row in rows if "critic_loss" in row]
-    epochs, values = (np.array(column, float) for column in zip(*points)) if points else (np.empty(0), np.empty(0))
-    if not len(values):
+    epochs, values = np.array(points, float).reshape(-1, 2).T
+    if not points:
         return epochs, values, values
     half = WIDTH // 2
     padded = np.pad(values, half, mode="edge")  # by hand: scipy 1.15's own padding gives 0 for fewer than `half` values
@@ -49,8 +49,7 @@ def scores(algorithm, images):
 
 def measure(algorithm, train, held_out, fake):
     """{name: number} for three sets of images; differences of mean scores, with their standard errors."""
-    by_set = [scores(algorithm, images) for images in (train, held_out, fake)]
-    on_train, on_held_out, on_fake = by_set
+    on_train, on_held_out, on_fake = (scores(algorithm, images) for images in (train, held_out, fake))
     measured = {
         "critic_train_minus_fake": _difference(on_train, on_fake),
         "critic_held_out_minus_fake": _difference(on_held_out, on_fake),

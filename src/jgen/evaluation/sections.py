@@ -84,11 +84,10 @@ def distances_section(subject):
     )
     if fewest < distances.FEW:
         protocol["warning"] = f"{fewest} images: below {distances.FEW} the Fréchet distance is biased upwards"
-    tables = [_distances(subject, judge, fakes, i) for i, judge in enumerate(subject.judges)]
-    return protocol, together(tables)
+    return protocol, together([_distances(subject, fakes, i) for i in range(len(subject.judges))])
 
 
-def _distances(subject, judge, fakes, i):
+def _distances(subject, fakes, i):
     """{name: number} in the features of the i-th judge; fakes: {suffix of the names: what each judge saw}."""
     real, measured = subject.judged_reference[i][0], {}
     for suffix, judged in fakes.items():
@@ -96,8 +95,8 @@ def _distances(subject, judge, fakes, i):
         numbers = distances.measure(real, judged[i][0], generator)
         measured |= {name + suffix: value for name, value in numbers.items()}
     if subject.split == "test":
-        train, _ = judge.judge(subject.some(subject.dataset.x_train, len(real)))
-        measured["frechet_distance_of_training_images"] = {"value": distances.frechet_distance(real, train)}
+        train, _ = subject.judges[i].judge(subject.some(subject.dataset.x_train, len(real)))
+        measured["frechet_distance_of_training_images"] = number(distances.frechet_distance(real, train))
     return measured
 
 
@@ -168,8 +167,8 @@ def critic_section(subject):
         path = subject.outputs.results / "critic.png"
         critic.draw_curve(path, epochs, values, filtered)
         protocol["picture"] = f"{path.name}: negated critic loss, median-filtered over {critic.WIDTH} epochs"
-        measured["negated_critic_loss_first"] = {"value": float(filtered[0]), "unit": "median-filtered"}
-        measured["negated_critic_loss_last"] = {"value": float(filtered[-1]), "unit": "median-filtered"}
+        measured["negated_critic_loss_first"] = number(filtered[0], "median-filtered")
+        measured["negated_critic_loss_last"] = number(filtered[-1], "median-filtered")
     return protocol, measured
 
 
