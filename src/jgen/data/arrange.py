@@ -88,45 +88,45 @@ def _only(found, what):
 def _by_class(parts, depth, loose):
     """The Plan of a folder without a split of its own."""
     beside = set(loose)
-    inside = [name for name in parts if name not in beside]
-    unlabelled = [name for name in inside if len(parts[name]) > depth + 1 and _is_unlabelled(parts[name][depth])]
-    apart = set(unlabelled)
-    labelled = [name for name in inside if name not in apart]
-    found = {name: parts[name][depth] if len(parts[name]) > depth + 1 else None for name in labelled}
-    classes = tuple(sorted({name for name in found.values() if name is not None}))
+    inside = {name: path for name, path in parts.items() if name not in beside}
+    folder_of = {name: path[depth] if len(path) > depth + 1 else "" for name, path in inside.items()}
+    unlabelled = [name for name, folder in folder_of.items() if _is_unlabelled(folder)]
+    labelled = [name for name, folder in folder_of.items() if not _is_unlabelled(folder)]
+    found = [folder_of[name] for name in labelled]
+    classes = tuple(sorted({*found} - {""}))
     notes = []
-    if None in found.values() or len(classes) < 2:
+    if "" in found or len(classes) < 2:
         if len(classes) > 1:
-            count = sum(name is None for name in found.values())
+            count = found.count("")
             lie = "1 image lies" if count == 1 else f"{count} images lie"
             notes.append(f"no classes, for {lie} beside the folders {_listed(classes)}")
         labelled, unlabelled, left_out, labels, classes = list(parts), [], {}, None, ()
     else:
         _refuse_twins(classes)
         index = {name: i for i, name in enumerate(classes)}
-        labels = {name: index[folder] for name, folder in found.items()}
+        labels = {name: index[folder_of[name]] for name in labelled}
         left_out = dict.fromkeys(loose, "beside the class folders")
     held_out = _held_out(labelled, labels)
     train = [name for name in labelled if name not in held_out]
     test = sorted(held_out)
     of_each = " of each class" if classes else ""
     split = f"one in {TEST_EVERY}{of_each}, by a hash of the file's name" if test else "all for training"
-    return Plan(
-        train, test, unlabelled, left_out, labels and [labels[n] for n in train + test], classes, split, tuple(notes)
-    )
+    in_order = labels and [labels[name] for name in train + test]
+    return Plan(train, test, unlabelled, left_out, in_order, classes, split, tuple(notes))
 
 
 def _by_folder(parts, depth, folders):
     """The Plan of a folder that holds a training and a test folder."""
     sides, unlabelled, left_out = ([], []), [], {}
     where = {}  # the class folder of each name, or None
+    both = f"{folders[0]}/ and {folders[1]}/"
     for name, path in parts.items():
         below = path[depth + 1 :]
-        if len(path) == depth + 1 or path[depth] not in folders:
-            if len(path) > depth + 1 and _is_unlabelled(path[depth]):
+        if not below or path[depth] not in folders:
+            if below and _is_unlabelled(path[depth]):
                 unlabelled.append(name)
             else:
-                left_out[name] = f"outside {folders[0]}/ and {folders[1]}/"
+                left_out[name] = f"outside {both}"
             continue
         side = folders.index(path[depth])
         while len(below) > 1 and below[0] == path[depth]:  # train/train/…, as some archives unpack
@@ -142,19 +142,16 @@ def _by_folder(parts, depth, folders):
             left_out.update(dict.fromkeys(loose, "beside the class folders"))
             side[:] = [name for name in side if where[name] is not None]
     labels, classes, notes = _matched(sides, where, folders)
-    if not classes:
-        sides = ([*sides[0], *(name for name in unlabelled if parts[name][depth] == folders[0])], sides[1])
-        sides[0].sort()
-        outside = [name for name in unlabelled if parts[name][depth] != folders[0]]
-        left_out.update(dict.fromkeys(outside, f"outside {folders[0]}/ and {folders[1]}/"))
-        unlabelled = []
     train, test = sides
+    if not classes:
+        train = sorted(train + [name for name in unlabelled if parts[name][depth] == folders[0]])
+        outside = [name for name in unlabelled if parts[name][depth] != folders[0]]
+        left_out.update(dict.fromkeys(outside, f"outside {both}"))
+        unlabelled = []
     if not train:
         raise UserError(f"{printable(folders[0])}/ holds no images to train on")
-    split = f"folders {folders[0]}/ and {folders[1]}/"
-    return Plan(
-        train, test, unlabelled, left_out, labels and [labels[name] for name in train + test], classes, split, notes
-    )
+    in_order = labels and [labels[name] for name in train + test]
+    return Plan(train, test, unlabelled, left_out, in_order, classes, f"folders {both}", notes)
 
 
 def _matched(sides, where, folders):

@@ -33,9 +33,9 @@ def load(data_dir: pathlib.Path, log: Callable) -> Dataset:
     """Dataset "cifar10": 50,000 images to train, 10,000 to test. Raises UserError for a bad file."""
     folder = _locate(data_dir)
     classes = _class_names(folder / _NAMES_FILE)
-    train, test = list(OFFICIAL_MD5)[:-1], list(OFFICIAL_MD5)[-1:]
+    *train, test = OFFICIAL_MD5
     x_train, y_train, train_sums = _read(folder, train)
-    x_test, y_test, test_sums = _read(folder, test)
+    x_test, y_test, test_sums = _read(folder, [test])
     sums = {**train_sums, **test_sums}
     official = sums == OFFICIAL_MD5
     if not official:

@@ -168,7 +168,7 @@ def _announce(title, skipped, list_path, log):
         return
     disk.atomic_write(list_path, ("\n".join(lines) + "\n").encode("utf-8", "backslashreplace"))
     reasons = collections.Counter(skipped.values())
-    first = {why: next(name for name, other in skipped.items() if other == why) for why in reasons}
+    first = {why: name for name, why in reversed(skipped.items())}
     shares = [
         f"{number} {why} ({printable(first[why])}{', …' if number > 1 else ''})"
         for why, number in reasons.most_common(_NAMED)

@@ -43,8 +43,8 @@ def load(data_dir: pathlib.Path, log: Callable) -> Dataset:
         "files": {str(paths[name].relative_to(data_dir)): {"sha256": FILES[name]} for name in FILES},
         "split": "MNIST's own",
     }
-    labels = (y_train.astype(np.int64), y_test.astype(np.int64))
-    return Dataset("mnist", x_train[:, None], labels[0], x_test[:, None], labels[1], mnist5k.DIGITS, source)
+    y_train, y_test = y_train.astype(np.int64), y_test.astype(np.int64)
+    return Dataset("mnist", x_train[:, None], y_train, x_test[:, None], y_test, mnist5k.DIGITS, source)
 
 
 def _embedded(data_dir, reason, log):
