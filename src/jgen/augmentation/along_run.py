@@ -96,10 +96,10 @@ class Job:
 
     def record(self, run: FinishedRun) -> dict:
         """What decides the results: a job of another record is another one."""
-        names = [field.name for field in dataclasses.fields(self.options) if field.name not in NOT_RECORDED]
+        options = dataclasses.asdict(self.options)
         listing = "\0".join(f"{self.found.names[i]}\0{self.found.checksum(i)}" for i in self.chosen)
         return {
-            **{name: getattr(self.options, name) for name in names},
+            **{name: value for name, value in options.items() if name not in NOT_RECORDED},
             "weights": files.sha256(run.directory.weights),
             "sources": hashlib.sha256(listing.encode("utf-8", "replace")).hexdigest(),
         }

@@ -69,9 +69,8 @@ def augment(options: Augmentation) -> None:
 
         along_run.augment(options, target)
         return
-    defaults = {field.name: field.default for field in dataclasses.fields(options)}
     for name in ONLY_WITH_RUN:
-        if getattr(options, name) != defaults[name]:
+        if getattr(options, name) != getattr(Augmentation, name):
             raise UserError(f"--{name.replace('_', '-')} needs --run: without it, the moves are chosen by what helps")
     from jgen.augmentation import recommended  # starts Jittor, which --help does not need
 

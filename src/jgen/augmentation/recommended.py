@@ -133,13 +133,8 @@ def _recommended(judged: dict[str, np.ndarray]) -> str:
     """The way to use; judged: {way: whether each image was classified rightly, as 0 and 1}."""
     cheap = max((name for name in judged if not WAYS[name].source), key=lambda name: judged[name].mean())
     best = max(judged, key=lambda name: judged[name].mean())
-    better = judged[best] - judged[cheap]
-    return best if 100 * better.mean() > _error(better) else cheap
-
-
-def _error(differences: np.ndarray) -> float:
-    """The standard error of two ways' difference over the same images, in points."""
-    return 100 * differences.std() / np.sqrt(len(differences))
+    better = judged[best] - judged[cheap]  # of each image
+    return best if 100 * better.mean() > 100 * better.std() / np.sqrt(len(better)) else cheap
 
 
 def _write(study: Study, way: Way, n: int, target: pathlib.Path) -> int:

@@ -50,8 +50,7 @@ def compare(options, published=lambda name: {}):
     text = "\n".join([*lines, "", *(f"- {note}" for note in notes)]).rstrip() + "\n"
     made = [target.with_name(f"{target.name}.md")]
     files.atomic_write(made[0], text.encode("utf-8"))
-    picture = draw(runs, {name: _beta(options.out, name) for name in runs})
-    if picture:
+    if picture := draw(runs, {name: _beta(options.out, name) for name in runs}):
         made.append(target.with_name(f"{target.name}.png"))
         files.atomic_write(made[1], picture)
     print(f"made: {', '.join(map(str, made))}")
@@ -70,8 +69,7 @@ def _evaluation(out, name, published):
 def _training(directory, published):
     """The last epoch's mean training loss, beside what the source document reports."""
     rows = metrics.read_epochs(directory.metrics)
-    numbers = {"loss": rows[-1].get("loss") if rows else None}
-    numbers["published_loss"] = published(directory.name).get("loss")
+    numbers = {"loss": rows[-1].get("loss") if rows else None, "published_loss": published(directory.name).get("loss")}
     return {"protocol": {}, "numbers": {name: {"value": value} for name, value in numbers.items() if value is not None}}
 
 

@@ -26,14 +26,13 @@ class Question:
         measured = numbers[self.number]
         value, unit = measured["value"], measured.get("unit", "")
         most = float(unit.removeprefix("of ")) if self.share else 1.0
-        higher_is_better = self.good > self.bad
-        verdict = "fair"
-        if (value >= self.good * most) if higher_is_better else (value <= self.good * most):
-            verdict = "good"
-        elif (value <= self.bad * most) if higher_is_better else (value >= self.bad * most):
-            verdict = "bad"
-        good_side, bad_side = ("from", "up to") if higher_is_better else ("up to", "from")
-        bounds = f"good {good_side} {self.good * most:g}, bad {bad_side} {self.bad * most:g}"
+        good, bad = self.good * most, self.bad * most
+        if self.good > self.bad:  # the higher the better
+            verdict = "good" if value >= good else "bad" if value <= bad else "fair"
+            bounds = f"good from {good:g}, bad up to {bad:g}"
+        else:
+            verdict = "good" if value <= good else "bad" if value >= bad else "fair"
+            bounds = f"good up to {good:g}, bad from {bad:g}"
         shown = f"{value:.3g}{' ' * (unit not in ('', '%'))}{'' if unit.startswith('window') else unit}".rstrip()
         return f"{self.title:15} {verdict:5} {self.name} {shown} ({bounds})"
 

@@ -135,7 +135,8 @@ def minibatch(dataset, indices, options, generator):
 
     x, y = loader.gather(dataset.x_train, indices), dataset.y_train[indices].astype(np.int32)
     x = shifted(x, options.shift, generator)
-    x = mirrored(x, generator) if options.flip else x
+    if options.flip:
+        x = mirrored(x, generator)
     return degrade.as_generated(unit(x), y, options.degraded, generator), y
 
 
