@@ -1,6 +1,6 @@
 """Augmentation along a finished run's latents: z = mu + step * direction, decoded.
 
-A source's results depend on the seed and on its place among the sources alone, so an interrupted job goes on where it
+A source's results depend only on the seed and its place among the sources, so an interrupted job goes on where it
 stopped and ends with the same bytes.
 """
 
@@ -95,7 +95,7 @@ class Job:
         self.chosen = sources.at_most_per_class(found, options.per_class, options.seed)
 
     def record(self, run: FinishedRun) -> dict:
-        """What decides the results: a job of another record is another one."""
+        """All that decides the results; an unfinished job goes on only with the same record."""
         options = dataclasses.asdict(self.options)
         listing = "\0".join(f"{self.found.names[i]}\0{self.found.checksum(i)}" for i in self.chosen)
         return {

@@ -45,7 +45,7 @@ class Recipe:
     members: int = 3  # VAEs that are trained on unlabelled images
     rounds: int = 2  # in which a classifier judges these images
     classifier_steps: int = STEPS
-    most_codes: int | None = None  # of a class, that its density is fitted to: the first ones (None: all)
+    most_codes: int | None = None  # a class's density is fitted to its first codes, so many (None: all)
     moves: tuple[str, ...] = ("affine",)  # hand-written moves, for the ways that train under moves
 
 
@@ -69,8 +69,8 @@ def made_with_unlabelled(real: Labelled, unlabelled: np.ndarray, recipe: Recipe,
     """`per_class` images drawn from class densities, then `unlabelled` uint8 [N, C, H, W] with the labels found.
 
     Several VAEs are trained on all images; the labels are spread among the codes of each, and the probabilities
-    averaged. In each round a classifier is trained on what would be returned then, and its probabilities are
-    multiplied by those.
+    averaged. In each round a classifier is trained on the images made with the labels so far; its probabilities times
+    the averaged ones give the next labels.
     """
     x = np.concatenate([real.x, unlabelled])
     seeds = [seed + MEMBER * member for member in range(recipe.members)]

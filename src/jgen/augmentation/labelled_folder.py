@@ -1,4 +1,4 @@
-"""The folder that augment.py is given, at the size in which classifiers and generators see its images."""
+"""The labelled folder that augment.py is given, its images at the size that classifiers and generators see."""
 
 from __future__ import annotations
 

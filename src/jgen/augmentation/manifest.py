@@ -45,12 +45,12 @@ _TEXTS = ("file", "source", "class")
 
 
 def _inert(column, value):
-    """A text that begins like a formula, with an apostrophe before it: folder names may come from a stranger."""
+    """Put an apostrophe before a text that begins like a formula: folder names may come from a stranger."""
     return f"'{value}" if column in _TEXTS and str(value).startswith((*_FORMULA, "'")) else value
 
 
 def _plain(value):
-    """What `_inert` was given."""
+    """Undo `_inert`."""
     return value[1:] if value.startswith("'") else value
 
 

@@ -59,7 +59,7 @@ def augment(options, target: pathlib.Path) -> None:
 
 
 class Study:
-    """Which way helps: cross-validated on the folder's own images."""
+    """Cross-validates the ways on the folder's own images."""
 
     def __init__(self, folder: LabelledFolder, seed: int, cache: pathlib.Path):
         self.folder, self.seed = folder, seed

@@ -1,4 +1,4 @@
-"""Labels of a few images spread to all: along nearest neighbours among codes, corrected by class shares."""
+"""Spreads the labels of a few images to all, along nearest neighbours of codes, and corrects the class shares."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which images of a folder are for training, which for testing, and their labels: from their names alone."""
+"""Splits the images of a folder into training and test images with labels, by their names alone."""
 
 from __future__ import annotations
 
@@ -194,7 +194,7 @@ def _refuse_twins(folders):
 
 
 def _folded(name):
-    """What two spellings of one name have in common."""
+    """`name` in Unicode NFC and without case: the same for all its spellings."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 

@@ -1,4 +1,4 @@
-"""A decoded image as plain grey or sRGB: its profile converted, what is transparent laid on white."""
+"""Converts a decoded image to grey or sRGB: applies its colour profile and lays it on white."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def _to_srgb(image, icc):
 
 @functools.lru_cache(maxsize=32)
 def _transform(icc, mode):
-    """What converts `mode` by the profile `icc` to sRGB; None if nothing has to be, or can be, converted."""
+    """The transform of `mode` with profile `icc` to sRGB; None if it is not needed or not possible."""
     if mode not in ("L", "RGB", "CMYK"):
         return None
     try:

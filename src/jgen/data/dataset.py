@@ -1,4 +1,4 @@
-"""What every data set looks like once it is loaded, and whether it is the one that a run was trained on."""
+"""A loaded data set, and its comparison with the one that a run was trained on."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import numpy as np
 from jgen.errors import UserError, printable
 
 _NAMED = 10  # classes that a line names
-
 TEST_EVERY = 10  # where a data set brings no split of its own, one image in ten is held out for testing
 
 
@@ -59,7 +58,7 @@ class Dataset:
         return {**self.source, **counts, "name": self.name, "classes": list(self.classes)}
 
     def difference(self, recorded: dict) -> str:
-        """What tells it from the data set that config.json's table "data" records, in a few words; '' for the same one.
+        """How it differs from the data set in config.json's table "data", in a few words; '' if it does not.
 
         Counts, classes and the files' checksums are compared, not names: folders move, archives are packed anew.
         """
@@ -81,7 +80,7 @@ class Dataset:
             raise UserError(f"{self.name} is not what {run} was trained on: {found}")
 
     def fingerprint(self) -> list:
-        """In JSON's types, what tells it from another data set; it does not depend on where the files lie."""
+        """Values of JSON types that identify the data set, wherever its files lie."""
         counts = [len(self.x_train), len(self.x_test), *self.image_shape, *self.classes]
         return [self.name, *counts, zlib.crc32(np.ascontiguousarray(self.x_train[:256]))]
 

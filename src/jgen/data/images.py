@@ -20,7 +20,6 @@ from jgen.platform import files
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP")  # what may be inside a file, whatever it is called
 
-
 # An image near Pillow's limit takes half a gigabyte while it is decoded: large ones go one at a time.
 _LARGE_PIXELS = 16_000_000
 _one_large = threading.Lock()

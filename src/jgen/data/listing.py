@@ -1,4 +1,4 @@
-"""What lies in an image folder."""
+"""Lists the images below a folder, and says why other files are skipped."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import NamedTuple
 from jgen.errors import printable
 
 SUFFIXES = (".jpg", ".jpeg", ".jfif", ".jpe", ".png", ".webp", ".bmp")  # of images
-
 
 # Folders that a file manager, a storage system or an archiver keeps among one's own; compared in lower case.
 KEPT_BY_SYSTEMS = {
@@ -27,7 +26,7 @@ KEPT_BY_SYSTEMS = {
 
 
 class File(NamedTuple):
-    """A candidate: its path below the folder, "/" between the parts, and what tells that its content was changed."""
+    """A file: its path below the folder, "/" between the parts, and the size and times that reveal a change."""
 
     name: str
     size: int
@@ -41,7 +40,7 @@ def ignored(name: str) -> bool:
 
 
 def scan(root: str, follow_links: bool = False) -> tuple[list[File], dict[str, str]]:
-    """([File] sorted by name, {name: why it is skipped}) of what is not hidden below `root`, a real path.
+    """([File] sorted by name, {name: why it is skipped}) of all files below `root`, a real path, but hidden ones.
 
     Links that lead out of `root` are skipped unless `follow_links`; a folder that several names lead to is read once.
     """

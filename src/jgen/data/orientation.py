@@ -1,4 +1,4 @@
-"""How an image has to be turned to stand upright, as cameras note it: 1 (as stored) to 8, numbered as in Exif."""
+"""Reads how a camera held an image, 1 (as stored) to 8 as in Exif, and turns the image upright."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _TURNS = {
 
 
 def of(exif: bytes, xmp: bytes | str) -> int:
-    """The orientation that an Exif block tells, else that of an XMP packet, else 1; damaged blocks tell nothing."""
+    """The orientation in an Exif block, else in an XMP packet, else 1; a damaged block is ignored."""
     if exif:
         with contextlib.suppress(Exception):  # Pillow raises anything for a block that is damaged
             block = Image.Exif()

@@ -1,4 +1,4 @@
-"""Work on many items in threads, in order and with a bounded number under way."""
+"""Maps a function over items in threads: results in order, few of them pending."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The chunks of a PNG file that describe its picture, read apart from its pixels.
+"""Separates a PNG file's descriptions (Exif, XMP, ICC profile) from its pixels.
 
-Pillow refuses a file for a large text, and sees what follows the pixels only once it has decoded them.
+Pillow refuses a file with a large text, and reads chunks behind the pixels only when it decodes these.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def _at(file, offset, length):
 
 
 def _read(kind, content, found):
-    """Add what a chunk of a description holds to `found`; the first block of each name counts."""
+    """Add the block in a chunk to `found`, where it has none of that name yet."""
     if kind == b"eXIf":
         found.setdefault("exif", content)
         return

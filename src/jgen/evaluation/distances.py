@@ -1,6 +1,6 @@
-"""How far a set of samples is from a set of real images, in the features of a classifier.
+"""Distances between a set of samples and a set of real images, in the features of a classifier.
 
-None of these numbers is the FID or the KID, whose features are an Inception network's, unless those are given.
+They are the FID and the KID only in the features of the Inception network.
 """
 
 from __future__ import annotations

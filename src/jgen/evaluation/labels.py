@@ -1,4 +1,4 @@
-"""What the independent classifier sees in samples: which classes, how surely, and whether those that were asked for."""
+"""The classes that a judge sees in samples: their shares, its certainty, and agreement with the labels asked for."""
 
 from __future__ import annotations
 

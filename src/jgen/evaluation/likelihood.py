@@ -1,4 +1,4 @@
-"""What a model with a likelihood is worth: rate, distortion, ELBO, and the NLL by importance sampling.
+"""Numbers of a model with a likelihood: rate, distortion, ELBO, and the NLL by importance sampling.
 
     log p(x) ≈ log 1/K sum_k w_k,   w_k = p(x|z_k) p(z_k) / q(z_k|x),   z_k ~ q(z|x)     (Burda et al., 2015, eq. 8)
 

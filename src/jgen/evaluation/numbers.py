@@ -31,7 +31,7 @@ def share(hits, total):
 
 
 def series(values, unit="", **spreads):
-    """One number for each name, {name: float}, with what `spreads` has of each: standard_errors or half_widths."""
+    """Numbers by name, {name: float}; `spreads` are their standard_errors or half_widths, or None."""
     measured = {"values": {name: float(value) for name, value in values.items()}}
     for kind, known in spreads.items():
         if known is not None:
@@ -40,7 +40,7 @@ def series(values, unit="", **spreads):
 
 
 def detail(measured):
-    """The number for the file alone: the printed table leaves it out."""
+    """The number, marked to stand in the file but not in the printed table."""
     return {**measured, "detail": True}
 
 

@@ -1,4 +1,4 @@
-"""How well images come back: squared error, cross-entropy, structural similarity."""
+"""Errors of reconstructions: squared error, cross-entropy, structural similarity."""
 
 from __future__ import annotations
 

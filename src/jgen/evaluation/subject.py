@@ -1,4 +1,4 @@
-"""What is evaluated: a finished run with its data, its samples, and what a classifier sees in them, each made once."""
+"""The run that is evaluated, with its data, its samples and what classifiers see in them, each computed once."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PACKAGES = ("jittor", "numpy", "scipy", "scikit-learn", "scikit-image")
 
 
 class NotApplicable(Exception):
-    """Why a part of the evaluation does not fit this model, in one line."""
+    """Says in one line why a part of the evaluation does not fit this model."""
 
 
 class Subject:
@@ -57,7 +57,7 @@ class Subject:
     def targets(self, images=0):
         """Held-out images to be encoded: (x float32 in [0, 1], y or None), binarised where asked.
 
-        `images`: how many where the options do not say it; 0 for all.
+        `images`: how many by default, without --images; 0 for all.
         """
         x, y = self.held_out
         rows = self._rows(len(x), images if self.options.images is None else self.options.images)
@@ -94,7 +94,7 @@ class Subject:
 
     @property
     def judges_protocol(self):
-        """What a protocol says of the judges: the first, and the second where there is one."""
+        """A protocol's entries for the first judge and, where there is one, the second."""
         names = ("classifier", "second_classifier")
         return {name: judge.protocol for name, judge in zip(names, self.judges)}
 
@@ -159,7 +159,7 @@ class Subject:
         return lambda items: tqdm(items, desc=label, leave=False, dynamic_ncols=True, disable=not sys.stderr.isatty())
 
     def protocol(self, **more):
-        """What every number's reader must know; `more` adds what is particular to a section."""
+        """The protocol of a section: what all sections record, and `more`, which is its own."""
         weights = self.directory.weights
         same = run_data.is_trained_on(self.run, self.dataset)
         return {

@@ -1,7 +1,6 @@
-"""What is good and what is bad about a run, in a line for each question.
+"""Verdicts on a run, good, fair or bad: a line for each question.
 
-The bounds are conventions of this package, not of the papers that the numbers come from: they sort a result into good,
-fair and bad, and stand in the line, so that the reader can judge the judgement.
+The bounds are conventions of this package, not of the papers that the numbers come from; each line states them.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ import dataclasses
 
 @dataclasses.dataclass(frozen=True)
 class Question:
-    """A number that answers it, and the bounds of what is good and what is bad; between the two it is fair."""
+    """A number and its bounds: `good` or better is good, `bad` or worse is bad, anything between is fair."""
 
     title: str
     section: str
@@ -19,7 +18,7 @@ class Question:
     name: str
     good: float
     bad: float
-    share: bool = False  # the number is so many of the units that its text ends with
+    share: bool = False  # the bounds are shares of the total in the number's unit, "of TOTAL"
 
     def line(self, numbers: dict) -> str:
         """The verdict, from the numbers of its section."""

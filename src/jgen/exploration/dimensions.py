@@ -1,4 +1,4 @@
-"""Which latents matter: ranked by what they tell of an image."""
+"""Ranks latents by how much they tell about an image."""
 
 from __future__ import annotations
 

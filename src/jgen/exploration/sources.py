@@ -29,7 +29,7 @@ class Sources:
     held_out: int  # test images that were left out
 
     def checksum(self, i: int) -> int:
-        """Of an image's pixels: tells an edited source from the one that was there."""
+        """CRC-32 of the pixels of image `i`; it changes when the source is edited."""
         return zlib.crc32(np.ascontiguousarray(self.read(i)))
 
 

@@ -1,4 +1,4 @@
-"""Judges at work: trained classifiers that name images and lend their features to distances.
+"""Trained judges: they classify images, and distances are taken in their features.
 
 The weights that come with the package, weights/*.safetensors, have 8 bits a number; the JSON beside each tells how
 src/train_classifier.py made it. No generative model here ever sees these networks.
@@ -28,7 +28,7 @@ BATCH = 500
 
 @dataclasses.dataclass(frozen=True)
 class Classifier:
-    """A trained network; `record` is what the training wrote down, `protocol` what an evaluation quotes of it."""
+    """A trained network, the `record` of its training, and the `protocol` that an evaluation quotes."""
 
     network: Judge
     record: dict

@@ -46,14 +46,14 @@ def blurred(x, sigma):
 
 
 def _smoothing(side, sigma):
-    """[N, side, side]: row i holds the weights with which the pixels of a line make its pixel i."""
+    """[N, side, side]: row i holds the weights of a line's pixels in its new pixel i."""
     distance = np.subtract.outer(np.arange(side), np.arange(side))
     weights = np.exp(-0.5 * (distance / np.reshape(sigma, (-1, 1, 1))) ** 2)
     return (weights / weights.sum(2, keepdims=True)).astype(np.float32)
 
 
 def thickened(x, amount):
-    """Strokes thicker (amount [N] up to 1) or thinner (down to -1): mixed with the most, or least, of 5 neighbours."""
+    """Strokes thicker (amount [N] up to 1) or thinner (down to -1): towards the maximum, or minimum, of 5 pixels."""
     padded = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)), mode="edge")
     before, centre, after = slice(None, -2), slice(1, -1), slice(2, None)
     neighbours = [x, *(padded[..., part, centre] for part in (before, after))]
