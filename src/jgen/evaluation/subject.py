@@ -74,9 +74,7 @@ class Subject:
 
     def _rows(self, total, count):
         """`count` of `total` rows, chosen by the seed, ascending; all of them for 0."""
-        if not count:
-            return np.arange(total)
-        return np.sort(random.stream(self.options.seed, random.SPLIT).permutation(total)[:count])
+        return np.sort(random.stream(self.options.seed, random.SPLIT).permutation(total)[: count or None])
 
     @functools.cached_property
     def samples(self):

@@ -43,17 +43,15 @@ class LatentPoint:
         return latents.decode(algorithm, z, x, None if self.label is None else np.full(len(z), self.label))
 
 
-def held_out(dataset, limit=0, seed=0):
-    """(x uint8, y or None) of at most `limit` test images (0: all), or of training images where there is no test."""
+def held_out(dataset, limit, seed=0):
+    """(x uint8, y or None) of at most `limit` test images, or of training images where there is no test."""
     x, y = held_out_arrays(dataset)
     rows = held_out_rows(len(x), limit, seed)
     return data.gather(x, rows), None if y is None else y[rows]
 
 
-def held_out_rows(count, limit=0, seed=0):
+def held_out_rows(count, limit, seed=0):
     """The rows, ascending, that `held_out` takes of `count` images."""
-    if not limit or limit >= count:
-        return np.arange(count)
     return np.sort(random.stream(seed, random.AUGMENTATION).permutation(count)[:limit])
 
 

@@ -35,7 +35,7 @@ def check(given, dimensions):
         raise UserError(f"there is no latent {max(given)}: the run has {dimensions}, from 0")
 
 
-def rank(algorithm, dataset, seed=0, y=None):
+def rank(algorithm, dataset, seed, y):
     """By the mean KL of q(z_i|x) to the prior in nats, over held-out images.
 
     A code that is a point is ranked by its standard deviation, which is then also its unit; a model without encoder

@@ -33,25 +33,25 @@ class Sources:
         return zlib.crc32(np.ascontiguousarray(self.read(i)))
 
 
-def find(source: str, data_dir: pathlib.Path, run: FinishedRun, moved_to: str = "", log: Callable = print) -> Sources:
+def find(source: str, data_dir: pathlib.Path, run: FinishedRun, moved_to: str = "") -> Sources:
     """The training images of `source`, a class folder or a data set's name, of the shape that `run` knows.
 
     A folder within or around the one that `run` was trained on is split as that one was: what its training never saw
     stays unseen. `moved_to`: where that folder is now, if it has moved. Raises UserError.
     """
     if not os.path.isdir(source):
-        loaded = _loaded(source, data_dir, run, log)
+        loaded = _loaded(source, data_dir, run)
         names = [f"{loaded.name}/train/{i:06d}" for i in range(len(loaded.x_train))]
         return _sources(names, loaded, range(len(names)), len(loaded.x_test))
     _refuse_test_folder(source)
     _refuse_empty_classes(source)
     real, known = os.path.realpath(source), _trained_on(run, data_dir, moved_to)
     if known and _within(real, known):
-        return _within_known(real, known, run_data.load(run, data_dir, moved_to, log))
+        return _within_known(real, known, run_data.load(run, data_dir, moved_to))
     if known and _within(known, real):
         _refuse_others(source, known, run)
-        return _within_known(known, known, run_data.load(run, data_dir, moved_to, log))
-    loaded = _loaded(source, data_dir, run, log)
+        return _within_known(known, known, run_data.load(run, data_dir, moved_to))
+    loaded = _loaded(source, data_dir, run)
     if run.record["n_classes"] and not loaded.n_classes:
         raise UserError(
             f"{source} has no class folders, but {run.directory.name} knows {run.record['n_classes']} classes: give "
@@ -60,9 +60,7 @@ def find(source: str, data_dir: pathlib.Path, run: FinishedRun, moved_to: str = 
     return _sources(list(loaded.files[: len(loaded.x_train)]), loaded, range(len(loaded.x_train)), len(loaded.x_test))
 
 
-def require_shape(
-    source: str, data_dir: pathlib.Path, run: FinishedRun, moved_to: str = "", log: Callable = print
-) -> None:
+def require_shape(source: str, data_dir: pathlib.Path, run: FinishedRun, moved_to: str = "") -> None:
     """Raise UserError where `source` holds images of another size or number of channels than `run` was trained on.
 
     Any size will do for a run that was trained with --size.
@@ -72,22 +70,22 @@ def require_shape(
         return
     wanted = "x".join(map(str, run.algorithm.shape.image_shape))
     try:
-        own = _load(source, data_dir, run, parse_size(run.algorithm.config.size), None, log).image_shape
+        own = _load(source, data_dir, run, parse_size(run.algorithm.config.size)).image_shape
     except UserError as error:
         raise UserError(f"{run.directory.name} was trained on images of {wanted}: {error}") from None
     if own != tuple(run.algorithm.shape.image_shape):
         raise UserError(f"{source} holds images of {'x'.join(map(str, own))}, {run.directory.name} knows {wanted}")
 
 
-def _loaded(source, data_dir, run, log):
+def _loaded(source, data_dir, run):
     channels, *size = run.algorithm.shape.image_shape
-    loaded = _load(source, data_dir, run, tuple(size), None, log)  # as require_shape has decoded it
-    return loaded if loaded.image_shape[0] == channels else _load(source, data_dir, run, tuple(size), channels, log)
+    loaded = _load(source, data_dir, run, tuple(size))  # as require_shape has decoded it
+    return loaded if loaded.image_shape[0] == channels else _load(source, data_dir, run, tuple(size), channels)
 
 
-def _load(source, data_dir, run, size, channels, log):
+def _load(source, data_dir, run, size, channels=None):
     links = run.algorithm.config.follow_links
-    return data.load(source, data_dir, size, channels, run.directory.cache, log, links)
+    return data.load(source, data_dir, size, channels, run.directory.cache, follow_links=links)
 
 
 def _sources(names, loaded, rows, held_out):
