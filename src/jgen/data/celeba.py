@@ -95,7 +95,7 @@ def _labels(found: Tables, chosen):
     if unknown:
         known = f"; it has {', '.join(names)}" if names else ""
         raise UserError(f"{found.attributes} has no attribute {printable(unknown[0])!r}{printable(known)}")
-    if not 1 <= len(set(chosen)) == len(chosen) <= _MOST:
+    if len(chosen) > _MOST or len(set(chosen)) < len(chosen):
         raise UserError(f"celeba: choose 1 to {_MOST} different attributes, not {', '.join(chosen)}")
     columns = [names.index(attribute) for attribute in chosen]
     labels = {}

@@ -49,7 +49,7 @@ def pictures(run, dataset, options):
         print(f"of the corrupted images before they are restored: {_squared_error(some, some_given).mean():.5f}")
     parts = [part[i : i + COLUMNS] for i in range(0, len(x), COLUMNS) for part in rows]
     if len(x) > COLUMNS:  # a last row that is not full keeps its place below its originals
-        parts = [_filled(part) for part in parts]
+        parts = [np.pad(part, ((0, COLUMNS - len(part)), (0, 0), (0, 0), (0, 0))) for part in parts]
     name = "reconstruct" if options.split == "test" else "reconstruct-train"
     title, columns = f"{run.title}   {split} images", min(COLUMNS, len(x))
     return {name: captions.captioned_images(np.concatenate(parts), columns, title=title, row_names=names)}
@@ -57,8 +57,3 @@ def pictures(run, dataset, options):
 
 def _squared_error(x, back):
     return ((data.unit(x) - back) ** 2).mean((1, 2, 3))
-
-
-def _filled(part):
-    black = np.zeros((COLUMNS - len(part), *part.shape[1:]), np.float32)
-    return np.concatenate([part, black])
