@@ -35,7 +35,8 @@ def judged(monkeypatch):
         y = np.arange(real.n_classes).repeat(per_class or recipe.made_per_class)
         images = Labelled(np.zeros((len(y), *real.x.shape[1:]), np.uint8), y, real.n_classes)
         if self.source == recommended.UNLABELLED:
-            images = images.and_also(Labelled(further, np.arange(len(further)) % 2, real.n_classes))
+            found = np.arange(len(further)) % 2
+            images = images.and_also(Labelled(further, found, real.n_classes, 0.6 + 0.2 * found))
         return images if self.source else None
 
     def trained(judge, real, made, share, moves, seed, steps):
@@ -117,6 +118,7 @@ def test_unlabelled_images_are_a_way_of_their_own(folder, judged, tmp_path, caps
     names = [f"unlabelled/{i}.png" if inside else str(images / f"{i}.png") for i in range(7)]
     assert [row["source"] for row in found] == names
     assert [row["class"] for row in found] == ["a", "b", "a", "b", "a", "b", "a"]
+    assert [row["confidence"] for row in found[:2]] == ["0.6000", "0.8000"]
     for row in found:  # the image itself, in its own size
         same = [np.asarray(Image.open(path)) for path in (tmp_path / "more" / row["file"], folder / row["source"])]
         np.testing.assert_array_equal(*same)

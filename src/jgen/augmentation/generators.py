@@ -89,8 +89,8 @@ def made_with_unlabelled(real: Labelled, unlabelled: np.ndarray, recipe: Recipe,
 
 def _labelled(x: np.ndarray, real: Labelled, likely: np.ndarray) -> Labelled:
     """Images x, the first of them `real`, labelled by probabilities [N, K] where their labels are not known."""
-    y = spreading.balanced(likely, real.y, real.n_classes).argmax(1)
-    return Labelled(x, np.concatenate([real.y, y[len(real.y) :]]), real.n_classes)
+    likely = spreading.balanced(likely, real.y, real.n_classes)[len(real.y) :]
+    return real.and_also(Labelled(x[len(real.y) :], likely.argmax(1), real.n_classes, likely.max(1)))
 
 
 def _made(members: list, found: Labelled, n_real: int, per_class: int, most_codes: int | None) -> Labelled:

@@ -20,7 +20,7 @@ from jgen import random
 from jgen.augmentation import classic, generators, manifest
 from jgen.augmentation.generators import FEW, UNLABELLED, Way
 from jgen.augmentation.labelled_folder import MANY, LabelledFolder
-from jgen.augmentation.small_classifiers import hits, trained
+from jgen.augmentation.small_classifiers import Labelled, hits, trained
 from jgen.data.images import image_of, pixels_of
 from jgen.errors import UserError
 from jgen.platform import files, runtime
@@ -134,7 +134,7 @@ def _recommended(judged: dict[str, np.ndarray]) -> str:
     cheap = max((name for name in judged if not WAYS[name].source), key=lambda name: judged[name].mean())
     best = max(judged, key=lambda name: judged[name].mean())
     better = judged[best] - judged[cheap]  # of each image
-    return best if 100 * better.mean() > 100 * better.std() / np.sqrt(len(better)) else cheap
+    return best if better.mean() > better.std() / np.sqrt(len(better)) else cheap
 
 
 def _write(study: Study, way: Way, n: int, target: pathlib.Path) -> int:
@@ -165,18 +165,19 @@ def _write(study: Study, way: Way, n: int, target: pathlib.Path) -> int:
             manifest.write_image(target / file, pixels)
             rows.append(dict(zip(manifest.COLUMNS, values)))
     if way.source == UNLABELLED:
-        rows += _write_unlabelled(folder, made.y[len(made.y) - len(folder.paths) :], study.seed, target)
+        found = made.of(np.arange(len(made.y) - len(folder.paths), len(made.y)))
+        rows += _write_unlabelled(folder, found, study.seed, target)
     manifest.write(target, rows)
     return len(rows)
 
 
-def _write_unlabelled(folder: LabelledFolder, found: np.ndarray, seed: int, target: pathlib.Path) -> list[dict]:
-    """Write the unlabelled images into the folders of the labels found [U]; their rows of the manifest."""
+def _write_unlabelled(folder: LabelledFolder, found: Labelled, seed: int, target: pathlib.Path) -> list[dict]:
+    """Write the unlabelled images into the folders of the labels found for them; their rows of the manifest."""
     rows = []
-    for i, (path, label) in enumerate(zip(folder.paths, found, strict=True)):
-        name = folder.dataset.classes[label]
+    for i, path in enumerate(folder.paths):
+        name = folder.dataset.classes[found.y[i]]
         file = f"{name}/unlabelled_{i:06d}.png"
         manifest.write_image(target / file, folder.read(path))
-        values = (file, folder.name_of(path), name, "label found", "", "", seed, "")
+        values = (file, folder.name_of(path), name, "label found", "", "", seed, f"{found.confidence[i]:.4f}")
         rows.append(dict(zip(manifest.COLUMNS, values)))
     return rows

@@ -22,17 +22,28 @@ WIDTHS = (16, 32, 64)
 
 @dataclasses.dataclass(frozen=True)
 class Labelled:
-    """Images uint8 [N, C, H, W] with labels int64 [N] of `n_classes` classes."""
+    """Images uint8 [N, C, H, W] with labels int64 [N] of `n_classes` classes.
+
+    confidence: the probability of each label, [N]; by default 1.
+    """
 
     x: np.ndarray
     y: np.ndarray
     n_classes: int
+    confidence: np.ndarray | None = None
+
+    def __post_init__(self):
+        if self.confidence is None:
+            object.__setattr__(self, "confidence", np.ones(len(self.y)))
 
     def of(self, rows: np.ndarray) -> Labelled:
-        return Labelled(data.gather(self.x, rows), self.y[rows], self.n_classes)
+        return Labelled(data.gather(self.x, rows), self.y[rows], self.n_classes, self.confidence[rows])
 
     def and_also(self, other: Labelled) -> Labelled:
-        return Labelled(np.concatenate([self.x, other.x]), np.concatenate([self.y, other.y]), self.n_classes)
+        x, y, confidence = (
+            np.concatenate([getattr(one, name) for one in (self, other)]) for name in ("x", "y", "confidence")
+        )
+        return Labelled(x, y, self.n_classes, confidence)
 
 
 class Convolutional(nn.Module):
