@@ -39,6 +39,11 @@ def units(default, help):
     return option(default, help, at_least=1, at_most=2**16)
 
 
+def device():
+    """The flag --device: auto takes a GPU where one works."""
+    return option("auto", "where to compute", choices=("auto", "cpu", "cuda"))
+
+
 def argument(help, choices=None, default=dataclasses.MISSING, path=False):
     """A dataclass field that is a positional argument: a text, required unless it has a default.
 
@@ -96,7 +101,7 @@ class Run:
     name: str = option("", "name of the run and of its folders (default: the script's name)")
     data_dir: str = option("data", "folder that holds, or receives, the data sets", path=True)
     out: str = option("", "write intermediate/ and results/ here (default: the repository's root)", path=True)
-    device: str = option("auto", "where to compute", choices=("auto", "cpu", "cuda"))
+    device: str = device()
     config: str = option("", "take the settings of an earlier run, its config.json; flags come before them", path=True)
     resume: bool = option(False, "continue an interrupted run, exactly")
     overwrite: bool = option(False, "delete an earlier run of the same name first")

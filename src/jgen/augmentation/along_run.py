@@ -36,7 +36,7 @@ NOT_RECORDED = ("out", "device", "target", "data_dir", "data", "unlabelled")  # 
 def augment(options, target: pathlib.Path) -> None:
     """Augment as `options` (augment.Augmentation) say; goes on with an unfinished job of the same options."""
     run = finished.load(options.out, options.run, options.device, log=print)
-    latents.require_encoder(run)
+    latents.require_posterior(run)
     sources.require_shape(options.source, pathlib.Path(options.data_dir), run, options.data)
     found = sources.find(options.source, pathlib.Path(options.data_dir), run, options.data)
     if found.held_out:

@@ -11,7 +11,7 @@ import os
 import pathlib
 
 from jgen.augmentation import classic, directions
-from jgen.config import argument, option
+from jgen.config import argument, device, option
 from jgen.errors import UserError
 from jgen.platform.files import ROOT
 
@@ -43,7 +43,7 @@ class Augmentation:
     )
     data_dir: str = option(str(ROOT / "data"), "folder that holds the data sets", path=True)
     out: str = option(str(ROOT), "folder that holds results/ and intermediate/", path=True)
-    device: str = option("auto", "where to compute", choices=("auto", "cpu", "cuda"))
+    device: str = device()
 
     @property
     def kind(self) -> str:

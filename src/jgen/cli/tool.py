@@ -16,7 +16,7 @@ class Options:
 
     name: str = config.argument("name of the run, such as beta-vae")
     out: str = config.option(str(ROOT), "folder that holds results/ and intermediate/", path=True)
-    device: str = config.option("auto", "where to compute", choices=("auto", "cpu", "cuda"))
+    device: str = config.device()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -95,11 +95,11 @@ def _in_turn(order, y, n_classes, count):
 
 def beside(run, options):
     """[run], or [run, the run named by --beside], which must be of the same images."""
-    latents.require_encoder(run)
+    latents.require_posterior(run)
     if not options.beside:
         return [run]
     other = finished.load(pathlib.Path(options.out), options.beside, options.device, log=print)
-    latents.require_encoder(other)
+    latents.require_posterior(other)
     ours, theirs = run.algorithm.shape, other.algorithm.shape
     if ours.image_shape != theirs.image_shape:
         raise UserError(f"{options.beside} makes images of {theirs.image_shape}, {options.name} of {ours.image_shape}")

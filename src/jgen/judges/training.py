@@ -13,7 +13,7 @@ import time
 import numpy as np
 
 from jgen import random
-from jgen.config import option, parse_size, units
+from jgen.config import device, option, parse_size, units
 from jgen.errors import UserError
 from jgen.platform.files import ROOT
 
@@ -43,7 +43,7 @@ class Training:
     )
     out: str = option(str(ROOT), "folder that holds results/", path=True)
     data_dir: str = option(str(ROOT / "data"), "folder that holds, or receives, the data sets", path=True)
-    device: str = option("auto", "where to compute", choices=("auto", "cpu", "cuda"))
+    device: str = device()
 
 
 RECORDED = ("network", "epochs", "batch_size", "lr", "shift", "flip", "degraded", "seed")

@@ -48,7 +48,7 @@ def kl(mu, logvar):
     return 0.5 * (mu * mu + np.exp(logvar) - logvar - 1)
 
 
-def require_encoder(run):
+def require_posterior(run):
     """Raise UserError unless the run's model gives mu and logvar of an image."""
     if not (run.algorithm.has_encoder and run.algorithm.has_prior):
         raise UserError(f"{run.algorithm.name} has no q(z|x) to move along; use a run of a VAE, such as g-vae")
