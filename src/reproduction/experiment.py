@@ -1,4 +1,4 @@
-"""What an experiment of the campaign is: a training, what is made of it, and the tables that compare several."""
+"""Experiments of the campaign: a training, its follow-ups, and tables that compare several."""
 
 from __future__ import annotations
 

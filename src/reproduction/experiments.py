@@ -145,7 +145,7 @@ LOW_DATA_IN_COLOUR = evaluation("low-data --sizes 50 200 --seeds 3", "low-data",
 
 
 def g_vae_pair(name, words, minutes, evaluated, further, plain_words="", plain_minutes=None, quick=Experiment.quick):
-    """The same VAE without a classifier, NAME-plain, and the G-VAE `name`, with what shows one beside the other.
+    """The G-VAE `name` and the same VAE without a classifier, NAME-plain, with follow-ups that compare the two.
 
     evaluated: the evaluation of each; further: what the G-VAE has besides. plain_words, plain_minutes: the plain VAE's
     own flags, and how long it takes if not as long.

@@ -1,4 +1,4 @@
-"""Which way to move an image's latents, and how far: z = mu + step * direction.
+"""Directions and step sizes for moving an image's latents: z = mu + step * direction.
 
     topP%           the P % of the latents with the largest posterior sigma, each by its own (the document: top10%)
     one             one of the 10 % latents of largest sigma, drawn for each result

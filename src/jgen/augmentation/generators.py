@@ -33,7 +33,7 @@ FEW, UNLABELLED, ALL_UNLABELLED = "few", "unlabelled", "all unlabelled"
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """How generators are trained, how labels are found for unlabelled images, and how many images are made."""
+    """Settings of the generators' training, of label spreading, and the number of images to make."""
 
     steps: int = 3000
     batch_size: int = 64

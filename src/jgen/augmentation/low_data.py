@@ -76,7 +76,7 @@ def choose(labels: np.ndarray, n_classes: int, per_class: int, seed: int) -> np.
 
 
 class Supply(NamedTuple):
-    """What images of one source are made from, and how many of them a batch has."""
+    """A source of made images: what they are made from, and their share of a batch."""
 
     unlabelled: np.ndarray | None  # rows of the training images
     recipe: Recipe
@@ -133,7 +133,7 @@ class Split:
 
 
 class Row(NamedTuple):
-    """What a row of the table measures."""
+    """The measurement of one row of the table."""
 
     per_class: int
     way: str
@@ -177,7 +177,7 @@ def rows_for(sizes: Iterable[int], first_seed: int, seeds: int, image_shape: tup
 
 
 def settings_of(dataset: Dataset, recipe: Recipe) -> dict:
-    """What the rows of a table share: other data or another recipe make another table."""
+    """The settings that all rows of a table share; other data or another recipe make another table."""
     return {
         "data": dataset.name,
         "classes": list(dataset.classes),

@@ -70,7 +70,7 @@ def load(
 
 
 def attributes_of_test(data_dir: pathlib.Path) -> dict[str, np.ndarray]:
-    """Which test images have each attribute, in the order of the data set's test images: {name: bool [N]}.
+    """The attributes of the test images, in the data set's order: {name: bool [N]}.
 
     Raises UserError for what is missing or damaged.
     """

@@ -19,7 +19,7 @@ _PAGE = "https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html"
 
 
 class Tables(NamedTuple):
-    """Where the images and both tables lie."""
+    """The paths of the images and of both tables."""
 
     images: pathlib.Path
     attributes: pathlib.Path
@@ -117,7 +117,7 @@ def image_paths(folder: pathlib.Path, names: Sequence[str]) -> list[pathlib.Path
 
 
 def unlisted(folder: pathlib.Path, names: Iterable[str]) -> int:
-    """How many images in `folder` are none of `names`."""
+    """The number of images in `folder` that are not among `names`."""
     return len(images_in(folder).keys() - {_stem(name) for name in names})
 
 

@@ -88,7 +88,7 @@ def _read(folder, names):
 
 
 def _bytes(path):
-    """What `path` holds, up to one byte more than it should."""
+    """The content of `path`, up to one byte more than it should have."""
     try:
         with open(path, "rb") as file:
             return file.read(IMAGES_PER_FILE * _RECORD + 1)

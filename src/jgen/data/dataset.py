@@ -53,7 +53,7 @@ class Dataset:
 
     @property
     def record(self) -> dict:
-        """What config.json says of the data: `source`, the counts, the name and the classes."""
+        """The table "data" of config.json: `source`, the counts, the name and the classes."""
         counts = {"train": len(self.x_train), "test": len(self.x_test)}
         return {**self.source, **counts, "name": self.name, "classes": list(self.classes)}
 

@@ -100,7 +100,7 @@ def _cell(measured):
 
 
 def differences(runs):
-    """Where the runs' protocols differ, so that their numbers do not compare: one line each."""
+    """One line for each difference between the runs' protocols that makes their numbers incomparable."""
     notes = []
     for section in dict.fromkeys(section for _, section, _ in COLUMNS):
         protocols = [run[section]["protocol"] for run in runs.values() if section in run]

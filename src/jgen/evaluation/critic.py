@@ -1,4 +1,4 @@
-"""What WGAN's critic says: its loss as a curve of quality, its weights at the bound, its gap to held-out images."""
+"""Numbers of WGAN's critic: its loss over the epochs, its weights at the bound, its gap to held-out images."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ DISTANCES = ("pixel_distance", "feature_distance", "pixel_distance_to_source", "
 
 @dataclasses.dataclass(frozen=True)
 class Moved:
-    """What one step did to each image, both signs averaged: retention (0 to 1) and distances, float64 [N] each."""
+    """The effect of one step on each image, both signs averaged: retention (0 to 1) and distances, float64 [N] each."""
 
     retention: np.ndarray
     pixel_distance: np.ndarray
@@ -110,7 +110,7 @@ def _moved(variants, source, reconstruction, labels):
 
 
 def numbers(found):
-    """What `measure` found, as numbers: of the reconstruction, and a series over the steps for each direction."""
+    """The result of `measure` as numbers: of the reconstruction, and a series over the steps for each direction."""
     reconstruction = next(iter(found.values()))[NO_STEP]
     right = reconstruction.retention == 1
     measured = {

@@ -116,14 +116,14 @@ def table(sections):
 
 
 def doubts_of(part):
-    """What a reader of a section must be warned of: single numbers and all of them, one sentence each."""
+    """Warnings about a section and its numbers, one sentence each."""
     numbers = part["numbers"].items()
     doubts = [f"{label.replace('_', ' ')}: {each['warning']}" for label, each in numbers if "warning" in each]
     return [*doubts, *warnings_of(part["protocol"])]
 
 
 def warnings_of(protocol):
-    """What a reader of all of a section's numbers must be warned of, one sentence each."""
+    """Warnings about all numbers of a section, one sentence each."""
     found = []
     if OTHER_DATA in protocol:
         other = protocol[OTHER_DATA] if protocol[OTHER_DATA] != protocol["data"] else "other images or another split"

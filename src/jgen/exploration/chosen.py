@@ -1,4 +1,4 @@
-"""Which images, latents and runs a picture shows.
+"""Chooses the images, latents and runs that a picture shows.
 
 The command line names a point of the latent space by a held-out image's number, by an image file, or by seed:N.
 """
@@ -24,7 +24,7 @@ GAP = 12  # pixels between two pictures side by side
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DataOptions(tool.RunDataOptions):
-    """What every picture takes that looks at data."""
+    """The options of every picture that shows data."""
 
     seed: int = option(0, "seed of what is drawn", at_least=0)
 

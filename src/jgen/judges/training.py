@@ -1,4 +1,4 @@
-"""How a judge is trained: the work behind src/train_classifier.py."""
+"""Trains a judge, for src/train_classifier.py."""
 
 from __future__ import annotations
 

@@ -32,6 +32,6 @@ def launch(source: Source, grads: list | Buckets, params: list, states: list, **
 
 
 def offsets(sizes: list[int]) -> np.ndarray:
-    """Where each tensor starts in a flat state, and last the length of the state: [len(sizes) + 1]."""
+    """The start of each tensor in a flat state, then the length of the state: [len(sizes) + 1]."""
     padded = [-(-size // ALIGNMENT) * ALIGNMENT for size in sizes]
     return np.concatenate([[0], np.cumsum(padded, dtype=np.int64)])

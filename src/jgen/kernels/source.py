@@ -27,7 +27,7 @@ class Source:
         return jt.code(shapes, ["float32"] * len(shapes), inputs, data=numbers, **self._options(function))
 
     def _make_options(self, function: str) -> dict[str, str]:
-        """What jt.code needs to call one function."""
+        """The arguments of jt.code for a call of one function."""
         call = f"jgen::call(jgen::{function}, {{_inputs, _outputs, data}});"
         options = {}
         for device, name in (("cpu", "op.cc"), ("cuda", "op.cu")):

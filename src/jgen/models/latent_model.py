@@ -1,4 +1,4 @@
-"""What models with an encoder, a decoder and one Adam share: a subclass is its configuration, networks and loss."""
+"""The base of models with an encoder, a decoder and one Adam; a subclass adds configuration, networks and loss."""
 
 from __future__ import annotations
 

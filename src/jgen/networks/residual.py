@@ -68,7 +68,7 @@ class ResidualEncoder(nn.Module):
         return Linear(math.prod(last_shape), 2 * latent_dim)
 
     def features(self, x):
-        """What each stage sees and gives, from the image inwards: the stem's and every stage's output."""
+        """The outputs of the stem and of every stage, from the image inwards."""
         outputs = [self.stem(x)]
         for stage in self.stages.layers.values():
             outputs.append(stage(outputs[-1]))

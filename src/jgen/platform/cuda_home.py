@@ -53,7 +53,7 @@ struct jgen_cudaDeviceProp : cudaDeviceProp {{
 
 
 class Missing(Exception):
-    """What a GPU would need and is not here; the message names it and the way out."""
+    """Something that a GPU needs is missing; the message names it and the way out."""
 
 
 class Gpu:
@@ -106,7 +106,7 @@ class Toolkit:
         return [p for p in sorted(wheels.glob("*")) if not re.fullmatch(r"cu\d+", p.name) or p.name == numbered]
 
     def header(self, name):
-        """Where a header lies; None if it does not."""
+        """The path of a header, or None."""
         return next((folder / name for folder in self.includes if (folder / name).is_file()), None)
 
     def library(self, name):

@@ -84,7 +84,7 @@ def _tried(found, home, variables, log, again):
 
 
 def _key(found):
-    """What an answer holds for, as a list of JSON."""
+    """The conditions under which an answer stays valid, as a JSON list."""
     compiler = os.environ.get("cc_path") or shutil.which("g++") or ""
     versions = [sys.version, importlib.metadata.version("jittor"), str(pathlib.Path(compiler).resolve())]
     return [found.name, list(found.capability), found.driver, *versions]

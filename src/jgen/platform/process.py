@@ -33,7 +33,7 @@ def available_bytes():
 
 
 def others_running(looks=5, pause=0.004):
-    """How many other threads of the system run or want to, the mean of some looks; 0 where the system does not say."""
+    """The mean number of other runnable threads of the system over a few samples; 0 where it is unknown."""
     found = []
     with contextlib.suppress(OSError, ValueError, IndexError):
         for look in range(looks):

@@ -186,7 +186,7 @@ def require_room():
 
 
 def onednn_folder():
-    """Where Jittor looks for oneDNN: its headers are in include/, its library in lib/."""
+    """The folder of oneDNN for Jittor: headers in include/, the library in lib/."""
     return _cache() / "mkl" / ONEDNN_FOLDER
 
 

@@ -28,7 +28,7 @@ _libc = ctypes.CDLL(None)  # loaded now: between fork and exec it could wait for
 
 
 class Stop(enum.IntEnum):
-    """What a stop signal does to the worker."""
+    """The worker's reaction to a stop signal."""
 
     AT_ONCE = 0  # killed: it has nothing to save
     ON_REQUEST = 1  # gets the signal, and is killed after GRACE seconds

@@ -170,7 +170,7 @@ def _fit_run(run: FinishedRun, dataset: Dataset) -> tuple[Densities, int]:
 
 
 def _from_tensors(tensors: dict, run: FinishedRun, path) -> Densities:
-    """What `of_run` stored. Checks shapes and values, for the file may come from a stranger; raises UserError."""
+    """Read what `of_run` stored. Checks shapes and values, since the file may be a stranger's; raises UserError."""
     wanted = ["all", *(f"class_{i}" for i in range(sum(name.endswith(".weights") for name in tensors) - 1))]
     found = []
     for name in wanted:

@@ -17,7 +17,7 @@ from jgen.training.noise import Noise
 
 @dataclasses.dataclass(frozen=True)
 class Shape:
-    """What a model must know of its data: image_shape is (C, H, W); n_classes is 0 for unlabelled images."""
+    """The shape of the data: image_shape is (C, H, W); n_classes is 0 for unlabelled images."""
 
     image_shape: tuple[int, int, int]
     n_classes: int = 0
@@ -93,7 +93,7 @@ class Algorithm(abc.ABC):
 
     @classmethod
     def spread_over_epochs(cls, config) -> str:
-        """What is laid out over the whole number of epochs, in words, so that a resumed run must keep it; or ''."""
+        """Names what depends on the total number of epochs, which a resumed run must then keep; or ''."""
         return ""
 
     @abc.abstractmethod
@@ -134,7 +134,7 @@ class Algorithm(abc.ABC):
         return {}
 
     def corrupted(self, x, noise: Noise):
-        """What the model is given in place of images x [N, C, H, W]: x itself, unless it learns to denoise."""
+        """The input for images x [N, C, H, W]: x itself, unless the model learns to denoise."""
         return x
 
     def grids(self, z, x, y, noise: Noise) -> dict[str, Grid]:
@@ -165,7 +165,7 @@ class Algorithm(abc.ABC):
         """Set what depends on the epoch (1 .. epochs), such as a learning rate schedule."""
 
     def explain_divergence(self) -> str:
-        """What to do about a loss that is not finite any more."""
+        """Advice for a loss that is no longer finite."""
         return "try a smaller --lr"
 
     def notes(self) -> list[str]:

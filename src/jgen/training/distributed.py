@@ -174,7 +174,7 @@ def shard(items: collections.abc.Iterable) -> collections.abc.Iterator:
 
 
 def broadcast(job: collections.abc.Callable[[], typing.Any]) -> typing.Any:
-    """What job() returns on the first process, on all of them (as JSON has it: lists for tuples).
+    """Run job() on the first process and return its result on all, as JSON (tuples become lists).
 
     An error there ends the run (`cli.processes.ending_together`), so the others do not wait in vain.
     """

@@ -15,7 +15,7 @@ MOST_ROWS = 512  # of one pass; more rows are no faster
 
 
 class FakeBuffer:
-    """What a generator makes for the critic; it saves about a tenth of a WGAN's step.
+    """The generator's images for the next critic steps; it saves about a tenth of a WGAN's step.
 
     Between two of its own updates the generator is frozen, so one pass serves up to n_critic steps. The result is that
     of a pass for each step: every minibatch is normalised by its own moments, and the latents of a step come from the

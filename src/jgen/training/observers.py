@@ -1,4 +1,4 @@
-"""What happens at the end of each epoch: its scalars over held-out images, its grids, and what is written of it.
+"""Observers of the end of an epoch: they compute held-out scalars, draw grids and write both.
 
 An observer is called as observer(epoch, row, pictures), in the first process, with the metrics row and
 {kind: uint8 picture}.

@@ -1,4 +1,4 @@
-"""Where a training stands: what a checkpoint must know besides the algorithm's state."""
+"""The position of a training: what a checkpoint holds besides the algorithm's state."""
 
 from __future__ import annotations
 

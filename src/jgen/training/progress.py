@@ -1,4 +1,4 @@
-"""What a person at the terminal sees, and how they stop a run."""
+"""The progress line at the terminal, and stopping a run by a signal."""
 
 import signal
 import sys

@@ -25,7 +25,7 @@ QUICK_MINUTES = 0.1
 
 @dataclasses.dataclass(frozen=True)
 class Place:
-    """Where a campaign works, and whether it is the small one."""
+    """The folder of a campaign, and whether it is the small one."""
 
     out: pathlib.Path
     data_dir: str = ""  # "" is the repository's own
@@ -37,7 +37,7 @@ class Place:
         return RunDirectory(self.out, name)
 
     def directory(self, name, command):
-        """Where the run of `command` is, or will be: the user's own where it has these settings, else the published.
+        """The folder of the run of `command`: the user's own if it has these settings, else the published one.
 
         A run that is published without weights is trained again where it is asked for by name.
         """
@@ -169,7 +169,7 @@ def follow_up(step, experiment, data_name, place):
 
 
 def _values(words, flag):
-    """What the command `words` gives a flag that takes several: all up to the next flag."""
+    """The values of a flag in the command `words`: all up to the next flag."""
     if flag not in words:
         return []
     return list(itertools.takewhile(lambda word: not word.startswith("-"), words[words.index(flag) + 1 :]))

@@ -21,7 +21,7 @@ AT_HAND, MADE, FAILED, LEFT_OUT, STOPPED = "at hand", "made", "failed", "left ou
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What became of a job: AT_HAND before, MADE, FAILED, LEFT_OUT or STOPPED now; and why, in one line."""
+    """The outcome of a job: AT_HAND before, MADE, FAILED, LEFT_OUT or STOPPED now; and why, in one line."""
 
     kind: str
     reason: str = ""
@@ -75,7 +75,7 @@ class Scheduler:
                 running.process.wait()
 
     def seconds_left(self):
-        """How long the rest should take, by the pace so far."""
+        """An estimate of the remaining time, by the pace so far."""
         pace = min(max(self._actual / self._declared, 0.1), 10) if self._declared else 1.0
         now = time.monotonic()
         rest = [job.seconds() * pace for job in self.waiting if job.key in self.todo]

@@ -1,4 +1,4 @@
-"""What a person sees of a campaign: the table of what is done, a line for each step, and the remaining time."""
+"""Prints a campaign: the table of what is done, a line for each step, and the remaining time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What of the campaign is done, as results/ shows it: a run counts only where its settings are those of its command."""
+"""Finds in results/ what of the campaign is done; a run counts only with the settings of its command."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def config_of(command):
 
 
 def differences(command, directory):
-    """How the settings in the run's config.json differ from those of `command`, one phrase each.
+    """The differences between the settings in the run's config.json and those of `command`, one phrase each.
 
     Raises UserError where config.json cannot be read.
     """

@@ -95,7 +95,7 @@ def _is_there(results, name):
 
 
 def _words(runs):
-    """What is shown of each beta, and how the runs differ besides beta."""
+    """The introduction: what is shown for each beta, and how the runs differ besides beta."""
     epochs = {}
     for beta, run in runs.items():
         epochs.setdefault(len(run.rows), []).append(f"{beta:g}")

@@ -1,4 +1,4 @@
-"""What a section is made of; html.py and markdown.py each know how to show every one of these."""
+"""The blocks that make a section; html.py and markdown.py each render all of them."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ def lines(series, x_axis, y_axis, alt):
 
 
 class _Place:
-    """Where a value lies in the picture."""
+    """The mapping from values to places in the picture."""
 
     def __init__(self, series, x_axis, y_axis, top):
         self.axes = (x_axis, y_axis)

@@ -39,14 +39,14 @@ class _Embedding:
         return self._results.holds(*item.parts)
 
     def link(self, item):
-        """Where the original lies, seen from report/."""
+        """The path of the original relative to report/."""
         return self._results.link(*item.parts)
 
     def picture(self, item):
         return media.picture(self._folder.joinpath(*item.parts))
 
     def film(self, item):
-        """What <video> needs: source, size and poster."""
+        """The attributes of <video>: source, size and poster."""
         path = self._folder.joinpath(*item.parts)
         width, height = media.film_size(path)
         embedded = None if item.linked else self._budget.embed(media.small_film(path))

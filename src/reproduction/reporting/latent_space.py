@@ -72,7 +72,7 @@ def fragment(results):
 
 
 def _model(results, shown):
-    """What the page must know of the first run of `shown` that is there and can be shown, as JSON; or None."""
+    """The first run of `shown` that exists and can be shown, as JSON for the page; or None."""
     for name in shown.runs:
         directory = results.directory(name)
         if directory.config.exists() and directory.weights.exists():
@@ -132,7 +132,7 @@ def _ranking(directory, chain):
 
 
 def _error(chain, eight_bit):
-    """How far eight bits a weight move the pixels, in 255ths, over draws of the prior."""
+    """The change of the pixels by eight bits a weight, in 255ths, over draws of the prior."""
     generator = random.stream(0, random.SAMPLES)
     z = generator.standard_normal((DRAWS, chain.latents), dtype=np.float32)
     y = generator.integers(0, max(1, len(chain.labels)), DRAWS)

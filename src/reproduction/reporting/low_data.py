@@ -47,7 +47,7 @@ def _with_interval(measured, size):
 
 
 def blocks(results, run=RUN):
-    """What comes out in a sentence, the tables of both judges and the chart; what is missing where not measured."""
+    """The outcome in a sentence, both judges' tables and the chart; a note where they were not measured."""
     try:
         measured = results.run(run)
         ways = _ways(measured)

@@ -113,7 +113,7 @@ def animation(path):
 
 
 class FilmBudget:
-    """Which films are embedded: small ones, until their sum is reached."""
+    """The films to embed: small ones, until their sum is reached."""
 
     def __init__(self, one=FILM_BYTES, total=ALL_FILMS):
         self.one, self.left = one, total

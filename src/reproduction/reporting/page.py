@@ -81,7 +81,7 @@ def contents(results, fragments):
 
 
 def _highlights(results):
-    """What a visitor sees before the documents: beta's slider, a film, the speed at a glance."""
+    """The part above the documents: beta's slider, a film, the speed bars."""
     film = Gallery((Film(("mp4", FILM), "A conditional VAE learns digits, one row per class", looping=True),))
     blocks = without_gaps((Heading("A training, as a film"), film), results)
     return (Section("beta", "Beta, from 0 to 1", (*beta_study.blocks(results), *blocks, *speed.at_a_glance(results))),)

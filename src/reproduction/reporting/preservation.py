@@ -132,7 +132,7 @@ def class_moves_blocks(results):
 
 
 def class_moves_table(results, run, plain):
-    """What class moves of a pair of runs keep, step by step; a list of blocks, empty where it was not measured."""
+    """The retention of a pair of runs under class moves, step by step; a list of blocks, empty if not measured."""
     rows = []
     try:
         measured = results.run(run).measured
@@ -152,7 +152,7 @@ def class_moves_table(results, run, plain):
 
 
 def kept_at_distance(run, values):
-    """What G-VAE and the plain VAE keep, in %, at CLASS_DISTANCE, linear between steps; values: a judge's.
+    """The retention of G-VAE and plain VAE in % at CLASS_DISTANCE, linear between steps; values: a judge's.
 
     NotRunYet where that judge is missing, or where one of the two does not move so far.
     """
@@ -192,7 +192,7 @@ def retention_blocks(results):
 
 
 def _how_far(results):
-    """How large a step is at all: what hardly moves an image keeps its class."""
+    """The size of a step in pixels: a step that hardly moves an image keeps its class."""
     try:
         moved, reconstructed = _movement(results)
     except NotRunYet:

@@ -1,4 +1,4 @@
-"""What results/ says: runs, their numbers, and what is missing."""
+"""Reads results/: runs, their numbers, and what is missing."""
 
 from __future__ import annotations
 
@@ -109,11 +109,11 @@ class Results:
         return self.folder.joinpath(*parts).is_file()
 
     def link(self, *parts):
-        """Where FOLDER/PARTS lies, seen from report/."""
+        """The path of FOLDER/PARTS relative to report/."""
         return "/".join(("..", *self.folder.relative_to(self.out).parts, *parts))
 
     def measured_file(self, name, command, check):
-        """What a file of the benchmark holds, in which `check` finds what the page needs; {} without the file.
+        """The content of a file of the benchmark, after `check` found what the page needs; {} without the file.
 
         UserError where it cannot be read; `command` writes it.
         """
@@ -130,7 +130,7 @@ class Results:
 
 @dataclasses.dataclass(frozen=True)
 class Number:
-    """Where a number lies: the evaluation's section and key of a run, or its last epoch's key (section "training").
+    """A number of a run: a section and key of its evaluation, or a key of its last epoch (section "training").
 
     form: a format spec. words: its name in the text, instead of the key.
     """

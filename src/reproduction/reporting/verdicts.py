@@ -38,7 +38,7 @@ class Outcome:
 
 @dataclasses.dataclass(frozen=True)
 class Rule:
-    """How a verdict follows from the numbers: `text` says it, and `judge` reads them."""
+    """A rule from numbers to a verdict: `text` states it, `judge` applies it."""
 
     text: str
     judge: Callable[[Results], Outcome]

@@ -202,7 +202,7 @@ _FACTS = (("test_accuracy", ".2%"), ("test_reconstruction", ".3g"), ("test_kl", 
 
 
 def _explored(results, data, name, sharp):
-    """What src/explore.py made of the run, beside the plain VAE."""
+    """The pictures of src/explore.py, beside those of the plain VAE."""
     pictures = []
     for kind, (alt, caption) in PICTURES.items():
         parts = (name, "explore", f"{kind}.png")
