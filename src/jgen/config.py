@@ -126,15 +126,12 @@ class _OneLineParser(argparse.ArgumentParser):
 
 def parser_for(prog, description, groups):
     """A parser whose flags are the fields of `groups`: {title: (dataclass, those of its fields)}."""
-    parser = _OneLineParser(prog, description)
-    _add_groups(parser, groups)
-    return parser
+    return _add_groups(_OneLineParser(prog, description), groups)
 
 
 def parser_of_kinds(prog, description, common, kinds):
     """A parser for `prog NAME KIND …`: each of `kinds`, {name: options class}, adds its flags to those of `common`."""
-    parser = _OneLineParser(prog, description)
-    _add_groups(parser, {"options": (common, fields_of(common))})
+    parser = _add_groups(_OneLineParser(prog, description), {"options": (common, fields_of(common))})
     parsers = parser.add_subparsers(dest="kind", required=True, metavar="KIND", title="kinds (each has its own --help)")
     inherited = [field for field in fields_of(common) if field.metadata["flags"] is not None]
     for name, cls in kinds.items():
@@ -152,6 +149,7 @@ def _add_groups(parser, groups):
         for field in fields:
             _add_flag(parser if field.metadata["flags"] is None else group, field, hints[field.name])
     group.add_argument("-h", "--help", action="help", help="show this text and exit")
+    return parser
 
 
 def fields_of(cls, without=None):
