@@ -21,7 +21,7 @@ from jgen.config import Training, option, units
 from jgen.losses import distributions
 from jgen.models.latent_model import LatentModel
 from jgen.training import distributed
-from jgen.training.algorithm import Scheduled
+from jgen.training.algorithm import Scheduled, schedule
 
 SMALLEST_VARIANCE = 1e-5  # below the rounding of 8-bit pixels
 MAP_STAGES = 3  # a map of latents has an eighth of the image's height and width
@@ -50,11 +50,7 @@ class Config(Training):
     divergence: str = option(
         "prior", "prior: KL of the latents to N(0, I); images: the document's KL of pixels", choices=("prior", "images")
     )
-    schedule: str = option(
-        "constant",
-        "learning rate over the epochs: constant, or falling to 0 along half a cosine",
-        choices=("constant", "cosine"),
-    )
+    schedule: str = schedule("constant")
     flip: str = option("off", "mirror training images at random", choices=("on", "off"))
     shift: int = option(0, "move training images at random by up to so many pixels, mirrored at the border", at_least=0)
     colour: float = option(

@@ -15,7 +15,7 @@ from jgen import networks
 from jgen.config import Training, option, units
 from jgen.losses import distributions, isda
 from jgen.models.latent_model import LatentModel, means
-from jgen.training.algorithm import Grid, Scheduled
+from jgen.training.algorithm import Grid, Scheduled, schedule
 
 ON_OFF = ("on", "off")
 
@@ -25,7 +25,7 @@ class Config(Training):
     epochs: int = option(30, "passes over the training images", at_least=1)
     batch_size: int = option(128, "images per step", at_least=1)
     lr: float = option(5e-4, "learning rate at the start", above=0)
-    schedule: str = option("cosine", "how the learning rate goes on over the epochs", choices=("cosine", "constant"))
+    schedule: str = schedule("cosine")
     beta: float = option(2.5e-3, "weight of the KL divergence", "-b", at_least=0)
     classifier: str = option("on", "off gives the plain VAE", choices=ON_OFF)
     classifier_weight: float = option(1.0, "weight of the classification loss", at_least=0)

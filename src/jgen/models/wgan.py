@@ -18,7 +18,7 @@ from jgen import networks
 from jgen.config import Training, option, units
 from jgen.losses import distributions, gradient_penalty
 from jgen.training import optim
-from jgen.training.algorithm import LayerChain, Scheduled
+from jgen.training.algorithm import LayerChain, Scheduled, schedule
 from jgen.training.fake_buffer import FakeBuffer
 
 
@@ -35,11 +35,7 @@ class Config(Training):
     clip: float = option(0.01, "bound of the critic's weights with --penalty clip", above=0)
     penalty_weight: float = option(10.0, "lambda of --penalty gradient", above=0)
     adam_lr: float = option(1e-4, "learning rate of both Adams with --penalty gradient", above=0)
-    schedule: str = option(
-        "constant",
-        "learning rate over the epochs: constant, or falling to 0 along half a cosine",
-        choices=("constant", "cosine"),
-    )
+    schedule: str = schedule("constant")
     net: str = option("mlp", "mlp: fully connected layers; conv: strided convolutions", choices=("mlp", "conv"))
     latent_dim: int = units(100, "dimensions of z")
     hidden: tuple[int, ...] = units((128, 256, 512, 1024), "hidden units of the generator of --net mlp")

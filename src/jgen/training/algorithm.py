@@ -9,7 +9,7 @@ import typing
 import numpy as np
 
 from jgen import networks
-from jgen.config import Training
+from jgen.config import Training, option
 from jgen.errors import UserError
 from jgen.training import schedules
 from jgen.training.noise import Noise
@@ -209,6 +209,12 @@ class Algorithm(abc.ABC):
             prefix = owner + "."
             own = {k[len(prefix) :]: v for k, v in arrays.items() if k.startswith(prefix)}
             networks.load_state(self.networks[owner], own, owner)
+
+
+def schedule(default):
+    """The field `schedule` of a model's configuration: constant or cosine."""
+    words = "learning rate over the epochs: constant, or falling to 0 along half a cosine"
+    return option(default, words, choices=("constant", "cosine"))
 
 
 class Scheduled(Algorithm):
