@@ -20,7 +20,7 @@ from reproduction.reporting.results import Results
 
 pytestmark = pytest.mark.slow
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-MODELS = ("vae", "beta-vae", "cvae-mlp-beta-4", "wgan")
+MODELS = ("vae", "beta-vae", "cvae-mlp-beta-4", "wgan-gp")
 EVERY = pytest.mark.parametrize("name", MODELS)
 PIXELS = """const c = document.getElementById("latent-canvas");
 return Array.from(c.getContext("2d").getImageData(0, 0, c.width, c.height).data.filter((_, i) => i % 4 === 0));"""
