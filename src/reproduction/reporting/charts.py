@@ -12,19 +12,24 @@ from html import escape
 
 WIDTH, HEIGHT = 430, 320
 LEFT, RIGHT, BOTTOM = 68, 16, 48
-LEGEND_ROW, LETTER = 20, 6.6  # height of a line of the legend, and about the width of a letter
-SERIES = 5  # colours that page.css knows; more series repeat them, with hollow marks
+LEGEND_ROW, LEGEND_LINE, LETTER = 20, 28, 6.6  # height and drawn line of a legend entry; about a letter's width
+HUES = 4  # in page.css: three of Okabe and Ito's palette, safe for colour-blind readers, and a grey
+FORMS = 3  # filled, hollow and dotted, square and dashed
 BAR, BAR_GAP, NAME, VALUE = 16, 5, 112, 72
 
 
 @dataclasses.dataclass(frozen=True)
 class Series:
-    """points: (x, y) in the order in which they are joined; labels: one for each point, or none."""
+    """points: (x, y) in the order in which they are joined; labels: one for each point, or none.
+
+    look: (hue, form), for a chart in which these have a meaning; None takes the next look.
+    """
 
     name: str
     points: list[tuple[float, float]]
     labels: tuple[str, ...] = ()
     marks: bool = True
+    look: tuple[int, int] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,11 +78,12 @@ class Axis:
 def lines(series, x_axis, y_axis, alt):
     """A line with marks for each series, and a legend where there are several; SVG text."""
     series = [one for one in series if one.points]
-    legend, top = _legend(series)
+    looks = [one.look or (index % HUES, index % FORMS) for index, one in enumerate(series)]
+    legend, top = _legend(series, looks)
     place = _Place(series, x_axis, y_axis, top)
     parts = [*place.frame(), *legend]
-    for index, one in enumerate(series):
-        parts += _line(one, _style(index), place)
+    for one, look in zip(series, looks):
+        parts += _line(one, look, place)
     return _svg(parts, HEIGHT + top, alt)
 
 
@@ -119,40 +125,42 @@ class _Place:
         return [*parts, _text(14, middle, self.axes[1].label, "label", "middle", turned)]
 
 
-def _style(index):
-    """The classes of page.css for series number `index`."""
-    return f"series-{index % SERIES}" + (" hollow" if index >= SERIES else "")
-
-
-def _line(one, style, place):
+def _line(one, look, place):
     spots = [place.of(point) for point in one.points]
     path = "L".join(f"{x:.1f} {y:.1f}" for x, y in spots)
-    parts = [f'<path class="line {style}" d="M{path}"/>'] if len(spots) > 1 else []
+    parts = [_stroke(path, look)] if len(spots) > 1 else []
     if one.marks:
-        parts += [_mark(x, y, style, f' data-index="{index}"') for index, (x, y) in enumerate(spots)]
+        parts += [_mark(x, y, look, f' data-index="{index}"') for index, (x, y) in enumerate(spots)]
     for (x, y), label in zip(spots, one.labels):
         near_edge = x > WIDTH - RIGHT - LETTER * len(label) - 10
         parts.append(_text(x - 8 if near_edge else x + 8, y - 7, label, "point", "end" if near_edge else "start"))
     return parts
 
 
-def _mark(x, y, style, more=""):
-    return f'<circle class="mark {style}"{more} cx="{x:.1f}" cy="{y:.1f}" r="4"/>'
+def _stroke(path, look):
+    return f'<path class="line hue-{look[0]} form-{look[1]}" d="M{path}"/>'
 
 
-def _legend(series):
+def _mark(x, y, look, more=""):
+    hue, form = look
+    if form == 2:
+        return f'<rect class="mark hue-{hue} form-2"{more} x="{x - 3.5:.1f}" y="{y - 3.5:.1f}" width="7" height="7"/>'
+    return f'<circle class="mark hue-{hue} form-{form}"{more} cx="{x:.1f}" cy="{y:.1f}" r="4"/>'
+
+
+def _legend(series, looks):
     """The legend's parts and its height; nothing for a single series."""
     if len(series) < 2:
         return [], 0
     parts, x, y = [], LEFT, 14
-    for index, one in enumerate(series):
-        width = 26 + LETTER * len(one.name) + 14
+    for one, look in zip(series, looks):
+        width = LEGEND_LINE + 8 + LETTER * len(one.name) + 14
         if x > LEFT and x + width > WIDTH:
             x, y = LEFT, y + LEGEND_ROW
-        parts.append(f'<path class="line {_style(index)}" d="M{x:.1f} {y - 4}h18"/>')
+        parts.append(_stroke(f"{x:.1f} {y - 4}h{LEGEND_LINE}", look))
         if one.marks:
-            parts.append(_mark(x + 9, y - 4, _style(index)))
-        parts.append(_text(x + 24, y, one.name, "tick", "start"))
+            parts.append(_mark(x + LEGEND_LINE / 2, y - 4, look))
+        parts.append(_text(x + LEGEND_LINE + 6, y, one.name, "tick", "start"))
         x += width
     return parts, y + 8
 
@@ -160,7 +168,7 @@ def _legend(series):
 def bars(groups, unit, alt, columns=1):
     """Horizontal bars from 0, the groups in `columns` columns.
 
-    groups: {heading: [(name, value, colour 0…4)]}; each heading has a scale of its own.
+    groups: {heading: [(name, value, hue)]}; each heading has a scale of its own.
     """
     parts, top, bottom = [], 4, 4
     for position, (heading, rows) in enumerate(groups.items()):
@@ -169,8 +177,8 @@ def bars(groups, unit, alt, columns=1):
         parts.append(_text(left, y + 14, heading, "heading", "start"))
         y += 24
         longest = max(value for _, value, _ in rows)
-        for name, value, colour in rows:
-            parts += _bar(left, y, name, value, value / longest, unit, colour)
+        for name, value, hue in rows:
+            parts += _bar(left, y, name, value, value / longest, unit, hue)
             y += BAR + BAR_GAP
         bottom = max(bottom, y + 12)
     return _svg(parts, bottom, alt, width=WIDTH * columns)
@@ -183,11 +191,11 @@ def three_digits(value):
     return f"{value:.3g}" if abs(value) < 999.5 else f"{value:,.0f}"
 
 
-def _bar(left, y, name, value, share, unit, colour):
+def _bar(left, y, name, value, share, unit, hue):
     x, length = left + NAME, (WIDTH - NAME - VALUE) * share
     return [
         _text(x - 8, y + BAR - 4, name, "tick", "end"),
-        f'<rect class="bar series-{colour}" x="{x}" y="{y}" width="{length:.1f}" height="{BAR}" rx="2"/>',
+        f'<rect class="bar hue-{hue}" x="{x}" y="{y}" width="{length:.1f}" height="{BAR}" rx="2"/>',
         _text(x + length + 6, y + BAR - 4, f"{three_digits(value)} {unit}", "tick", "start"),
     ]
 
@@ -203,9 +211,9 @@ def _svg(parts, height, alt, width=WIDTH):
 
 _STANDALONE = """<style>
 svg{--ink:#1c1e21;--faint:#5d6269;--rule:#dfe1e4;--paper:#fff;
---series-0:#2563a8;--series-1:#b8541a;--series-2:#2f7d4f;--series-3:#7b4fa3;--series-4:#7a7f87}
+--hue-0:#0072b2;--hue-1:#d55e00;--hue-2:#009e73;--hue-3:#7a7f87}
 @media (prefers-color-scheme:dark){svg{--ink:#e6e8ea;--faint:#a3a9b0;--rule:#363b42;--paper:#15181c;
---series-0:#79b0ee;--series-1:#eb9c62;--series-2:#74c495;--series-3:#bf9ae3;--series-4:#9aa0a8}}
+--hue-0:#56b4e9;--hue-1:#e69f00;--hue-2:#009e73;--hue-3:#9aa0a8}}
 svg{background:var(--paper)}
 CSS</style>"""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from jgen.augmentation.generators import ALL_UNLABELLED, FEW, UNLABELLED
 from jgen.augmentation.low_data import CLASSIC, CONFIDENCE, JUDGES, NONE, WAYS
 from reproduction import experiments
 from reproduction.reporting import charts
@@ -13,6 +14,7 @@ RUN, SECTION = "g-vae-mnist", "low-data"
 WITH_VAE, WITH_UNLABELLED = "classic + VAE", "classic + unlabelled"
 WAY = "VAE"  # the one that sees the few images alone, without hand-written moves
 JUDGE = "CNN"
+HUE = {FEW: 0, UNLABELLED: 1, ALL_UNLABELLED: 2, "": 3}  # of a source of images in the chart
 RHVAE = "RHVAE of pythae (one model for each class, as pyraug has it; no hand-written moves)"
 
 
@@ -110,9 +112,19 @@ def _check_rhvae(report):
 
 def _chart(gains, run):
     series = [
-        charts.Series(way, [(float(size), value) for size, value in values.items()]) for way, values in gains.items()
+        charts.Series(way, [(float(size), value) for size, value in values.items()], look=_look(WAYS[way]))
+        for way, values in gains.items()
     ]
     alt = "Gain in accuracy against images per class, a line for each way to augment"
     sizes = tuple(sorted({size for one in series for size, _ in one.points}))
     axes = (charts.Axis("images per class", scale="log", values=sizes), charts.Axis("gain over none, points"))
-    return Chart(f"low-data-{run}", charts.lines(series, *axes, alt), alt, f"The gains of the judge {JUDGE}")
+    caption = (
+        f"The gains of the judge {JUDGE}; a colour for each source of images. Dotted: moves train the generators. "
+        "Dashed: they train the judge"
+    )
+    return Chart(f"low-data-{run}", charts.lines(series, *axes, alt), alt, caption)
+
+
+def _look(way):
+    """A hue for the source of the images; a form for what moves train: nothing, the generators, the judge."""
+    return HUE[way.source], 2 if way.classifier_moves else int(way.generator_moves)

@@ -142,7 +142,7 @@ def _bars(model):
 
 
 def _peers(model):
-    return [(PEERS.get(peer, peer), value, 4) for peer, value in model["peers_ms"].items() if value is not None]
+    return [(PEERS.get(peer, peer), value, 3) for peer, value in model["peers_ms"].items() if value is not None]
 
 
 def _row(name, model):

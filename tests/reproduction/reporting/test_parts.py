@@ -1,5 +1,6 @@
 """Charts, media and the beta study."""
 
+import collections
 import itertools
 import json
 import re
@@ -52,7 +53,7 @@ def test_an_asinh_axis_shows_zero_and_large_values_alike():
 
 
 def test_bars_are_as_long_as_their_values():
-    svg = charts.bars({"vae": [("ours", 2.0, 0), ("peer <5>", 4.0, 4)]}, "ms", "alt & more")
+    svg = charts.bars({"vae": [("ours", 2.0, 0), ("peer <5>", 4.0, 3)]}, "ms", "alt & more")
     (short,), (long,) = positions(svg, "rect", "width")
     assert long == pytest.approx(2 * short, abs=0.2)
     assert "peer &lt;5&gt;" in svg and "alt &amp; more" in svg
@@ -106,10 +107,12 @@ def test_a_broken_picture_and_a_broken_film_are_named(tmp_path):
 
 
 def test_every_one_of_many_series_looks_different_and_ticks_stand_where_asked():
-    many = [charts.Series(f"number {i}", [(10, i), (50, i)]) for i in range(2 * charts.SERIES)]
+    many = [charts.Series(f"number {i}", [(10, i), (50, i)]) for i in range(charts.HUES * charts.FORMS)]
     svg = charts.lines(many, charts.Axis("x", scale="log", values=(10, 50)), charts.Axis("y"), "alt")
-    marks = re.findall(r'class="mark ([^"]*)"', svg)
-    assert len(set(marks)) == len(many) and len(marks) == 3 * len(many)  # two points and the legend
+    styles = re.findall(r'class="(?:line|mark) ([^"]*)"', svg)
+    assert set(collections.Counter(styles).values()) == {5} and len(styles) == 5 * len(many)  # three marks, two lines
+    css = templates.asset("charts.css")
+    assert all(f".hue-{hue}{{" in css for hue in range(charts.HUES)) and f".form-{charts.FORMS - 1}{{" in css
     ticks = re.findall(r'class="tick" x="([\d.]+)" y="[\d.]+" text-anchor="middle">(\d+)<', svg)
     spots = re.findall(r'data-index="\d+" cx="([\d.]+)"', svg)
     assert ticks == [(spots[0], "10"), (spots[1], "50")]
@@ -125,7 +128,7 @@ def test_the_slider_has_a_stop_for_each_trained_beta_and_finds_its_point(results
         ("0", "0"), ("0.05", ""), ("0.1", "1"), ("1", "2"),
     ]  # fmt: skip
     assert 'max="3"' in html and 'value="2"' in html  # it begins at the document's own choice
-    assert html.count('class="mark series-0"') == 3
+    assert html.count('class="mark hue-0 form-0"') == 3
 
 
 def test_the_best_beta_is_judged_over_all_of_them(results):
@@ -259,7 +262,9 @@ def test_a_gain_counts_above_its_interval(results, gains, expected):
     outcome, *tables, chart = low_data.blocks(results)
     assert f"moves gain {gains[0]:+.1f} points" in outcome.text and "add +0.0" in outcome.text
     assert [table.rows[0][1] for table in tables] == ["80.0 %"] * len(low_data.JUDGES)
-    assert chart.svg.count("data-index") == 2 * (len(low_data.WAYS) - 1)
+    styles = re.findall(r'class="mark ([^"]*)" data-index', chart.svg)
+    assert set(collections.Counter(styles).values()) == {2} and len(styles) == 2 * (len(low_data.WAYS) - 1)
+    assert re.findall(r'text-anchor="middle">(\d+)<', chart.svg) == [*sizes]
 
 
 def test_ways_that_were_not_measured_are_left_out_and_the_peer_has_a_row_of_its_own(results):
