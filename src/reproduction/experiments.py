@@ -98,6 +98,7 @@ AE_POKEMON = (
             FollowUp(f"conv-vae.py {POKEMON} --name {{name}} --summary", ("network.svg",)),
         ),
         quick="--epochs 1 --latent-dim 100",
+        grids=False,
     ),
     Experiment(
         "pokemon-spatial",
