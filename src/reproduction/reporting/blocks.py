@@ -99,6 +99,22 @@ class Raw:
 
 
 @dataclasses.dataclass(frozen=True)
+class Fragment:
+    """A section of the page with its own style and behaviour, and what README.md says in its place.
+
+    html: the content below its heading, with ids of its own. css, js: joined into the page's one <style> and one
+    <script>; js has a scope of its own and runs when the page is read.
+    """
+
+    key: str
+    title: str
+    html: str
+    css: str
+    js: str
+    markdown: str
+
+
+@dataclasses.dataclass(frozen=True)
 class Missing:
     """A part whose numbers or pictures are not there yet, and the command that makes them."""
 

@@ -1,7 +1,7 @@
 """Charts as SVG, drawn from numbers.
 
-Colours are the page's CSS variables, so that a chart follows the page's light or dark; `standalone` gives a chart the
-colours that it needs as a file of its own.
+The colours are CSS variables of the page, so a chart follows its light or dark; `standalone` adds them to a chart that
+is a file of its own.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 import dataclasses
 import math
 from html import escape
+
+from reproduction.reporting.templates import asset
 
 WIDTH, HEIGHT = 430, 320
 LEFT, RIGHT, BOTTOM = 68, 16, 48
@@ -209,18 +211,9 @@ def _svg(parts, height, alt, width=WIDTH):
     return "\n".join([opening, *parts, "</svg>"])
 
 
-_STANDALONE = """<style>
-svg{--ink:#1c1e21;--faint:#5d6269;--rule:#dfe1e4;--paper:#fff;
---hue-0:#0072b2;--hue-1:#d55e00;--hue-2:#009e73;--hue-3:#7a7f87}
-@media (prefers-color-scheme:dark){svg{--ink:#e6e8ea;--faint:#a3a9b0;--rule:#363b42;--paper:#15181c;
---hue-0:#56b4e9;--hue-1:#e69f00;--hue-2:#009e73;--hue-3:#9aa0a8}}
-svg{background:var(--paper)}
-CSS</style>"""
-
-
-def standalone(svg, css):
-    """The chart as the text of an .svg file, which follows the reader's light or dark; css: the page's, of charts."""
-    style = _STANDALONE.replace("CSS", css)
+def standalone(svg):
+    """The chart as the text of an .svg file, which follows the reader's light or dark."""
+    style = f"<style>\n{asset('standalone.css')}{asset('charts.css')}</style>"
     opening, rest = svg.split(">", 1)
     width, height = (float(size) for size in opening.split('viewBox="0 0 ')[1].split('"')[0].split())
     return f'{opening} xmlns="http://www.w3.org/2000/svg" width="{width:g}" height="{height:g}">{style}{rest}\n'

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import pathlib
 
 import numpy as np
 
@@ -12,9 +11,9 @@ from jgen import random
 from jgen.evaluation import report
 from jgen.runs import checkpoint, finished
 from reproduction.reporting import decoders
-from reproduction.reporting.fragment import Fragment
+from reproduction.reporting.blocks import Fragment
+from reproduction.reporting.templates import asset
 
-ASSETS = pathlib.Path(__file__).parent / "assets"
 SHOWN = 8  # sliders at first sight, at most
 SILENT = 0.01  # nats; a latent with a smaller KL carries nothing
 REACH = 2.0  # standard deviations, where pictures are compared without an encoder
@@ -61,12 +60,12 @@ def fragment(results):
     if not models:
         return None
     data = json.dumps(models, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c")
-    read = {path.name: path.read_text(encoding="utf-8") for path in ASSETS.iterdir() if path.is_file()}
     return Fragment(
+        key="a-latent-space-to-touch",
         title="A latent space to touch",
-        html=read["latent_space.html"].replace("{{data}}", data),
-        css=read["latent_space.css"],
-        js=read["decoders.js"] + read["latent_space.js"],
+        html=asset("latent_space.html").replace("{{data}}", data),
+        css=asset("latent_space.css"),
+        js=asset("decoders.js") + asset("latent_space.js"),
         markdown=_markdown(models),
     )
 
@@ -160,4 +159,4 @@ def _markdown(models):
     for model in models:
         named = f"| {model['label']} | `{model['name']}` | {model['sizes']} "
         lines.append(f"{named}| {model['error']['mean']:.2f} | {model['error']['largest']:.2f} |")
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines)

@@ -16,9 +16,8 @@ def render(page, results):
     parts += _sections(page.highlights, results)
     for number, judgement in enumerate(page.judgements, 1):
         parts += _document(number, judgement, results)
-    for fragment in page.fragments:
-        if fragment.markdown:
-            parts += [f'## <a id="{fragment.anchor}"></a>{fragment.title}', fragment.markdown.strip()]
+    if fragment := page.fragment:
+        parts += [f'## <a id="{fragment.key}"></a>{fragment.title}', fragment.markdown]
     parts += _sections(page.sections, results)
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -63,7 +62,8 @@ def _document(number, judgement, results):
 
 
 def _blocks(blocks, results):
-    return [text for text in (_block(block, results) for block in blocks) if text]
+    texts = [_RENDERERS[type(block).__name__](block, results) for block in blocks]
+    return [text for text in texts if text]
 
 
 def _table(head, rows, words=1):
@@ -83,10 +83,6 @@ def _side(name, text):
     """A formula in a fence of its own: there a code host leaves its backslashes alone."""
     formula = re.fullmatch(r"\$\$(.*)\$\$", text, re.DOTALL)
     return f"{name}:\n\n```math\n{formula[1]}\n```" if formula else f"{name}: {text}"
-
-
-def _block(block, results):
-    return _RENDERERS[type(block).__name__](block, results)
 
 
 def _gallery(block, results):

@@ -7,8 +7,7 @@ import dataclasses
 
 from reproduction import experiments
 from reproduction.reporting import beta_study, documents, likelihoods, runs, speed
-from reproduction.reporting.blocks import Document, Film, Folded, Gallery, Heading, Section
-from reproduction.reporting.fragment import Fragment
+from reproduction.reporting.blocks import Document, Film, Folded, Fragment, Gallery, Heading, Section
 from reproduction.reporting.verdicts import Claim, Outcome, Verdict, together
 
 FILM = "cvae-beta-4.mp4"  # the README shows it as a picture
@@ -39,7 +38,7 @@ class Page:
     highlights: tuple[Section, ...]
     judgements: tuple[Judgement, ...]
     sections: tuple[Section, ...]
-    fragments: tuple[Fragment, ...]
+    fragment: Fragment | None
     warning: str
     title: str = "Neural networks that draw, live in your browser"
     lead: str = (
@@ -61,12 +60,12 @@ class Page:
     @property
     def entries(self):
         """(anchor, title) of every part in the order of the page; the documents are one."""
-        touch = [(fragment.anchor, fragment.title) for fragment in self.fragments]
-        first, last = ([(section.key, section.title) for section in part] for part in (self.highlights, self.sections))
-        return [*touch, *first, ("overview", self.documents_title), *last]
+        first = [*([self.fragment] if self.fragment else []), *self.highlights]
+        first, last = ([(part.key, part.title) for part in parts] for parts in (first, self.sections))
+        return [*first, ("overview", self.documents_title), *last]
 
 
-def contents(results, fragments):
+def contents(results, fragment):
     judged = []
     for module in documents.ALL:
         document = module.document(results)
@@ -77,7 +76,7 @@ def contents(results, fragments):
         table = Folded(line, (runs.table(results, planned.experiments),))
         judged.append(Judgement(document, outcomes, table))
     sections = (likelihoods.section(results), speed.section(results))
-    return Page(_highlights(results), tuple(judged), sections, tuple(fragments), _warning(results))
+    return Page(_highlights(results), tuple(judged), sections, fragment, _warning(results))
 
 
 def _highlights(results):
@@ -88,7 +87,7 @@ def _highlights(results):
 
 
 def _warning(results):
-    """Names the runs of a small campaign (--quick): verdicts on them say nothing about the documents."""
+    """Names the runs of a small campaign (--quick), whose verdicts say nothing about the documents."""
     small = [
         each.name
         for each in experiments.ALL
@@ -103,15 +102,15 @@ def _warning(results):
 
 
 def without_gaps(blocks, results):
-    """The blocks without galleries of which nothing exists, and without headings that head nothing then."""
-    kept = [block for block in blocks if not isinstance(block, Gallery) or _any_exists(block, results)]
+    """Drops galleries of which nothing exists, and headings that then have no content."""
+    kept = [
+        block
+        for block in blocks
+        if not isinstance(block, Gallery) or any(results.holds(*item.parts) for item in block.items)
+    ]
     following = [*kept[1:], None]
     return tuple(
         block
         for block, after in zip(kept, following)
         if not isinstance(block, Heading) or (after is not None and not isinstance(after, Heading))
     )
-
-
-def _any_exists(gallery, results):
-    return any(results.holds(*item.parts) for item in gallery.items)

@@ -13,7 +13,7 @@ from jgen.errors import UserError
 from jgen.pictures import film, grid
 from reproduction import experiments, reporting
 from reproduction.reporting import chinese, documents, latent_space
-from reproduction.reporting.fragment import Fragment
+from reproduction.reporting.blocks import Fragment
 from reproduction.reporting.page import Page
 from reproduction.reporting.results import Number, Results
 from reproduction.reporting.verdicts import Verdict
@@ -30,7 +30,7 @@ BETAS = {
 @pytest.fixture(scope="module", autouse=True)
 def fragment():
     """A part of its own in place of the latent space, whose decoders need real weights."""
-    part = Fragment("A part of its own", "<p id='own'>touch</p>", ".own{}", "const own = 1;", "Own words.")
+    part = Fragment("own-part", "A part of its own", "<p id='own'>touch</p>", ".own{}", "const own = 1;", "Own words.")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(latent_space, "fragment", lambda out: part)
         yield part
@@ -120,7 +120,7 @@ def test_the_page_needs_no_server_and_no_other_file(page):
 
 
 def test_a_fragment_joins_style_script_and_contents(page, readme, fragment):
-    assert f'<section id="{fragment.anchor}" class="first">' in page and fragment.html in page
+    assert f'<section id="{fragment.key}" class="first">' in page and fragment.html in page
     assert ".own{}" in page.split("</style>")[0]
     assert "ready(() => {\nconst own = 1;\n});" in page.split("</script>")[0]
     assert "A part of its own\n\nOwn words." in readme
