@@ -21,7 +21,6 @@ QUALITY = 50
 GREYS = 16  # levels of a grey picture without loss otherwise: digits stay sharp, in half the bytes
 POSTER, POSTER_QUALITY = (240, 320), 50  # width and height at most
 FILM_FACTOR = 30  # x264's constant rate factor of a film in the page; larger is smaller and coarser
-FILM_BYTES = 120_000  # a film that is still larger is linked, not embedded
 ALL_FILMS = 110_000  # bytes of all embedded films together; further ones are linked
 MOST_FRAMES, LAST_FRAMES, FRAME_MILLISECONDS = 60, 10, 100  # of the README's animation
 
@@ -36,9 +35,10 @@ class Embedded:
 
 
 def picture(path):
-    """A picture as a data URI, at most WIDEST wide: WebP without loss where that is small, else the smaller of two.
+    """A picture as a data URI, at most WIDEST wide.
 
-    These are WebP with loss and, for a grey picture, GREYS levels without further loss.
+    It is lossless WebP if that takes FEW_BYTES at most, else the smallest of lossless WebP, lossy WebP and, for a grey
+    picture, lossless WebP of GREYS levels.
     """
     image = _open(path)
     size = image.size
@@ -55,12 +55,12 @@ def picture(path):
 
 
 def poster(path):
-    """A small picture that stands where a film has not begun."""
+    """A small picture to show before a film begins."""
     return _poster(_open(path))
 
 
 def middle_frame(path):
-    """The same, of a film's own middle frame."""
+    """The poster made of a film's middle frame."""
     facts = _facts(path)
     middle = int(facts["fps"] * facts["duration"] / 2)
     return _poster(Image.fromarray(imageio.v3.imread(path, plugin="FFMPEG", index=middle)))
@@ -85,7 +85,7 @@ def _facts(path):
 
 
 def small_film(path):
-    """The film's bytes at half its size, which for grids is one pixel for each of the model's; never more bytes."""
+    """The film's bytes at half its width and height, or the original's if these are fewer."""
     with tempfile.TemporaryDirectory() as folder:
         target = pathlib.Path(folder, "small.mp4")
         command = [imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-v", "error", "-i", str(path)]
@@ -113,14 +113,14 @@ def animation(path):
 
 
 class FilmBudget:
-    """The films to embed: small ones, until their sum is reached."""
+    """Embeds films until `total` bytes are spent."""
 
-    def __init__(self, one=FILM_BYTES, total=ALL_FILMS):
-        self.one, self.left = one, total
+    def __init__(self, total=ALL_FILMS):
+        self.left = total
 
     def embed(self, data):
-        """The bytes of a film as a data URI; None where it has to be linked."""
-        if len(data) > min(self.one, self.left):
+        """The bytes of a film as a data URI, or None if they exceed what is left."""
+        if len(data) > self.left:
             return None
         self.left -= len(data)
         return _uri("video/mp4", data)

@@ -21,20 +21,17 @@ U_NET_MOVES, U_NET_PARTLY = 0.25, 0.5  # of the pixel distance by which G-VAE mo
 WORDS = {
     RUN: "G-VAE",
     PLAIN: "plain VAE",
-    "vae": "fully connected VAE",
     "cvae": "CVAE",
-    "cvae-mlp": "CVAE, fully connected",
 }
 
 
 def _series(results, run, label):
-    """{step: number} of `run`, which is evaluated beside RUN on the same images."""
-    section_of = results.run(RUN)
-    return section_of.measured(SECTION, label if run == RUN else f"{run}: {label}")["values"]
+    """{step: number} of `run`, which RUN's evaluation measures beside RUN on the same images."""
+    return results.run(RUN).measured(SECTION, label if run == RUN else f"{run}: {label}")["values"]
 
 
 def _movement(results):
-    """Pixel distances: (largest step from reconstruction, reconstruction from image)."""
+    """Pixel distances: (from the reconstruction after the largest step, of the reconstruction from its image)."""
     moved = _series(results, RUN, f"pixel_distance {DIRECTIONS}")[STEP]
     return moved, results.run(RUN).measured(SECTION, "pixel_distance_of_reconstruction")["value"]
 
@@ -54,7 +51,7 @@ RETENTION = Rule(
 
 
 def _keeps_more(where, found):
-    """The Rule that G-VAE keeps clearly more labels than the plain VAE: by MARGIN, and beyond chance.
+    """The Rule that G-VAE keeps more labels than the plain VAE: by MARGIN, and by SURE standard errors.
 
     found(results): (G-VAE's share, the plain VAE's, the gain, its standard error) in % or percentage points.
     """
@@ -109,15 +106,13 @@ SKIPS_CARRY_THE_IMAGE = Rule(
 
 
 def class_moves_blocks(results):
-    """Beyond the document: what moves by the covariance of a class do to a pair with a wider posterior."""
+    """Beyond the document: moves by the class's covariance, applied to a pair with a wider posterior."""
     heading = Heading("Beyond the document: moves by the class's covariance")
+    command = f"python src/evaluate.py {CLASS_RUN} preservation --beside {CLASS_PLAIN}"
     try:
         kept = [kept_at_distance(results.run(CLASS_RUN), values) for values in ("values", "second")]
     except NotRunYet:
-        return [
-            heading,
-            Missing("the moves", f"python src/evaluate.py {CLASS_RUN} preservation --beside {CLASS_PLAIN}"),
-        ]
+        return [heading, Missing("the moves", command)]
     beta = results.run(CLASS_RUN).config["beta"]
     found = "; ".join(f"{ours:.1f} % against {plain:.1f} %" for ours, plain in kept)
     words = (
@@ -132,7 +127,7 @@ def class_moves_blocks(results):
 
 
 def class_moves_table(results, run, plain):
-    """The retention of a pair of runs under class moves, step by step; a list of blocks, empty if not measured."""
+    """The table of what a pair of runs keeps under class moves of each size, in a list; [] if not measured."""
     rows = []
     try:
         measured = results.run(run).measured
@@ -152,9 +147,10 @@ def class_moves_table(results, run, plain):
 
 
 def kept_at_distance(run, values):
-    """The retention of G-VAE and plain VAE in % at CLASS_DISTANCE, linear between steps; values: a judge's.
+    """(G-VAE's, the plain VAE's) share of labels kept at CLASS_DISTANCE, in %, interpolated between the steps.
 
-    NotRunYet where that judge is missing, or where one of the two does not move so far.
+    values: the key of a judge, "values" or "second". Raises NotRunYet if that judge is missing, or if one of the two
+    models does not move so far.
     """
     kept = []
     for prefix in ("", f"{CLASS_PLAIN}: "):
@@ -167,47 +163,34 @@ def kept_at_distance(run, values):
 
 
 def retention_blocks(results):
-    """The retention curve and its table of numbers."""
+    """How far a step moves an image, and the curves of what is kept, by step and by pixel distance."""
+    by_step, by_distance = [], []
     try:
-        run = results.run(RUN)
-        run.measured(SECTION, f"retention {DIRECTIONS}")
+        moved, off = _movement(results)
+        protocol = results.run(RUN).protocol(SECTION)
+        for name in (RUN, *protocol.get("beside", {})):
+            kept = _series(results, name, f"retention {DIRECTIONS}")
+            distance = _series(results, name, f"pixel_distance {DIRECTIONS}")
+            word = WORDS.get(name, name)
+            by_step.append(charts.Series(word, [(float(step), share) for step, share in kept.items()]))
+            by_distance.append(charts.Series(word, [(distance[step], share) for step, share in kept.items()]))
     except NotRunYet:
         return [Missing("the retention curve", f"python src/evaluate.py {RUN} preservation --beside {PLAIN}")]
-    names = [RUN, *run.protocol(SECTION).get("beside", {})]
-    by_step, by_distance = [], []
-    for name in names:
-        kept = _series(results, name, f"retention {DIRECTIONS}")
-        moved = _series(results, name, f"pixel_distance {DIRECTIONS}")
-        word = WORDS.get(name, name)
-        by_step.append(charts.Series(word, [(float(step), share) for step, share in kept.items()]))
-        by_distance.append(charts.Series(word, [(moved[step], share) for step, share in kept.items()]))
-    images = run.protocol(SECTION).get("images", 0)
+    words = (
+        f"A step of {STEP} sigma moves G-VAE's reconstruction by {moved:.2f} (Euclidean distance of pixels); the "
+        f"reconstruction itself is {off:.2f} away from its image. What hardly moves an image keeps its class "
+        "whatever the model: read the first curve beside the second."
+    )
+    judged = f"{protocol.get('images', 0):,} test images, judged by the independent classifier."
+    fairly = "A step of sigma is another distance in every model; at equal distance the models compare fairly."
     return [
-        *_how_far(results),
-        _curve("retention", by_step, charts.Axis("step along the top 10 % of directions, in sigma", low=0), images),
-        _curve(
-            "retention-at-distance", by_distance, charts.Axis("pixel distance from the reconstruction", low=0), images
-        ),
+        Prose(words),
+        _curve("retention", by_step, "step along the top 10 % of directions, in sigma", judged),
+        _curve("retention-at-distance", by_distance, "pixel distance from the reconstruction", f"{judged} {fairly}"),
     ]
 
 
-def _how_far(results):
-    """The size of a step in pixels: a step that hardly moves an image keeps its class."""
-    try:
-        moved, reconstructed = _movement(results)
-    except NotRunYet:
-        return []
-    words = (
-        f"A step of {STEP} sigma moves G-VAE's reconstruction by {moved:.2f} (Euclidean distance of pixels); the "
-        f"reconstruction itself is {reconstructed:.2f} away from its image. What hardly moves an image keeps its class "
-        "whatever the model: read the first curve beside the second."
-    )
-    return [Prose(words)]
-
-
-def _curve(name, series, x_axis, images):
-    alt = f"Share of labels kept against {x_axis.label}"
-    svg = charts.lines(series, x_axis, charts.Axis("labels kept, %", high=100), alt)
-    words = "A step of sigma is another distance in every model; at equal distance the models compare fairly."
-    caption = f"{images:,} test images, judged by the independent classifier. {words if 'distance' in name else ''}"
-    return Chart(name, svg, alt, caption.strip())
+def _curve(name, series, along, caption):
+    alt = f"Share of labels kept against {along}"
+    axes = (charts.Axis(along, low=0), charts.Axis("labels kept, %", high=100))
+    return Chart(name, charts.lines(series, *axes, alt), alt, caption)

@@ -112,22 +112,28 @@ PICTURES = {
     ),
 }
 
-
-SHOWN = (
-    ("g-vae-mnist", "G-VAE, MNIST", True),
-    ("g-vae-cifar10", "G-VAE, CIFAR-10", False),
+FILMS = (
+    Film(("mp4", "g-vae-mnist.mp4"), "G-VAE, MNIST: samples from N(0, I)", ("g-vae-mnist", "samples.png")),
+    Film(
+        ("mp4", "g-vae-cifar10.mp4"),
+        "G-VAE, CIFAR-10: samples from N(0, I)",
+        ("g-vae-cifar10", "samples.png"),
+        linked=True,
+    ),
 )
 UNET = (
-    (
-        "morph-linear",
+    Picture(
+        ("g-vae-unet", "explore", "morph-linear.png"),
         "A morph between two images in which the digit hardly changes",
         "Morph with the U-Net decoder: z goes all the way, the picture does not",
-        True,
+        wide=True,
     ),
-    ("reconstruct", "Digits over all but perfect reconstructions", "Originals over reconstructions, U-Net", False),
+    Picture(
+        ("g-vae-unet", "explore", "reconstruct.png"),
+        "Digits over all but perfect reconstructions",
+        "Originals over reconstructions, U-Net",
+    ),
 )
-
-
 COLOUR_RUNS = (
     ("g-vae-cifar10", "**CIFAR-10**"),
     (
@@ -164,24 +170,20 @@ def document(results):
             *_explored(results, "CIFAR-10", "g-vae-cifar10", sharp=False),
             *_explored(results, "CelebA", "g-vae-celeba", sharp=False),
             Heading("The U-Net decoder"),
-            *_unet(results),
+            _found(results, UNET, Missing("the U-Net's pictures", "python src/explore.py g-vae-unet morph")),
             Heading("The trainings as films"),
             Prose(
                 "At the document's KL weight of 2.5e-3 the latents lie far from N(0, I), as the KL in the table says. "
                 "What is drawn from N(0, I) is therefore a patchwork, of CIFAR-10 most of all: this model is for "
                 "moving images, not for inventing them."
             ),
-            Gallery(tuple(_film(*shown) for shown in SHOWN)),
+            Gallery(FILMS),
         ),
     )
 
 
-def _film(name, words, sharp):
-    return Film(("mp4", f"{name}.mp4"), f"{words}: samples from N(0, I)", (name, "samples.png"), linked=not sharp)
-
-
 def _accuracies(results):
-    rows = []
+    facts, rows = (("test_accuracy", ".2%"), ("test_reconstruction", ".3g"), ("test_kl", ".0f")), []
     for name, words in (
         ("g-vae-mnist", "MNIST, G-VAE"),
         ("g-vae-mnist-plain", "MNIST, plain VAE"),
@@ -192,35 +194,24 @@ def _accuracies(results):
         ("g-vae-celeba-plain", "CelebA, plain VAE"),
     ):
         there = results.has(name)
-        cells = [Number(name, "training", *fact).cell(results, "–" if there else "not run yet") for fact in _FACTS]
+        cells = [Number(name, "training", *fact).cell(results, "–" if there else "not run yet") for fact in facts]
         rows.append((words, *cells, f"{len(results.run(name).rows)}" if there else "–"))
     head = ("run", "test accuracy", "squared error per test image", "KL, nats", "epochs")
     return [Table(head, rows, "Last epoch, test images, z drawn from q(z|x). The document publishes no such table.")]
 
 
-_FACTS = (("test_accuracy", ".2%"), ("test_reconstruction", ".3g"), ("test_kl", ".0f"))
-
-
 def _explored(results, data, name, sharp):
     """The pictures of src/explore.py, beside those of the plain VAE."""
-    pictures = []
-    for kind, (alt, caption) in PICTURES.items():
-        parts = (name, "explore", f"{kind}.png")
-        if results.holds(*parts):
-            smooth = kind == "pca"
-            pictures.append(Picture(parts, f"{alt} ({data})", caption, sharp=sharp and not smooth, wide=True))
-    command = f"python src/explore.py {name} augment --beside {name}-plain"
-    found = [Gallery(tuple(pictures))] if pictures else [Missing(f"the pictures of {name}", command)]
-    kept = preservation.class_moves_table(results, name, f"{name}-plain") if name != preservation.RUN else []
-    return [Heading(f"{data}: G-VAE beside the plain VAE"), *kept, *found]
-
-
-def _unet(results):
     pictures = [
-        Picture(("g-vae-unet", "explore", f"{kind}.png"), alt, caption, wide=wide)
-        for kind, alt, caption, wide in UNET
-        if results.holds("g-vae-unet", "explore", f"{kind}.png")
+        Picture((name, "explore", f"{kind}.png"), f"{alt} ({data})", caption, sharp=sharp and kind != "pca", wide=True)
+        for kind, (alt, caption) in PICTURES.items()
     ]
-    if not pictures:
-        return [Missing("the U-Net's pictures", "python src/explore.py g-vae-unet morph")]
-    return [Gallery(tuple(pictures))]
+    missing = Missing(f"the pictures of {name}", f"python src/explore.py {name} augment --beside {name}-plain")
+    kept = preservation.class_moves_table(results, name, f"{name}-plain") if name != preservation.RUN else []
+    return [Heading(f"{data}: G-VAE beside the plain VAE"), *kept, _found(results, pictures, missing)]
+
+
+def _found(results, pictures, missing):
+    """A Gallery of the pictures that exist, or the block `missing` without any."""
+    found = tuple(picture for picture in pictures if results.holds(*picture.parts))
+    return Gallery(found) if found else missing

@@ -7,13 +7,14 @@ from reproduction.reporting.results import NotRunYet, Number
 from reproduction.reporting.verdicts import Claim, Verdict, at_most, manual
 
 # Squared errors of the mean image of MNIST's test images, and of the Pokémon: what a model has to beat.
+PRINTED, CORRECTED, SPATIAL = "pokemon-as-published", "pokemon", "pokemon-spatial"  # runs
 MEAN_DIGIT = "the mean image of the data leaves 52.8"
 MEAN_POKEMON = "the mean image of the data leaves 0.050"
-TRAIN_ERROR = Number("pokemon", "training", "mse", ".4f", words="squared error per pixel, training images,")
-SPATIAL_ERROR = Number("pokemon-spatial", "training", "mse", ".4f", words=TRAIN_ERROR.words)
-LETTER_ERROR = Number("pokemon-as-published", "training", "mse", ".4f", words=TRAIN_ERROR.words)
-LETTER_KL = Number("pokemon-as-published", "training", "kl", ",.0f", " nats")
-OURS_KL = Number("pokemon", "training", "kl", ",.0f", " nats")
+TRAIN_ERROR = Number(CORRECTED, "training", "mse", ".4f", words="squared error per pixel, training images,")
+SPATIAL_ERROR = Number(SPATIAL, "training", "mse", ".4f", words=TRAIN_ERROR.words)
+LETTER_ERROR = Number(PRINTED, "training", "mse", ".4f", words=TRAIN_ERROR.words)
+LETTER_KL = Number(PRINTED, "training", "kl", ",.0f", " nats")
+OURS_KL = Number(CORRECTED, "training", "kl", ",.0f", " nats")
 
 CLAIMS = (
     Claim(
@@ -116,7 +117,6 @@ def _soft(run, name, words, caption, wide=False):
     return Picture((run, *name.split("/")), words, caption, sharp=False, wide=wide)
 
 
-PRINTED, CORRECTED, SPATIAL = "pokemon-as-published", "pokemon", "pokemon-spatial"
 TRAIN = "explore/reconstruct-train.png"
 BEFORE_AND_AFTER = (
     _soft(
@@ -202,19 +202,20 @@ def document(results):
 
 
 def _errors(results):
-    printed = len(results.run("pokemon-as-published").rows) if results.has("pokemon-as-published") else None
-    rows = [_error_row(results, "pokemon-as-published", "as printed", None)]
-    if printed and results.has("pokemon") and len(results.run("pokemon").rows) > printed:
-        rows.append(_error_row(results, "pokemon", "corrected, after as many epochs", printed))
-    rows.append(_error_row(results, "pokemon", "corrected", None))
-    rows.append(_error_row(results, "pokemon-spatial", "a map of latents", None))
+    printed, corrected = (len(results.run(name).rows) if results.has(name) else 0 for name in (PRINTED, CORRECTED))
+    rows = [_error_row(results, PRINTED, "as printed")]
+    if 0 < printed < corrected:
+        rows.append(_error_row(results, CORRECTED, "corrected, after as many epochs", printed))
+    rows.append(_error_row(results, CORRECTED, "corrected"))
+    rows.append(_error_row(results, SPATIAL, "a map of latents"))
     head = ("model", "epochs", "MSE, training images", "MSE, held out", "KL of the latents to N(0, I), nats")
     return [Table(head, rows, "Squared error per pixel and channel, with z drawn from q(z|x)")]
 
 
-def _error_row(results, name, words, epochs):
+def _error_row(results, name, words, epochs=0):
+    """The errors after `epochs` epochs, or after the last one if 0."""
     try:
-        row = results.run(name).rows[(epochs or 0) - 1]
+        row = results.run(name).rows[epochs - 1]
         cells = (str(row["epoch"]), f"{row['mse']:.4f}", f"{row['test_mse']:.4f}", f"{row['kl']:,.0f}")
     except (NotRunYet, IndexError, KeyError):
         cells = ("not run yet",) * 4
