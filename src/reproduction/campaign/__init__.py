@@ -1,7 +1,7 @@
-"""The campaign of reproduction.experiments, carried out: the work behind `src/report.py --run`.
+"""Carries out the campaign of reproduction.experiments for `src/report.py --run`.
 
-What is done is read from results/, never remembered: a campaign that was killed goes on where the files say, and so
-does one in another clone. Each step is a process of a script of src/; this package starts no Jittor itself.
+It reads from results/ what is done and remembers nothing, so a killed campaign goes on, also in another clone. Each
+step is a process of a script of src/; this package runs no Jittor itself.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ class Report:
 def report(options, build):
     """Do what `options` (a Report) say; build(out) makes the report of out/results.
 
-    Raises UserError where there are no results. Exits with 1 where a step failed, with 128 + the signal's number where
-    one stopped the campaign.
+    Raises UserError without results. Exits with 1 if a step failed, with 128 + its number if a signal stopped the
+    campaign.
     """
     if not options.run and (options.quick or options.overwrite):
         raise UserError(f"--{'quick' if options.quick else 'overwrite'} goes with --run: add it")
@@ -81,7 +81,7 @@ def _selected(options, out):
 
 
 def carry_out(options, out):
-    """Make what is missing of the parts; True if nothing failed. Exits where a signal stopped it."""
+    """Make what is missing of the parts; returns whether no step failed. Exits if a signal stops it."""
     from reproduction.campaign import show
     from reproduction.campaign.scheduler import FAILED, Scheduler
 

@@ -1,4 +1,4 @@
-"""The campaign's steps: one process each, with what it needs, what it makes, and how long it should take."""
+"""The campaign's steps: one process each, with its needs, its state and its expected duration."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import functools
 import itertools
 import os
 import pathlib
+import re
 import shlex
 import sys
 from collections.abc import Callable
@@ -39,7 +40,7 @@ class Place:
     def directory(self, name, command):
         """The folder of the run of `command`: the user's own if it has these settings, else the published one.
 
-        A run that is published without weights is trained again where it is asked for by name.
+        A run published without weights is trained again if it is asked for by name.
         """
         own, published = self.run(name), RunDirectory(self.out, name, published=True)
         if not published.config.exists() or (name in self.named and not published.weights.exists()):
@@ -52,7 +53,7 @@ class Place:
 
     @functools.cache  # noqa: B019 — a campaign has one Place; its data sets are looked for once
     def why_without(self, name):
-        """Why the data set `name` cannot be had; "" if it can. May download MNIST."""
+        """Why the data set `name` is not available; "" if it is. May download MNIST."""
         folder = pathlib.Path(self.data_dir or ROOT / "data")
         if name not in data.NAMES:
             there = os.path.isdir(ROOT / name) or os.path.isdir(folder / name)
@@ -67,7 +68,7 @@ class Place:
         return "" if loaded.name == name else f"{name} is not in {folder} and cannot be downloaded"
 
     def command(self, words):
-        """The process of `words`: a script of src/ and its arguments, and where to work.
+        """The command line of `words`, a script of src/ and its arguments, with the options of where to work.
 
         Options at their default are left out, because runs record their command.
         """
@@ -78,15 +79,13 @@ class Place:
         return [*command, "--data-dir", self.data_dir] if self.data_dir else command
 
     def words(self, command, quick):
-        """The words of an experiment's command, made small if the campaign is, its folders below data_dir."""
+        """The words of an experiment's command, with the flags `quick` in a quick campaign; data/ becomes data_dir."""
         words = shlex.split(command)
         if self.quick:
             words = replaced(words, shlex.split(quick))
-        if not self.data_dir:
-            return words
-        return [
-            str(pathlib.Path(self.data_dir, word[len("data/") :])) if word[:5] == "data/" else word for word in words
-        ]
+        if self.data_dir:
+            words = [re.sub("^data/", lambda _: f"{self.data_dir}/", word) for word in words]
+        return words
 
 
 def replaced(words, flags):
@@ -102,10 +101,10 @@ def replaced(words, flags):
 
 @dataclasses.dataclass
 class Job:
-    """One process. `needs` are the keys of the jobs that come first; `run` is the run it belongs to, "" if to many.
+    """One process.
 
-    look: what results/ shows of it now. process: the command line, given whether it may overwrite. seconds: how long it
-    should still take, by what is there now.
+    run: the run it belongs to, "" if to many. needs: keys of the jobs that come first. look: its State in results/ now.
+    process: its command line, given whether it may overwrite. seconds: how much longer it should take.
     """
 
     key: str
@@ -127,10 +126,10 @@ def training(experiment, place):
     command, own = shlex.join(words), place.run(experiment.name)
 
     def process(overwrite):
-        if own.config.exists() and not overwrite:  # its settings are the command's; resume keeps them
-            return place.command([words[0], "--name", experiment.name, "--keep-every", "0", "--resume"])
-        again = ["--overwrite"] if overwrite else []
-        return place.command([*words, "--name", experiment.name, "--keep-every", "0", *again])
+        resumed = own.config.exists() and not overwrite
+        given = words[:1] if resumed else words  # a resumed run keeps its settings, which are the command's
+        again = ["--resume"] if resumed else ["--overwrite"] if overwrite else []
+        return place.command([*given, "--name", experiment.name, "--keep-every", "0", *again])
 
     config = state.config_of(command)[1]
     return Job(
@@ -145,7 +144,7 @@ def training(experiment, place):
 
 
 def _training_seconds(experiment, directory, epochs, place):
-    """Seconds for the remaining epochs, at the pace so far, else as declared."""
+    """Seconds for the remaining epochs, at the pace so far; before the first epoch, as declared."""
     rows = metrics.read_epochs(directory.metrics)
     seconds = [row["seconds"] for row in rows if "seconds" in row]
     if not seconds:
@@ -169,7 +168,7 @@ def follow_up(step, experiment, data_name, place):
 
 
 def _values(words, flag):
-    """The values of a flag in the command `words`: all up to the next flag."""
+    """The words between a flag and the next one; [] without the flag."""
     if flag not in words:
         return []
     return list(itertools.takewhile(lambda word: not word.startswith("-"), words[words.index(flag) + 1 :]))
@@ -178,8 +177,7 @@ def _values(words, flag):
 def comparison(table, evaluations, place):
     """The job of a Comparison; it needs `evaluations`, the keys of its runs' evaluations."""
     words = ["evaluate.py", "--compare", *table.runs, "--to", table.name]
-    results = place.out / "results"
-    targets = [results / f"{table.name}.md", results / "published" / f"{table.name}.md"]
+    targets = [place.out / "results" / folder / f"{table.name}.md" for folder in ("", "published")]
     return Job(
         key=f"evaluate.py --compare … --to {table.name}",
         run="",

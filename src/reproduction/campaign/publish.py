@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pathlib
-import shlex
 import shutil
 
 from jgen.errors import UserError
@@ -21,9 +20,9 @@ SUFFIXES = (".json", ".md", ".png")
 def publish(parts: tuple[str, ...], out: pathlib.Path) -> list[pathlib.Path]:
     """Publish the runs and tables that `parts` name (default: all); returns the files written.
 
-    A run counts where it is finished and has the settings of its experiment. Of a run that is published already and
-    that the user only measured or drew, the new numbers and pictures are published. Raises UserError for a part of
-    that name that has nothing new, and for numbers measured on other data than the run was trained on.
+    A run must be finished and have the settings of its experiment. If the user only measured or drew a published run,
+    the new numbers and pictures are added to it. Raises UserError if nothing of `parts` can be published, and for
+    numbers measured on other data than the run was trained on.
     """
     place = jobs.Place(out)
     named = tuple(part for part in parts if part not in MEASURED)
@@ -42,7 +41,7 @@ def publish(parts: tuple[str, ...], out: pathlib.Path) -> list[pathlib.Path]:
 
 
 def _copy(out, name):
-    """Copy results/NAME to results/published/NAME; the path written, or None where there is no such file."""
+    """Copy results/NAME to results/published/NAME; returns the path written, or None without such a file."""
     source, target = out / "results" / name, out / "results" / "published" / name
     if not source.is_file():
         return None
@@ -58,7 +57,7 @@ def _publish_run(experiment, place):
             raise UserError(f"{own.results}: {section} was {report.warnings_of(part['protocol'])[0]}: measure it again")
     if not own.config.exists():
         return _publish_looks(experiment, own, published, evaluation)
-    if state.of_run(shlex.join(place.words(experiment.command, "")), own).kind != state.DONE:
+    if state.of_run(experiment.command, own).kind != state.DONE:
         return []
     with_film = experiment.grids and (published.video.exists() or not published.config.exists())
     if published.results.exists():

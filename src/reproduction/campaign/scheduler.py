@@ -1,4 +1,4 @@
-"""Runs jobs as processes, some at a time, each as soon as what it needs is there."""
+"""Runs jobs as processes, several at a time, each once the jobs it needs have ended."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ AT_HAND, MADE, FAILED, LEFT_OUT, STOPPED = "at hand", "made", "failed", "left ou
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """The outcome of a job: AT_HAND before, MADE, FAILED, LEFT_OUT or STOPPED now; and why, in one line."""
+    """kind: AT_HAND (done before), MADE, FAILED, LEFT_OUT or STOPPED; reason: why, in one line."""
 
     kind: str
     reason: str = ""
@@ -39,8 +39,8 @@ class Running:
 class Scheduler:
     """Runs `jobs`, at most `slots` at a time.
 
-    every: {key: job} of the whole campaign. show: is told of each job that ends, and the status now and then. todo:
-    keys of the jobs that were not done, or need one that was not.
+    every: {key: job} of the whole campaign. show: `ended` gets each job that ends, `status` the state at every poll.
+    todo: keys of the jobs that are not done, or need one that is not.
     """
 
     def __init__(self, jobs, every, place, overwrite, slots, show):
@@ -48,7 +48,7 @@ class Scheduler:
         self.overwrite, self.slots, self.show = overwrite, slots, show
         self.waiting, self.running, self.outcomes = list(jobs), [], {}
         self.todo = set()
-        for job in jobs:  # what is needed comes first
+        for job in jobs:  # a job comes after those it needs
             if job.look().kind != DONE or self.todo.intersection(job.needs):
                 self.todo.add(job.key)
         self._declared = self._actual = 0.0
@@ -75,7 +75,7 @@ class Scheduler:
                 running.process.wait()
 
     def seconds_left(self):
-        """An estimate of the remaining time, by the pace so far."""
+        """The estimated remaining seconds, at the pace so far."""
         pace = min(max(self._actual / self._declared, 0.1), 10) if self._declared else 1.0
         now = time.monotonic()
         rest = [job.seconds() * pace for job in self.waiting if job.key in self.todo]
@@ -86,25 +86,25 @@ class Scheduler:
         for job in list(self.waiting):
             if len(self.running) == self.slots:
                 break
-            outcome = self._settled(job)
-            if outcome:
+            unfinished = {other.key for other in (*self.waiting, *(running.job for running in self.running))}
+            if unfinished.intersection(job.needs):
+                continue
+            if outcome := self._settled(job):
                 self._end(job, outcome)
-            elif outcome is None:
+            else:
                 self.waiting.remove(job)
                 self.running.append(Running(job, self._launch(job), time.monotonic(), job.seconds()))
 
     def _settled(self, job):
-        """The job's Outcome if it is not to be started, None if it can be, False if it has to wait."""
+        """The Outcome of a job that needs no start, or None; what it needs has ended."""
         fresh = False
         for key in job.needs:
-            outcome = self.outcomes.get(key)
-            if outcome is None and any(key == other.key for other in self._unfinished()):
-                return False
-            if outcome is None and (state := self.every[key].look()).kind != DONE:
+            if outcome := self.outcomes.get(key):
+                if outcome.kind not in (AT_HAND, MADE):
+                    return Outcome(LEFT_OUT, outcome.reason if outcome.kind == LEFT_OUT else f"{key} {outcome.kind}")
+                fresh = fresh or outcome.kind == MADE
+            elif (state := self.every[key].look()).kind != DONE:
                 return Outcome(LEFT_OUT, f"needs: {key} ({state.kind}); run that too")
-            if outcome and outcome.kind not in (AT_HAND, MADE):
-                return Outcome(LEFT_OUT, outcome.reason if outcome.kind == LEFT_OUT else f"{key} {outcome.kind}")
-            fresh = fresh or bool(outcome and outcome.kind == MADE)
         state = job.look()
         if state.kind == DONE and not fresh:
             return Outcome(AT_HAND)
@@ -114,9 +114,6 @@ class Scheduler:
         if job.data and (reason := self.place.why_without(job.data)):
             return Outcome(LEFT_OUT, reason)
         return None
-
-    def _unfinished(self):
-        return [*self.waiting, *(running.job for running in self.running)]
 
     def log(self, job):
         return self.place.log_folder / f"{job.run or 'comparisons'}.log"
@@ -132,7 +129,7 @@ class Scheduler:
             log.flush()
             threads = str(max(1, len(os.sched_getaffinity(0)) // self.slots))
             environment = {"OMP_NUM_THREADS": threads, **os.environ, "PYTHONUNBUFFERED": "1"}
-            # Its own session: a terminal's Ctrl-C comes once, from here, and not a second time, which would kill it.
+            # In a session of its own, so that Ctrl-C reaches it from here alone: a second one would kill it.
             return subprocess.Popen(
                 command,
                 cwd=ROOT,

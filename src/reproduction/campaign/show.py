@@ -14,7 +14,7 @@ from reproduction.campaign import jobs
 from reproduction.campaign.scheduler import AT_HAND, FAILED, LEFT_OUT, MADE, STOPPED
 from reproduction.campaign.state import DONE
 
-QUIET = 300  # seconds between two lines on how things stand, where no terminal shows them in place
+QUIET = 300  # seconds between two lines of status without a terminal
 
 
 def duration(seconds):
@@ -68,7 +68,7 @@ def _doing(running, place, now):
 
 
 def summary(outcomes, seconds, log_folder):
-    """The lines at the end: how many of what, what was left out and why, what failed."""
+    """The last lines: the count of each outcome, what was left out and why, what failed."""
     kinds = [outcome.kind for outcome in outcomes.values()]
     counted = [f"{kinds.count(kind)} {kind}" for kind in (AT_HAND, MADE, FAILED, STOPPED, LEFT_OUT) if kind in kinds]
     lines = [f"{', '.join(counted) or 'nothing to do'}; {duration(seconds)}"]

@@ -1,4 +1,4 @@
-"""Finds in results/ what of the campaign is done; a run counts only with the settings of its command."""
+"""Reads from results/ which steps of the campaign are done; a run must have the settings of its command."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from jgen.platform import files
 from jgen.runs import metrics, record, settings
 
 DONE, PART, MISSING, DIFFERS, RUNNING = "done", "part", "missing", "differs", "running"
-WHERE = ("out", "data_dir", "device")  # options of where to work, which change no number
+NO_NUMBERS = ("out", "data_dir", "device", "what", "name")  # options that change no number of a section
 
 
 @dataclasses.dataclass(frozen=True)
 class State:
-    """One of DONE, PART, MISSING, DIFFERS and RUNNING, and why it is not done, in a few words."""
+    """kind: DONE, PART, MISSING, DIFFERS or RUNNING; note: why it is not done, in a few words."""
 
     kind: str
     note: str = ""
@@ -37,9 +37,9 @@ def config_of(command):
 
 
 def differences(command, directory):
-    """The differences between the settings in the run's config.json and those of `command`, one phrase each.
+    """One phrase for each setting in which the run's config.json and `command` differ.
 
-    Raises UserError where config.json cannot be read.
+    Raises UserError if config.json cannot be read.
     """
     algorithm_class, wanted = config_of(command)
     saved = record.read(directory)
@@ -66,7 +66,7 @@ def has_settings(command, directory):
 
 
 def _same_folder(found, wanted):
-    """Whether both are one image folder of data sets, wherever --data-dir had them."""
+    """Whether both are the same image folder, below any --data-dir."""
     path = pathlib.PurePath(wanted)
     return path.parts[:1] == ("data",) and pathlib.PurePath(found).match(str(path.relative_to("data")))
 
@@ -76,7 +76,7 @@ def _shown(value):
 
 
 def of_run(command, directory):
-    """The State of the run that `command` trains; running means that another process is at it."""
+    """The State of the run that `command` trains; RUNNING if another process trains it."""
     if not directory.config.exists():
         return State(MISSING)
     try:
@@ -85,14 +85,11 @@ def of_run(command, directory):
     except UserError as error:
         return State(DIFFERS, str(error))
     epochs, done = config_of(command)[1].epochs, len(metrics.read_epochs(directory.metrics))
-    # The film is the last thing that a run writes; what only lacks it can be finished if its checkpoint is there.
     if directory.published:
         return State(DONE, "" if directory.weights.exists() else "without weights")
-    if (
-        done >= epochs
-        and directory.weights.exists()
-        and (directory.video.exists() or not directory.checkpoint.exists())
-    ):
+    # A run writes its film last; one that lacks only the film can be finished from its checkpoint.
+    filmed = directory.video.exists() or not directory.checkpoint.exists()
+    if done >= epochs and directory.weights.exists() and filmed:
         return State(DONE)
     if holder := directory.writer():
         return State(RUNNING, f"epoch {done} of {epochs} is done, process {holder} is at it")
@@ -104,7 +101,7 @@ def of_run(command, directory):
 def of_follow_up(makes, command, directory):
     """The State of what `command`, such as "evaluate.py vae likelihood", makes of a run.
 
-    Numbers of other weights or with other options do not count; unlike a run they may be measured again unasked.
+    Numbers of other weights or with other options do not count: they are measured again without --overwrite.
     """
     files = [name for name in makes if not name.startswith("evaluation:")]
     sections = [name.partition(":")[2] for name in makes if name.startswith("evaluation:")]
@@ -133,23 +130,23 @@ def read_evaluation(directory):
 
 
 def _differing_options(protocol, command):
-    """The options in which the command of a section's protocol differs from `command`."""
+    """The options in which `command` differs from the command that the protocol records."""
     try:
         its = _evaluation_options(shlex.split(str(protocol.get("command")))[2:])
-    except ValueError:  # a quotation without its end
+    except ValueError:  # an unclosed quotation
         its = {}
     ours = _evaluation_options(shlex.split(command)[1:])
     return [name for name in ours if its.get(name) != ours[name]] if its else ["command"]
 
 
 def _evaluation_options(words):
-    """The options of `evaluate.py WORDS`, but for where to work and which part; {} if it would not take them."""
+    """The options of `evaluate.py WORDS` that change its numbers; {} if it rejects the words."""
     try:
         given = config.parser_for("evaluate.py", "", {"options": (Evaluation, config.fields_of(Evaluation))})
         options = vars(Evaluation(**config.explicit_fields(Evaluation, given.parse_args(words))))
     except SystemExit:
         return {}
-    return {name: value for name, value in options.items() if name not in (*WHERE, "what", "name")}
+    return {name: value for name, value in options.items() if name not in NO_NUMBERS}
 
 
 def sha256(path):
@@ -183,7 +180,7 @@ def of_comparison(directories, target):
 
 
 def _tabled(evaluation, row):
-    """Whether a row of a table has the numbers of an evaluation."""
+    """Whether a table's row shows the numbers of `evaluation`."""
     found = [evaluation.get(section, {}).get("numbers", {}).get(key) for section, key in IN_A_TABLE]
     try:
         return all(f" {measured['value']:.4g} " in row for measured in found if measured)
