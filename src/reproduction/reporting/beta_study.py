@@ -1,4 +1,4 @@
-"""The beta study: what each beta reconstructs and draws, and where it lies on the rate-distortion curve."""
+"""The beta study: each beta's reconstructions, samples and point on the rate-distortion curve."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ COLUMNS = (  # heading, section, key, form
 
 
 def name_of(beta):
-    """The run of a beta: all eight have equally many epochs, unlike the default run `beta-vae`."""
+    """The run of a beta. All eight train for equally many epochs, the default run `beta-vae` for more."""
     return f"beta-vae-{beta:g}"
 
 
@@ -54,7 +54,7 @@ BETTER_THAN_THE_ENDS = Rule(
 
 
 def _values(results, section, key):
-    """{beta: number}; NotRunYet if one is missing, because an extreme of half the betas proves nothing."""
+    """{beta: number}. Raises NotRunYet if one is missing: an extreme of half the betas proves nothing."""
     return {beta: Number(name_of(beta), section, key).of(results) for beta in BETAS}
 
 
@@ -73,8 +73,7 @@ def blocks(results):
     placed = _placed(runs)
     curve = _curve(placed) if placed else None
     stops = [_stop(results, beta, run, list(placed)) for beta, run in runs.items()]
-    # The slider begins at the document's own choice where that is trained.
-    start = list(runs).index(0.1) if 0.1 in runs else 0
+    start = list(runs).index(0.1) if 0.1 in runs else 0  # the document's own choice
     html = template("beta_slider.html").render(stops=stops, start=start, curve=curve)
     pictures = [
         Picture((run.name, f"{kind}.png"), f"{words}, beta {beta:g}", f"beta = {beta:g}: {words}")
@@ -90,12 +89,12 @@ def blocks(results):
 
 
 def _is_there(results, name):
-    """Whether a run is trained and has its pictures."""
+    """Whether the run `name` is finished and has its pictures."""
     return results.has(name) and all(results.holds(name, f"{kind}.png") for kind in KINDS)
 
 
 def _words(runs):
-    """The introduction: what is shown for each beta, and how the runs differ besides beta."""
+    """The introduction: what each stop shows, and the epochs of each run."""
     epochs = {}
     for beta, run in runs.items():
         epochs.setdefault(len(run.rows), []).append(f"{beta:g}")
@@ -107,7 +106,7 @@ def _words(runs):
 
 
 def _stop(results, beta, run, placed):
-    """One position of the slider; point: the index of its mark in the curve, or "" where it has none."""
+    """One position of the slider; point: the index of its mark in the curve, or ""."""
     facts = [(heading, Number(run.name, *column).cell(results)) for heading, *column in COLUMNS]
     pictures = {kind: media.picture(results.folder / run.name / f"{kind}.png") for kind in KINDS}
     point = placed.index(beta) if beta in placed else ""
@@ -115,7 +114,7 @@ def _stop(results, beta, run, placed):
 
 
 def _placed(runs):
-    """{beta: (rate, distortion)} of the runs that are evaluated."""
+    """{beta: (rate, distortion)} of the evaluated runs."""
     points = {}
     for beta, run in runs.items():
         with contextlib.suppress(NotRunYet):

@@ -1,4 +1,4 @@
-"""The blocks that make a section; html.py and markdown.py each render all of them."""
+"""The blocks of a section; html.py and markdown.py render each kind."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Heading:
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """Cells are Markdown; all columns but the first `words` are numbers."""
+    """Cells are Markdown; the first `words` columns hold words, the others numbers."""
 
     head: tuple[str, ...]
     rows: list[tuple[str, ...]]
@@ -31,7 +31,7 @@ class Table:
 
 @dataclasses.dataclass(frozen=True)
 class Folded:
-    """Blocks behind a line that opens them."""
+    """Blocks hidden behind a line that opens them."""
 
     summary: str
     blocks: tuple
@@ -39,9 +39,9 @@ class Folded:
 
 @dataclasses.dataclass(frozen=True)
 class Picture:
-    """A picture below results/. sharp: pixels are shown as squares. wide: it takes a row of its own."""
+    """A picture below results/. parts: of its path. sharp: shows pixels as squares. wide: fills a row of its own."""
 
-    parts: tuple[str, ...]  # of its path below results/
+    parts: tuple[str, ...]
     alt: str
     caption: str = ""
     sharp: bool = True
@@ -50,9 +50,9 @@ class Picture:
 
 @dataclasses.dataclass(frozen=True)
 class Film:
-    """An MP4 below results/; poster: the picture that stands there before it plays, else its middle frame.
+    """An MP4 below results/. poster: the picture to show before it plays, by default its middle frame.
 
-    linked: it plays from results/, so that the page stays small. looping: it plays by itself.
+    linked: plays from results/ instead of the page, which stays small. looping: plays by itself.
     """
 
     parts: tuple[str, ...]
@@ -64,7 +64,7 @@ class Film:
 
 @dataclasses.dataclass(frozen=True)
 class Gallery:
-    """Pictures and films side by side; what does not exist is left out. large: two in a row instead of three."""
+    """Pictures and films side by side, as far as they exist. large: two in a row instead of three."""
 
     items: tuple[Picture | Film, ...]
     large: bool = False
@@ -72,7 +72,7 @@ class Gallery:
 
 @dataclasses.dataclass(frozen=True)
 class Mistake:
-    """published and corrected: Markdown, in which $$…$$ is a formula on a line of its own."""
+    """A mistake of a document. published, corrected: Markdown, in which $$…$$ is a formula on its own line."""
 
     what: str
     published: str
@@ -82,7 +82,7 @@ class Mistake:
 
 @dataclasses.dataclass(frozen=True)
 class Chart:
-    """An SVG that was drawn from numbers. name: of its file for README.md."""
+    """An SVG drawn from numbers. name: of its file for README.md."""
 
     name: str
     svg: str
@@ -92,7 +92,7 @@ class Chart:
 
 @dataclasses.dataclass(frozen=True)
 class Raw:
-    """HTML of its own, and the blocks that README.md has in its place."""
+    """Raw HTML, and the blocks that README.md has in its place."""
 
     html: str
     instead: tuple = ()
@@ -116,7 +116,7 @@ class Fragment:
 
 @dataclasses.dataclass(frozen=True)
 class Missing:
-    """A part whose numbers or pictures are not there yet, and the command that makes them."""
+    """A part whose numbers or pictures are missing, and the command that makes them."""
 
     what: str
     command: str = ""
@@ -125,9 +125,9 @@ class Missing:
 
 @dataclasses.dataclass(frozen=True)
 class Document:
-    """One source document: what it claims, in one line and one by one, and everything that shows what came out.
+    """One source document: its claims, its mistakes, and the blocks that show what came out.
 
-    key: its slug in reproduction.experiments, which says what its runs are. source: its file.
+    key: its slug in reproduction.experiments. source: its file. line: what it claims, in one line.
     """
 
     key: str

@@ -36,10 +36,10 @@ class Series:
 
 @dataclasses.dataclass(frozen=True)
 class Axis:
-    """label: with the unit. low, high: ends that are shown at least.
+    """label: includes the unit. low, high: values that the axis must include.
 
-    scale: linear, log, or asinh, which is linear near 0 and logarithmic beyond 1. values: ticks, in place of round
-    numbers.
+    scale: "linear", "log", or "asinh", which is linear near 0 and logarithmic beyond 1. values: the ticks; by default
+    round numbers.
     """
 
     label: str
@@ -52,7 +52,7 @@ class Axis:
         return {"linear": float, "log": math.log10, "asinh": math.asinh}[self.scale](value)
 
     def span(self, values):
-        """(low, high) of the scaled values, with some air around them."""
+        """(low, high) of the scaled values, with a margin but at a given end."""
         known = [self.scaled(value) for value in [*values, self.low, self.high] if value is not None]
         low, high = min(known), max(known)
         air = 0.06 * ((high - low) or abs(high) or 1)
@@ -62,7 +62,7 @@ class Axis:
         )
 
     def ticks(self, low, high):
-        """(scaled position, text) of `values`, or of some round numbers between the ends."""
+        """(scaled position, text) of each tick: `values`, or round numbers between the ends."""
         from matplotlib.ticker import MaxNLocator
 
         if self.values:
@@ -78,7 +78,7 @@ class Axis:
 
 
 def lines(series, x_axis, y_axis, alt):
-    """A line with marks for each series, and a legend where there are several; SVG text."""
+    """SVG text: a line with marks for each series, and a legend for several."""
     series = [one for one in series if one.points]
     looks = [one.look or (index % HUES, index % FORMS) for index, one in enumerate(series)]
     legend, top = _legend(series, looks)
@@ -90,7 +90,7 @@ def lines(series, x_axis, y_axis, alt):
 
 
 class _Place:
-    """The mapping from values to places in the picture."""
+    """Maps values to places in the picture."""
 
     def __init__(self, series, x_axis, y_axis, top):
         self.axes = (x_axis, y_axis)
@@ -151,7 +151,7 @@ def _mark(x, y, look, more=""):
 
 
 def _legend(series, looks):
-    """The legend's parts and its height; nothing for a single series."""
+    """The legend's parts and height; ([], 0) for a single series."""
     if len(series) < 2:
         return [], 0
     parts, x, y = [], LEFT, 14
@@ -168,9 +168,9 @@ def _legend(series, looks):
 
 
 def bars(groups, unit, alt, columns=1):
-    """Horizontal bars from 0, the groups in `columns` columns.
+    """SVG text: horizontal bars from 0, the groups in `columns` columns, each with a scale of its own.
 
-    groups: {heading: [(name, value, hue)]}; each heading has a scale of its own.
+    groups: {heading: [(name, value, hue)]}.
     """
     parts, top, bottom = [], 4, 4
     for position, (heading, rows) in enumerate(groups.items()):
@@ -187,7 +187,7 @@ def bars(groups, unit, alt, columns=1):
 
 
 def three_digits(value):
-    """A number as text: three digits, and from 1,000 on whole; a dash for None."""
+    """A number with three digits, or a whole one from 1,000 on; a dash for None."""
     if value is None:
         return "–"
     return f"{value:.3g}" if abs(value) < 999.5 else f"{value:,.0f}"

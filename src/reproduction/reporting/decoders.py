@@ -1,6 +1,6 @@
-"""Fully connected decoders of finished runs as plain chains of layers, small enough to travel inside a page.
+"""Fully connected decoders of finished runs as chains of layers, small enough to embed in a page.
 
-Everything here is NumPy: what a page's script must compute is written down once more, and tested against Jittor.
+This NumPy form of what the page's script computes is tested against Jittor.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Layer:
     activation: str
 
     def packed(self):
-        """As JSON, in base64: deflated int8 codes [R, C], a float32 scale per row, and the biases."""
+        """As JSON, with arrays in base64: deflated int8 codes [R, C], a float32 scale per row, and the biases."""
         codes, scale = quantised.quantise(self.weight)
         deflated = base64.b64encode(zlib.compress(codes.tobytes(), 9)).decode("ascii")
         coded = {"codes": deflated, "scale": _base64(scale), "bias": _base64(self.bias)}
@@ -41,7 +41,7 @@ class Layer:
 
 @dataclasses.dataclass(frozen=True)
 class Chain:
-    """Layers from latents z [N, D] to pixels; `labels` [K, L] are embeddings that follow z into the first (L may be 0).
+    """Layers from latents z [N, D] to pixels. labels: embeddings [K, L] appended to z; [0, 0] without classes.
 
     The same decoder in Jittor: networks.ImageDecoder with its sigmoid, or networks.Generator in evaluation.
     """
@@ -68,7 +68,7 @@ class Chain:
 
 
 def unpacked(packed, n_classes=0):
-    """The Chain of `Chain.packed`, with the weights that are left of it."""
+    """The Chain that `Chain.packed` stored, with its eight-bit weights."""
     layers = []
     for layer in packed["layers"]:
         shape = layer["rows"], layer["columns"]
@@ -79,7 +79,7 @@ def unpacked(packed, n_classes=0):
 
 
 def _base64(array):
-    """Numbers in a page's script: little-endian float32."""
+    """Little-endian float32, as the page's script reads it."""
     return base64.b64encode(array.astype("<f4").tobytes()).decode("ascii")
 
 
@@ -101,7 +101,7 @@ def chain(declared: LayerChain, arrays: dict[str, np.ndarray]) -> Chain:
 
 
 def _normalised(weight, bias, arrays, norm, epsilon):
-    """A layer and the BatchNorm of fixed statistics behind it, where there is one, as one layer."""
+    """Fold the BatchNorm in evaluation that follows a layer, if there is one, into its weight and bias."""
     if norm + "running_var" not in arrays:
         return weight, bias
     gain = arrays[norm + "weight"] / np.sqrt(arrays[norm + "running_var"] + np.float32(epsilon))

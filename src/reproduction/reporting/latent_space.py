@@ -1,4 +1,4 @@
-"""The section of the page in which a reader moves through the latent space of trained models."""
+"""The section of the page that lets a reader move through the latent space of trained models."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from reproduction.reporting import decoders
 from reproduction.reporting.blocks import Fragment
 from reproduction.reporting.templates import asset
 
-SHOWN = 8  # sliders at first sight, at most
+SHOWN = 8  # sliders that are visible at first, at most
 SILENT = 0.01  # nats; a latent with a smaller KL carries nothing
-REACH = 2.0  # standard deviations, where pictures are compared without an encoder
-DRAWS = 256  # over which the eight bits' error is measured
+REACH = 2.0  # standard deviations by which a latent is moved to rank it without an encoder
+DRAWS = 256  # of the prior, to measure the error of eight-bit weights
 START = 18  # seed of the two draws that the section opens with
 
 
 @dataclasses.dataclass(frozen=True)
 class Shown:
-    """A model of the section: the runs that can stand for it, the preferred one first."""
+    """A model of the section; runs: those that can represent it, the preferred one first."""
 
     label: str
     runs: tuple[str, ...]
@@ -52,10 +52,7 @@ MODELS = (
 
 
 def fragment(results):
-    """The section over the runs of `results`; None where there is none of them.
-
-    Raises UserError for a run whose files cannot be read.
-    """
+    """The section, or None without any of its runs. Raises UserError if a run's files cannot be read."""
     models = [model for shown in MODELS if (model := _model(results, shown))]
     if not models:
         return None
@@ -71,7 +68,7 @@ def fragment(results):
 
 
 def _model(results, shown):
-    """The first run of `shown` that exists and can be shown, as JSON for the page; or None."""
+    """The first run of `shown` that has a decoder to show, as JSON for the page; or None."""
     for name in shown.runs:
         directory = results.directory(name)
         if directory.config.exists() and directory.weights.exists():
@@ -105,12 +102,12 @@ def _described(shown, directory, saved, chain):
 
 
 def _ranking(directory, chain):
-    """Order of the latents: by the encoder's KL, else by the RMS change of the pixels from −2 to 2."""
+    """The order of the latents: by the encoder's KL, or else by the RMS change of the pixels from −REACH to REACH."""
     latents = chain.latents
     likelihood = report.read(directory).get("likelihood", {"numbers": {}})
-    kl = likelihood["numbers"].get("kl_per_dimension", {}).get("values")
-    if kl is not None and len(kl) == latents:
-        values, unit, active = np.asarray(kl), "nats", int((np.asarray(kl) >= SILENT).sum())
+    if kl := likelihood["numbers"].get("kl_per_dimension"):
+        values, unit = np.asarray(kl["values"]), "nats"
+        active = int((values >= SILENT).sum())
         heading = f"Latents by KL: {active} of {latents} carry at least {SILENT} nats"
         note = "" if active == latents else f"Below {SILENT} nats a latent carries nothing: its slider changes nothing."
     else:
@@ -131,7 +128,7 @@ def _ranking(directory, chain):
 
 
 def _error(chain, eight_bit):
-    """The change of the pixels by eight bits a weight, in 255ths, over draws of the prior."""
+    """The change of the pixels by eight-bit weights, in 255ths, over draws of the prior."""
     generator = random.stream(0, random.SAMPLES)
     z = generator.standard_normal((DRAWS, chain.latents), dtype=np.float32)
     y = generator.integers(0, max(1, len(chain.labels)), DRAWS)

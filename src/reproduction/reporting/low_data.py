@@ -1,4 +1,4 @@
-"""Does augmentation help a classifier that has few images? The table, and the verdict on it."""
+"""Does augmentation help a classifier that has few images? The verdict, the tables and the chart."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from reproduction.reporting.verdicts import Outcome, Rule, Verdict, graded
 
 RUN, SECTION = "g-vae-mnist", "low-data"
 WITH_VAE, WITH_UNLABELLED = "classic + VAE", "classic + unlabelled"
-WAY = "VAE"  # the one that sees the few images alone, without hand-written moves
+WAY = "VAE"  # the judged way: it sees only the few images, without hand-written moves
 JUDGE = "CNN"
 HUE = {FEW: 0, UNLABELLED: 1, ALL_UNLABELLED: 2, "": 3}  # of a source of images in the chart
 RHVAE = "RHVAE of pythae (one model for each class, as pyraug has it; no hand-written moves)"
 
 
 def gain(way: str, judge: str = JUDGE) -> str:
-    """The name of the number: what a way gains over no augmentation."""
+    """The key of the number: the gain of a way over no augmentation."""
     return f"{judge}: gain of {way} over {NONE}"
 
 
@@ -49,7 +49,7 @@ def _with_interval(measured, size):
 
 
 def blocks(results, run=RUN):
-    """The outcome in a sentence, both judges' tables and the chart; a note where they were not measured."""
+    """The outcome in words, both judges' tables and the chart; Missing if not measured."""
     try:
         measured = results.run(run)
         ways = _ways(measured)
@@ -62,13 +62,13 @@ def blocks(results, run=RUN):
 
 
 def _ways(run):
-    """The ways that were measured, but for none. NotRunYet without any."""
+    """The measured ways, without NONE. Raises NotRunYet if even NONE is not measured."""
     run.measured(SECTION, f"{JUDGE}: {NONE}")
     return [way for way in WAYS if way != NONE and gain(way) in run.evaluation[SECTION]["numbers"]]
 
 
 def _outcome(run, ways):
-    """The gains at the fewest images per class, hand-written moves first."""
+    """The gains at the fewest images per class."""
     size = next(iter(run.measured(SECTION, f"{JUDGE}: {NONE}")["values"]))
     gains = {way: run.measured(SECTION, gain(way))["values"][size] for way in ways}
     with_vae, with_unlabelled = (gains[way] - gains[CLASSIC] for way in (WITH_VAE, WITH_UNLABELLED))

@@ -1,4 +1,4 @@
-"""Reads results/: runs, their numbers, and what is missing."""
+"""Reads runs and their numbers from results/, and finds what is missing."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from jgen.runs.directory import RunDirectory
 
 
 class NotRunYet(Exception):
-    """Something that a part of the report needs is not in results/; the message names it."""
+    """Raised if results/ lacks something that the report needs; the message names it."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """A finished run: config.json, metrics.jsonl and evaluation.json as they lie on the disk.
+    """The files of a finished run.
 
-    record: the whole of config.json. rows: one dict an epoch. evaluation: {section: {"protocol", "numbers"}}. doubts:
-    receives the warnings of the numbers that are read.
+    record: config.json. rows: metrics.jsonl, one dict an epoch. evaluation: evaluation.json, {section: {"protocol",
+    "numbers"}}. doubts: collects the warnings of the numbers that are read.
     """
 
     directory: RunDirectory
@@ -41,11 +41,11 @@ class Run:
 
     @property
     def seconds(self):
-        """Of training, all epochs together; the evaluation is not counted."""
+        """Seconds of training, without the evaluation."""
         return sum(row.get("seconds", 0) for row in self.rows)
 
     def last(self, key):
-        """The last epoch's value; NotRunYet if it has none."""
+        """The last epoch's value. Raises NotRunYet without one."""
         if not self.rows or key not in self.rows[-1]:
             raise NotRunYet(f"{key} of {self.name}")
         return self.rows[-1][key]
@@ -53,7 +53,7 @@ class Run:
     def measured(self, section, key):
         """A number of the evaluation as it is stored: {"value": …} or {"values": …}.
 
-        NotRunYet where there is none, or one that was measured on other data than the run was trained on.
+        Raises NotRunYet without one, or if it was measured on other data than the run was trained on.
         """
         what = f"{key.replace('_', ' ')} of {self.name}"
         if report.OTHER_DATA in self.protocol(section):
@@ -74,9 +74,9 @@ class Run:
 
 
 class Results:
-    """The published results below the folder OUT, or the user's where it has no published ones; read when asked for.
+    """The published results below the folder OUT, or the user's if none are published; reads each when asked.
 
-    doubts: the warnings of the numbers that were read since it was last cleared.
+    doubts: the warnings of the numbers read since it was last cleared.
     """
 
     def __init__(self, out):
@@ -90,7 +90,7 @@ class Results:
 
     @functools.cache  # noqa: B019 — as long as the report is built
     def run(self, name):
-        """The finished run `name`. NotRunYet without one; UserError where one of its files is broken."""
+        """The finished run `name`. Raises NotRunYet without one, UserError if one of its files is broken."""
         directory = self.directory(name)
         finished = directory.published or directory.weights.exists()  # weights come with a run's end
         if not directory.config.exists() or not finished:
@@ -113,9 +113,9 @@ class Results:
         return "/".join(("..", *self.folder.relative_to(self.out).parts, *parts))
 
     def measured_file(self, name, command, check):
-        """The content of a file of the benchmark, after `check` found what the page needs; {} without the file.
+        """The content of a file of the benchmark, which `command` writes; {} without the file.
 
-        UserError where it cannot be read; `command` writes it.
+        Raises UserError if it is not JSON, or if `check` fails on its content.
         """
         path = self.folder / name
         if not path.is_file():
@@ -130,9 +130,9 @@ class Results:
 
 @dataclasses.dataclass(frozen=True)
 class Number:
-    """A number of a run: a section and key of its evaluation, or a key of its last epoch (section "training").
+    """A number of a run: a section and key of its evaluation, or for "training" a key of its last epoch.
 
-    form: a format spec. words: its name in the text, instead of the key.
+    form: a format spec. words: its name in the text, by default the key.
     """
 
     run: str
@@ -164,7 +164,7 @@ class Number:
         return self.write(self.of(results))
 
     def cell(self, results, missing="not run yet"):
-        """The number as text for a table, or `missing` where there is none."""
+        """The number as text for a table, or `missing` without one."""
         try:
             return self.shown(results)
         except NotRunYet:

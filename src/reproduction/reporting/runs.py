@@ -1,4 +1,4 @@
-"""A table of runs: command, data, recipe, seconds, and how each was evaluated."""
+"""The table of a document's runs: command, data, recipe, evaluation and seconds."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ SETTINGS = (("epochs", "epochs"), ("batch_size", "batch"), ("lr", "rate"), ("see
 
 
 def table(results, experiments):
-    """One row for each of `experiments`, also for those that are not run yet, with the command that makes them."""
+    """One row for each of `experiments`; of one that is not run yet, the command that makes it."""
     rows = [_row(results.run(each.name), results) if results.has(each.name) else _planned(each) for each in experiments]
     return Table(HEAD, rows, f"Every file of a run is in its folder below {results.link()[3:]}/", words=5)
 
 
 def summary(results, experiments):
-    """One line: how many of the runs are there, and how long they trained."""
+    """One line: the number of finished runs, and their minutes of training."""
     runs = [results.run(each.name) for each in experiments if results.has(each.name)]
     minutes = sum(run.seconds for run in runs) / 60
     return f"{len(runs)} of {len(experiments)} runs, {minutes:,.0f} minutes of training"
@@ -25,7 +25,6 @@ def summary(results, experiments):
 def _row(run, results):
     name = f"[`{run.name}`]({results.link(run.name)})"
     seconds = sum(part["protocol"].get("seconds", 0) for part in run.evaluation.values())
-    evaluated = f"{seconds:,.0f}" if run.evaluation else "–"
     commands = dict.fromkeys([run.record.get("command", ""), *run.record.get("resumed", [])])
     return (
         name,
@@ -34,7 +33,7 @@ def _row(run, results):
         _recipe(run),
         _evaluated(run),
         f"{run.seconds:,.0f}",
-        evaluated,
+        f"{seconds:,.0f}" if run.evaluation else "–",
     )
 
 
@@ -67,7 +66,7 @@ def _recipe(run):
 
 
 def _evaluated(run):
-    """The protocol of the sections, what they share said once."""
+    """The protocol of the evaluation's sections, with what they share once."""
     words = []
     for section, fact, unit in (
         ("reconstruction", "images", "test images"),

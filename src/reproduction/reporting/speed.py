@@ -1,7 +1,4 @@
-"""The benchmark: milliseconds per training step beside PyTorch and JAX, and larger work.
-
-Drawn from results/benchmark.json and results/scaling.json.
-"""
+"""Milliseconds per training step beside PyTorch and JAX, from benchmark.json, and larger work, from scaling.json."""
 
 from __future__ import annotations
 
@@ -123,7 +120,7 @@ def _blocks(report):
 
 
 def at_a_glance(results):
-    """Each model's step time beside that of its fastest peer, for the README and the top of the page; a list."""
+    """Each model's step time beside its fastest peer's, for the README and the top of the page; [] if not measured."""
     models = results.measured_file("benchmark.json", COMMAND, _check_benchmark).get("models")
     if not models:
         return []

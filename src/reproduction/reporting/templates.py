@@ -22,7 +22,7 @@ def _markdown():
 
 
 def _formula(latex, options):
-    """MathML, which browsers show without any library."""
+    """The formula as MathML, which browsers render without a library."""
     return latex2mathml.converter.convert(latex, display="block" if options["display_mode"] else "inline")
 
 
@@ -44,7 +44,7 @@ def both(text):
 
 
 @functools.cache
-def environment():
+def _environment():
     made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(ASSETS),
         autoescape=True,
@@ -58,7 +58,7 @@ def environment():
 
 
 def template(name):
-    return environment().get_template(name)
+    return _environment().get_template(name)
 
 
 def asset(name):

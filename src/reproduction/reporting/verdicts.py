@@ -1,4 +1,4 @@
-"""Verdicts, each derived from numbers by a rule that is printed beside it, or backed by a sentence of evidence."""
+"""Verdicts: a printed rule derives each from numbers, or a sentence of evidence backs it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Verdict(enum.Enum):
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """A verdict and what was found, one line of Markdown."""
+    """A verdict, and what was found as a line of Markdown."""
 
     verdict: Verdict
     found: str
@@ -46,9 +46,9 @@ class Rule:
 
 @dataclasses.dataclass(frozen=True)
 class Claim:
-    """One thing that a document says.
+    """One claim of a document.
 
-    statement: Markdown; short: the same in a few words, for the overview; quote: the document's own words, in Chinese.
+    short: a few words for the overview. statement: Markdown. quote: the document's own words, in Chinese.
     """
 
     short: str
@@ -57,7 +57,7 @@ class Claim:
     quote: str = ""
 
     def outcome(self, results):
-        """The rule's; at most partly where the judges differ on a number that it reads."""
+        """The rule's outcome, with the doubts about its numbers; these turn REPRODUCED into PARTLY."""
         results.doubts.clear()
         try:
             outcome = self.rule.judge(results)
@@ -70,19 +70,19 @@ class Claim:
 
 
 def together(verdicts):
-    """MISSING if most claims are; else their common verdict, or PARTLY."""
+    """MISSING if most verdicts are; else the verdict they share, or PARTLY."""
     if verdicts.count(Verdict.MISSING) > len(verdicts) / 2:
         return Verdict.MISSING
     return verdicts[0] if len(set(verdicts)) == 1 else Verdict.PARTLY
 
 
 def graded(met, partly=False):
-    """The verdict of a rule that is met, met in part, or neither."""
+    """REPRODUCED if `met`, else PARTLY if `partly`, else NOT."""
     return Verdict.REPRODUCED if met else Verdict.PARTLY if partly else Verdict.NOT
 
 
 def within(number: Number, published: float, tolerance: float = 0.02) -> Rule:
-    """A published number is met up to a relative tolerance; partly up to three times that."""
+    """Our number equals the published one up to a relative tolerance; partly up to three times that."""
 
     def judge(results):
         ours = number.of(results)
@@ -94,7 +94,7 @@ def within(number: Number, published: float, tolerance: float = 0.02) -> Rule:
 
 
 def within_absolute(number: Number, published: float, tolerance: float) -> Rule:
-    """A published number is met within so many units; partly within three times as many."""
+    """Our number equals the published one up to an absolute tolerance; partly up to three times that."""
 
     def judge(results):
         ours = number.of(results)
@@ -107,7 +107,7 @@ def within_absolute(number: Number, published: float, tolerance: float) -> Rule:
 
 
 def greater(larger: Number, smaller: Number, factor: float = 1.0) -> Rule:
-    """`larger` exceeds `smaller` by the factor; with a factor above 1, partly where it exceeds it by less."""
+    """`larger` is at least `factor` times `smaller`; partly if only larger. Larger is enough for a factor of 1."""
 
     def judge(results):
         more, less = larger.of(results), smaller.of(results)
@@ -120,7 +120,7 @@ def greater(larger: Number, smaller: Number, factor: float = 1.0) -> Rule:
 
 
 def at_least(number: Number, threshold: float, partly: float, note: str = "") -> Rule:
-    """A number reaches `threshold`; partly from `partly` on. note: what the threshold is to be read against."""
+    """A number reaches `threshold`; partly from `partly` on. note: puts the threshold in context."""
     return _bounded(number, threshold, partly, note, "≥", "from", operator.ge)
 
 
@@ -139,7 +139,7 @@ def _bounded(number, threshold, partly, note, sign, as_far_as, meets):
 
 
 def every(*rules: Rule) -> Rule:
-    """Several rules that have to hold at once: the weakest verdict counts."""
+    """All of several rules hold; the weakest verdict counts."""
 
     def judge(results):
         outcomes = [rule.judge(results) for rule in rules]
@@ -150,14 +150,14 @@ def every(*rules: Rule) -> Rule:
 
 
 def draws_digits(run: str) -> Rule:
-    """The rule for "draws digits", the same for every model: a classifier is sure of them, and all classes come."""
+    """The rule for "draws digits", the same for every model: a classifier is sure, and sees every class."""
     return every(at_least(certainty(run), 0.85, 0.7), at_least(entropy(run), 2.2, 1.5, "ten equal classes have 2.30"))
 
 
 def manual(verdict: Verdict, evidence: str, **numbers: Number) -> Rule:
-    """No number decides: a verdict with its evidence, in which $name stands for a number that was measured.
+    """A verdict by judgement, with its evidence, in which $name stands for one of `numbers`.
 
-    Not run yet while one of its numbers is missing, printed or not.
+    MISSING while one of `numbers` is, whether the evidence prints it or not.
     """
 
     def judge(results):
